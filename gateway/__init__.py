@@ -1,0 +1,21 @@
+"""Sonar Gateway: single sign-on in front of a legacy application that nobody will change.
+
+Read in this order:
+
+    reasons.py, errors.py   the words for every outcome, the tree of what can break
+    email.py, secret.py     the two small values everything speaks in
+    config.py               what can be set; values.py and yamlfile.py read it
+    edge/                   every request: bytes in -> decision -> bytes out
+    policy/                 may this domain, this person, use SSO?
+    identity/               who does the provider say this is?
+    account/                which Sonar account is that? `account/resolution.py` is the heart
+    session/                is this browser signed in?
+    portal/                 the pages under /sso/
+    operate/                health, metrics, logs
+    service.py              builds one process from a Config, starts it, drains it
+    cli.py                  the commands
+
+A request runs  client -> head -> session -> decision -> (headers -> upstream) | portal | replies;
+a sign-in runs  sign_in -> provider -> claims -> directory/links -> resolution -> session -> redirect.
+Neither ever calls back.
+"""

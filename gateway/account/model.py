@@ -1,0 +1,72 @@
+"""What Sonar knows about somebody, and what the gateway remembers about it. Pure values."""
+
+from dataclasses import dataclass
+
+from gateway.email import Email
+from gateway.identity.claims import IdentityKey
+
+CONTACT = "contact"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One of an account's email addresses and what Sonar keeps it for (`contact`, `voicemail`)."""
+
+    email: Email
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A Sonar account as the directory has it now. `id` never changes; the rest may."""
+
+    id: str
+    username: str
+    display_name: str
+    organisation: str
+    active: bool
+    addresses: tuple[Address, ...]
+
+    def email(self) -> Email | None:
+        """The address Sonar is told: the first contact address, else none."""
+        return next((a.email for a in self.addresses if a.purpose == CONTACT), None)
+
+    def has(self, email: Email, purposes: frozenset[str]) -> bool:
+        """Whether `email` is one of this account's addresses kept for one of `purposes`."""
+        return any(a.email == email and a.purpose in purposes for a in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A person proved once, with the account's password, that this identity may use this account.
+
+    Times are Unix seconds. `email` is what the identity's address was then, for the settings page;
+    it decides nothing.
+    """
+
+    identity: IdentityKey
+    account_id: str
+    provider: str
+    email: str
+    created: float
+    last_used: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAccount:
+    """A link together with its account as the directory has it now."""
+
+    link: Link
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What the directory and the pins say about an identity's email, before any judgement.
+
+    `accounts`: every account with the email among its addresses, for whatever purpose.
+    `pinned`: the first identity seen with this email at this provider, `None` if there was none.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    pinned: IdentityKey | None = None

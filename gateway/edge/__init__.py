@@ -1,0 +1,1 @@
+"""Every request: bytes in -> decision -> bytes out."""

@@ -1,0 +1,82 @@
+"""The exception tree. An exception here means that something broke.
+
+    GatewayError
+    ├── ConfigError            config.yaml or a policy file cannot be used; carries every problem
+    ├── SchemaOutdated         the gateway's own database needs `sonar-gateway migrate`
+    └── Unavailable            a part we depend on did not answer as it should
+        ├── DirectoryUnavailable   Sonar's accounts cannot be read
+        ├── LinksUnavailable       the gateway's own database cannot be read or written
+        ├── SessionsUnavailable    the session store cannot be read or written
+        ├── ProviderUnavailable    discovery, keys or token endpoint of a provider failed
+        └── UpstreamUnavailable    no connection to Sonar, or it broke before it answered
+
+Expected outcomes (a refused token, an expired transaction, a wrong password) are values with a
+`Reason`, never exceptions. Foreign exceptions (SQLAlchemy, redis, aiohttp, OSError) are translated
+once, in the module that talks to the foreigner.
+"""
+
+from dataclasses import dataclass
+
+from gateway.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file, told so that it can be mended without reading code.
+
+    `where` is the file, with `:line` when known; `key` the dotted path of the key, `""` for the
+    whole file; `value` what stood there, already masked when secret, `None` when nothing did;
+    `wrong` says what is wrong and what is allowed.
+    """
+
+    where: str
+    key: str
+    value: str | None
+    wrong: str
+
+    def __str__(self) -> str:
+        key = f" {self.key}" if self.key else ""
+        value = f" = {self.value}" if self.value is not None else ""
+        return f"{self.where}:{key}{value}: {self.wrong}"
+
+
+class GatewayError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """A configuration or policy file cannot be used. Holds every problem found, not the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class SchemaOutdated(GatewayError):
+    """The gateway's own database is not at the schema this version needs."""
+
+
+class Unavailable(GatewayError):
+    """A part we depend on did not answer as it should; `reason` says which."""
+
+    reason: Reason
+
+
+class DirectoryUnavailable(Unavailable):
+    reason = Reason.DIRECTORY_UNAVAILABLE
+
+
+class LinksUnavailable(Unavailable):
+    reason = Reason.LINKS_UNAVAILABLE
+
+
+class SessionsUnavailable(Unavailable):
+    reason = Reason.SESSIONS_UNAVAILABLE
+
+
+class ProviderUnavailable(Unavailable):
+    reason = Reason.PROVIDER_UNAVAILABLE
+
+
+class UpstreamUnavailable(Unavailable):
+    reason = Reason.UPSTREAM_UNAVAILABLE

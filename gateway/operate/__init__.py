@@ -1,0 +1,1 @@
+"""What operators see: livez/readyz/metrics, the access log, the log."""

@@ -1,0 +1,1 @@
+"""The policies in force: one snapshot, swapped by one assignment when the folder changes."""

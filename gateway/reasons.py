@@ -1,0 +1,89 @@
+"""The closed list of reasons: one word for why, the same in code, log, metric, page and test.
+
+A reason says why a person was signed in, asked for something, or refused; `EXPLANATIONS` holds what
+a page says about it: the cause and the way out. Nothing outside this list is ever shown or logged
+as a reason.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    # signed in
+    MATCHED = "matched"
+    LINKED = "linked"
+    PREFERRED = "preferred"
+    CHOSEN = "chosen"
+    PROVED = "proved"
+    # asked to choose or to prove
+    SEVERAL_ACCOUNTS = "several_accounts"
+    NO_ACCOUNT = "no_account"
+    EMAIL_UNTRUSTED = "email_untrusted"
+    SUBJECT_CHANGED = "subject_changed"
+    SHARED_MAILBOX = "shared_mailbox"
+    LINK_REMOVED = "link_removed"
+    ACCOUNT_INACTIVE = "account_inactive"
+    # refused by policy
+    EMAIL_MISSING = "email_missing"
+    NO_POLICY = "no_policy"
+    DOMAIN_OFF = "domain_off"
+    NOT_PILOT_USER = "not_pilot_user"
+    BLOCKED_USER = "blocked_user"
+    PROVIDER_NOT_ALLOWED = "provider_not_allowed"
+    SHARED_MAILBOX_REFUSED = "shared_mailbox_refused"
+    # the provider's answer was refused
+    PROVIDER_DENIED = "provider_denied"
+    PROVIDER_ERROR = "provider_error"
+    PROVIDER_UNKNOWN = "provider_unknown"
+    CALLBACK_MALFORMED = "callback_malformed"
+    CODE_REFUSED = "code_refused"
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - a reason, not a secret
+    TOKEN_ALGORITHM = "token_algorithm"  # noqa: S105
+    TOKEN_KEY_UNKNOWN = "token_key_unknown"  # noqa: S105
+    TOKEN_KEY_ISSUER = "token_key_issuer"  # noqa: S105
+    TOKEN_SIGNATURE = "token_signature"  # noqa: S105
+    TOKEN_ISSUER = "token_issuer"  # noqa: S105
+    TOKEN_TENANT = "token_tenant"  # noqa: S105
+    TOKEN_AUDIENCE = "token_audience"  # noqa: S105
+    TOKEN_AUTHORIZED_PARTY = "token_authorized_party"  # noqa: S105
+    TOKEN_NONCE = "token_nonce"  # noqa: S105
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    TOKEN_ISSUED_AT = "token_issued_at"  # noqa: S105
+    TOKEN_SUBJECT = "token_subject"  # noqa: S105
+    TOKEN_EMAIL = "token_email"  # noqa: S105
+    # the browser's side of a sign-in was refused
+    TRANSACTION_UNKNOWN = "transaction_unknown"
+    TRANSACTION_EXPIRED = "transaction_expired"
+    TRANSACTION_USED = "transaction_used"
+    FORM_FORGED = "form_forged"
+    PASSWORD_WRONG = "password_wrong"  # noqa: S105
+    PASSWORD_THROTTLED = "password_throttled"  # noqa: S105
+    ACCOUNT_NOT_OFFERED = "account_not_offered"
+    # requests
+    NOT_SIGNED_IN = "not_signed_in"
+    SESSION_EXPIRED = "session_expired"
+    SIGNED_OUT = "signed_out"
+    REQUEST_MALFORMED = "request_malformed"
+    REQUEST_TOO_LARGE = "request_too_large"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    # something broke
+    UPSTREAM_REFUSED = "upstream_refused"
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_MALFORMED = "upstream_malformed"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    DIRECTORY_UNAVAILABLE = "directory_unavailable"
+    LINKS_UNAVAILABLE = "links_unavailable"
+    SESSIONS_UNAVAILABLE = "sessions_unavailable"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a page says about a reason: a title, the cause in a sentence, and the way out."""
+
+    title: str
+    cause: str
+    way_out: str

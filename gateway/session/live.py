@@ -1,0 +1,1 @@
+"""Sessions as one process sees them: the cache that keeps the hot path free of I/O."""

@@ -1,0 +1,36 @@
+"""One signed-in browser. Pure."""
+
+from dataclasses import dataclass
+
+from gateway.account.model import Account
+from gateway.identity.claims import Identity
+
+# A session whose activity was written less than this many seconds ago is not written again, so
+# that a busy page costs one store write a minute, not one a request.
+TOUCH_EVERY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser, as the store keeps it.
+
+    `key` is the SHA-256 of the cookie's random id, hex: the store never holds what would let
+    its reader sign in. `public_id` is what logs and operators see. Times are Unix seconds, `idle`
+    and `lifetime` durations in seconds, fixed at sign-in from policy and config.
+    """
+
+    key: str
+    public_id: str
+    identity: Identity
+    account: Account
+    started: float
+    seen: float
+    idle: float
+    lifetime: float
+
+    def ends(self) -> float:
+        """When it ends if nothing more happens: idle or absolute, the earlier."""
+        return min(self.seen + self.idle, self.started + self.lifetime)
+
+    def alive(self, now: float) -> bool:
+        return now < self.ends()

@@ -1,0 +1,48 @@
+"""Where sessions are kept: one narrow interface, two implementations, one contract suite.
+
+embedded.py   SQLite in a file: one machine, survives a restart
+redis.py      Redis or Valkey: several machines
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.session.model import Session
+
+
+class SessionStore(Protocol):
+    """Every method may raise `SessionsUnavailable`, and nothing else."""
+
+    async def open(self) -> None:
+        """Connect, create what is missing; a store that cannot be used is seen here, at start."""
+
+    async def close(self) -> None: ...
+
+    async def create(self, session: Session) -> None:
+        """Keep a new session until it ends by itself or is ended."""
+
+    async def load(self, key: str) -> Session | None:
+        """The session, or `None` when there is none, it ended, or it is past its time."""
+
+    async def touch(self, key: str, seen: float) -> None:
+        """Note activity at `seen` (Unix seconds), never moving it back; nothing if it is gone."""
+
+    async def end(self, key: str) -> bool:
+        """End one session, here and on every other process within 1 s; whether it was there."""
+
+    async def all(self) -> tuple[Session, ...]:
+        """Every live session, newest first; for operators and for sweeps after a reload."""
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """True for the first caller with this name within `seconds`, anywhere; False after."""
+
+    async def count(self, name: str, seconds: float) -> int:
+        """Count one event under `name` and return how many there were in the window of `seconds`
+        that began with the first of them."""
+
+    async def forget(self, name: str) -> None:
+        """Drop the count of `name`, after a success."""
+
+    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
+        news may have been missed, so that caches must ask again."""

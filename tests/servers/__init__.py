@@ -1,0 +1,1 @@
+"""Real servers for the tests, from wheels: Valkey, PostgreSQL, Node with oidc-provider."""

