@@ -15,7 +15,7 @@ Read in this order:
     service.py              builds one process from a Config, starts it, drains it
     cli.py                  the commands
 
-A request runs  client -> head -> session -> decision -> (headers -> upstream) | portal | replies;
-a sign-in runs  sign_in -> provider -> claims -> directory/links -> resolution -> session -> redirect.
+A request runs  client -> head -> session -> decision -> (headers -> upstream) | portal | replies,
+and a sign-in   sign_in -> provider -> claims -> directory/links -> resolution -> session.
 Neither ever calls back.
 """

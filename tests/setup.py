@@ -1,1 +1,1 @@
-"""Install what the tests need from outside Python, or say what to install: `python -m tests.setup`."""
+"""Install what the tests need from outside Python, or say what to install."""
