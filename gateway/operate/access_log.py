@@ -1,0 +1,168 @@
+"""The access log: one line of JSON a request, without the request ever waiting for it.
+
+`access_line` renders, `AccessLog` writes. Lines gather in memory and go to a thread of their own
+when 64 KiB are there or a second has passed, because a write to a full pipe blocks, and one slow
+log reader must not hold up every browser. What cannot be written is counted and dropped; a request
+never learns of it.
+
+A line says who asked for what and what became of it, and nothing that would let its reader in:
+no query (codes, tokens), no path parameters (`;jsessionid=`), no cookie; of a session only the
+public id.
+"""
+
+import asyncio
+import os
+import queue
+import re
+import sys
+import threading
+import time
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
+from pathlib import Path
+
+from gateway.operate.metrics import Counters
+
+# One write of this size costs the thread as much as one of a single line.
+_FLUSH_BYTES = 64 * 1024
+_FLUSH_SECONDS = 1.0
+# How many full buffers may wait for a slow disk: 4 MiB, about 12,000 requests.
+_WAITING_BUFFERS = 64
+# At stop, how long a stuck reader may keep us.
+_CLOSE_SECONDS = 2.0
+
+_PATH_ENDS = re.compile(r"[?#;]")
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def access_line(
+    *,
+    now: float,
+    request_id: str,
+    client: str,
+    method: str,
+    path: str,
+    status: int,
+    sent: int,
+    duration: float,
+    upstream: float | None,
+    kind: str,
+    reason: str | None = None,
+    account: str | None = None,
+    session: str | None = None,
+) -> bytes:
+    """One request as a line of JSON, newline included, ASCII only.
+
+    `now` is Unix seconds, `duration` and `upstream` (until Sonar's head was there, `None` when it
+    was not asked) are seconds and logged in milliseconds; `sent` is bytes of body. `path` is cut
+    at the first `?`, `#` or `;`. Any text is safe: control characters, quotes and what was not
+    UTF-8 are escaped, so that nobody writes a second line into the log.
+    """
+    if cut := _PATH_ENDS.search(path):
+        path = path[: cut.start()]
+    second = int(now)
+    return (
+        f'{{"time":"{_second(second)}.{int((now - second) * 1000):03d}Z"'
+        f',"request_id":{_quoted(request_id)},"client":{_quoted(client)}'
+        f',"method":{_quoted(method)},"path":{_quoted(path)}'
+        f',"status":{status},"bytes":{sent},"duration_ms":{duration * 1000:.1f}'
+        f',"upstream_ms":{"null" if upstream is None else f"{upstream * 1000:.1f}"}'
+        f',"kind":"{kind}","reason":{"null" if reason is None else _quoted(reason)}'
+        f',"account":{"null" if account is None else _quoted(account)}'
+        f',"session":{"null" if session is None else _quoted(session)}}}\n'
+    ).encode("ascii")
+
+
+class AccessLog:
+    """Where the lines go: a file, appended to, or `-` for standard output.
+
+    `start()` and `close()` on the event loop's thread, `write()` there too. `OSError` from
+    `start()` when the file cannot be opened: a log that never worked is seen at once.
+    """
+
+    def __init__(self, target: str, counters: Counters) -> None:
+        self._path = None if target == "-" else Path(target)
+        self._counters = counters
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._waiting: queue.Queue[tuple[bytes, int] | None] = queue.Queue(_WAITING_BUFFERS)
+        self._fd = -1
+        self._reopen = threading.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._thread = threading.Thread(target=self._drain, name="access-log", daemon=True)
+
+    def start(self) -> None:
+        self._fd = self._open()
+        self._thread.start()
+        self._tick()
+
+    def write(self, line: bytes) -> None:
+        """Keep one line for the next flush. Never blocks, never raises."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what has gathered to the writing thread, or drop and count it if that is behind."""
+        if not self._lines:
+            return
+        lines, self._lines, self._size = self._lines, [], 0
+        try:
+            self._waiting.put_nowait((b"".join(lines), len(lines)))
+        except queue.Full:
+            self._counters.access_log_behind += len(lines)
+
+    def reopen(self) -> None:
+        """Open the file anew before the next write, after log rotation moved it (SIGHUP)."""
+        self._reopen.set()
+
+    def close(self) -> None:
+        """Write what is left and stop; gives up on a reader that does not read."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.flush()
+        try:
+            self._waiting.put(None, timeout=_CLOSE_SECONDS)
+        except queue.Full:
+            return
+        self._thread.join(_CLOSE_SECONDS)
+
+    def _tick(self) -> None:
+        self.flush()
+        self._timer = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._tick)
+
+    def _open(self) -> int:
+        if self._path is None:
+            return os.dup(sys.stdout.fileno())
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def _drain(self) -> None:
+        """The writing thread: one buffer after the other until `close()`."""
+        while (buffer := self._waiting.get()) is not None:
+            text, lines = buffer
+            try:
+                self._refresh()
+                _write_all(self._fd, text)
+            except OSError:
+                # Full disk, closed pipe, folder gone: the next buffer tries again.
+                self._counters.access_log_failed += lines
+        os.close(self._fd)
+
+    def _refresh(self) -> None:
+        if self._path is None or not self._reopen.is_set():
+            return
+        self._reopen.clear()
+        fresh = self._open()
+        os.close(self._fd)
+        self._fd = fresh
+
+
+def _write_all(fd: int, text: bytes) -> None:
+    rest = memoryview(text)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
