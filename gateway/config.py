@@ -5,9 +5,9 @@ Each section of config.yaml is a class here, each key an attribute; the descript
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.secret import Secret
 from gateway.values import CidrText, Duration, ListenAddress, SecretText, UrlPath, UrlText
@@ -84,32 +84,45 @@ class Provider(Section):
 
 
 class SqlColumns(Section):
-    """Column names of the accounts table."""
+    """Column names of the accounts table; `null` for one that the table does not have."""
 
     id: str = "id"
     username: str = "username"
-    display_name: str = "display_name"
-    organisation: str = "organisation"
-    active: str = "active"
+    display_name: str | None = "display_name"
+    organisation: str | None = "organisation"
+    active: str | None = "active"
     password_hash: str = "password_hash"  # noqa: S105 - a column's name
+    email: str | None = None
 
 
 class SqlAddressColumns(Section):
-    """Column names of the addresses table."""
+    """Column names of the addresses table; without `purpose` every address is a contact."""
 
     account_id: str = "account_id"
     email: str = "email"
-    purpose: str = "purpose"
+    purpose: str | None = "purpose"
 
 
 class SqlDirectory(Section):
+    """Sonar's own database. Tables may be written `schema.table`.
+
+    Addresses come from the addresses table, from `accounts.email`, or from both.
+    """
+
     kind: Literal["sql"] = "sql"
     url: SecretText
     accounts_table: str = "accounts"
     accounts: SqlColumns = SqlColumns()
-    addresses_table: str = "addresses"
+    addresses_table: str | None = "addresses"
     addresses: SqlAddressColumns = SqlAddressColumns()
+    active_values: tuple[str, ...] = ("true", "t", "yes", "y", "1", "active", "enabled")
     timeout: Duration = 5.0
+
+    @model_validator(mode="after")
+    def _has_addresses(self) -> Self:
+        if self.addresses_table is None and self.accounts.email is None:
+            raise ValueError("name an addresses_table, or the column accounts.email")
+        return self
 
 
 class FileDirectory(Section):
