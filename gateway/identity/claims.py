@@ -1,59 +1,281 @@
 """Who the provider says this is. The only place where `UnverifiedClaims` become an `Identity`."""
 
+import hmac
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.email import Email
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gateway.email import Email, InvalidEmail
+from gateway.identity.model import (
+    GoogleVoucher,
+    Identity,
+    IdentityKey,
+    MicrosoftVoucher,
+    StandardVoucher,
+    Voucher,
+)
+from gateway.reasons import Reason
+
+__all__ = [
+    "Expected",
+    "GoogleVoucher",
+    "Identity",
+    "IdentityKey",
+    "MicrosoftVoucher",
+    "Refused",
+    "StandardVoucher",
+    "UnverifiedClaims",
+    "Voucher",
+    "verify_claims",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityKey:
-    """The lasting key of an identity. Never an email address.
+class Refused:
+    """The provider's answer was refused. `detail` is for the log: never a token, code or claim
+    that could be replayed, never text that an attacker chose."""
 
-    `issuer` as the token names it. `subject` is `sub`; for Microsoft it is `tid` + `.` + `oid`,
-    because `sub` differs per application there.
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedClaims:
+    """The payload of an ID token whose signature is right, and nothing else about it known.
+
+    `key_issuer` is the `issuer` member of the signing key, which Entra's key sets carry.
     """
 
-    issuer: str
-    subject: str
+    claims: Mapping[str, object]
+    key_issuer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class GoogleVoucher:
-    """What Google says of the email: `email_verified`, and `hd` when it is a Workspace account."""
+class Expected:
+    """What an ID token must say to be the answer to one sign-in.
 
-    email_verified: bool
-    hosted_domain: str | None
-    kind: Literal["google"] = "google"
+    `issuer` is the discovery document's, for Microsoft perhaps with `{tenantid}` in it. `tenant`
+    is the one in Microsoft's discovery URL (`organizations`, a GUID, …), elsewhere `None`.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class MicrosoftVoucher:
-    """What Entra says of the email: the tenant, and whether the domain's owner was verified."""
-
-    tenant: str
-    domain_owner_verified: bool
-    kind: Literal["microsoft"] = "microsoft"
-
-
-@dataclass(frozen=True, slots=True)
-class StandardVoucher:
-    """What any other OpenID Provider says of the email: `email_verified`."""
-
-    email_verified: bool
-    kind: Literal["oidc"] = "oidc"
-
-
-Voucher = GoogleVoucher | MicrosoftVoucher | StandardVoucher
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A verified identity. `provider` is its name in config.yaml; `auth_time` is Unix seconds."""
-
-    key: IdentityKey
     provider: str
-    email: Email | None
-    voucher: Voucher
-    name: str
-    auth_time: float
+    kind: Literal["google", "microsoft", "oidc"]
+    issuer: str
+    client_id: str
+    nonce: str
+    tenant: str | None = None
+
+
+# How far the provider's clock and ours may be apart, seconds. Both keep NTP time; a minute forgives
+# a bad one, and is half of what libraries forgive by default.
+LEEWAY = 60.0
+
+# An ID token is asked for right after the sign-in, so an old one is somebody else's. Entra dates
+# its tokens five minutes back; twice that, and as long as a transaction lives.
+OLDEST = 600.0
+
+# All personal Microsoft accounts are in this one tenant, whose people choose their own addresses:
+# https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference (claim `tid`).
+CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+TENANT_PLACEHOLDER = "{tenantid}"
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# OpenID Connect Core section 2: `sub` has at most 255 ASCII characters.
+_SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
+
+_LONGEST_NAME = 200
+
+
+class _Claims(BaseModel):
+    """The claims we read, each of exactly the type its specification gives it, or absent."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    iss: str | None = None
+    aud: str | list[str] | None = None
+    azp: str | None = None
+    nonce: str | None = None
+    exp: float | None = None
+    iat: float | None = None
+    nbf: float | None = None
+    auth_time: float | None = None
+    sub: str | None = None
+    tid: str | None = None
+    oid: str | None = None
+    email: str | None = None
+    hd: str | None = None
+    name: str | None = None
+    # Providers send these in more than one type; anything but the known yes is a no.
+    email_verified: object = None
+    xms_edov: object = None
+
+
+def verify_claims(
+    unverified: UnverifiedClaims, expected: Expected, now: float
+) -> Identity | Refused:
+    """Every check of an ID token's claims (OpenID Connect Core section 3.1.3.7), each demanded.
+
+    A library's defaults skip a check when a value is absent; here absence refuses. The signature
+    is already right, the algorithm was allowed and the key the provider's (token.py). `now` is
+    Unix seconds.
+    """
+    try:
+        claims = _Claims.model_validate(unverified.claims)
+    except ValidationError as error:
+        names = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+        return Refused(Reason.TOKEN_MALFORMED, f"claims of a wrong type: {', '.join(names)}")
+    return (
+        _check_issuer(claims, expected, unverified.key_issuer)
+        or _check_audience(claims, expected)
+        or _check_nonce(claims, expected)
+        or _check_times(claims, now)
+        or _identity(claims, expected)
+    )
+
+
+def _check_issuer(claims: _Claims, expected: Expected, key_issuer: str | None) -> Refused | None:
+    if expected.kind == "microsoft":
+        return _check_microsoft_issuer(claims, expected, key_issuer)
+    accepted = {expected.issuer}
+    if expected.kind == "google" and expected.issuer == "https://accounts.google.com":
+        # https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
+        accepted.add("accounts.google.com")
+    if claims.iss not in accepted:
+        return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer")
+    if key_issuer is not None and key_issuer != expected.issuer:
+        return Refused(Reason.TOKEN_KEY_ISSUER, "the signing key is another issuer's")
+    return None
+
+
+def _check_microsoft_issuer(
+    claims: _Claims, expected: Expected, key_issuer: str | None
+) -> Refused | None:
+    """Any Entra tenant may sign tokens with its own issuer; the token's `tid` says which it is.
+
+    The issuer is compared whole, never by prefix or pattern: the template filled with a `tid` that
+    is a GUID has exactly one form. A signing key that belongs to one tenant must not speak for
+    another, so the key's own `issuer` is compared in the same way:
+    https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer.
+    """
+    tenant = claims.tid
+    if tenant is None or not _GUID.fullmatch(tenant):
+        return Refused(Reason.TOKEN_TENANT, "tid is not a GUID")
+    if expected.tenant == "organizations" and tenant == CONSUMER_TENANT:
+        return Refused(Reason.TOKEN_TENANT, "a personal account, but only organizations may")
+    issuer = expected.issuer.replace(TENANT_PLACEHOLDER, tenant)
+    if claims.iss != issuer:
+        return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer for this tid")
+    if not issuer.endswith(f"/{tenant}/v2.0"):
+        return Refused(Reason.TOKEN_TENANT, "tid is not the issuer's tenant")
+    if key_issuer is None:
+        # One key set for all tenants: a key that does not say whose it is speaks for none.
+        if TENANT_PLACEHOLDER in expected.issuer:
+            return Refused(Reason.TOKEN_KEY_ISSUER, "the signing key names no issuer")
+    elif key_issuer.replace(TENANT_PLACEHOLDER, tenant) != issuer:
+        return Refused(Reason.TOKEN_KEY_ISSUER, "the signing key is another issuer's")
+    return None
+
+
+def _check_audience(claims: _Claims, expected: Expected) -> Refused | None:
+    """A token made for another application must not sign anybody in here."""
+    audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud or []
+    if expected.client_id not in audiences:
+        return Refused(Reason.TOKEN_AUDIENCE, "aud is not this client")
+    if claims.azp is None and len(audiences) > 1:
+        return Refused(Reason.TOKEN_AUTHORIZED_PARTY, "several audiences and no azp")
+    if claims.azp is not None and claims.azp != expected.client_id:
+        return Refused(Reason.TOKEN_AUTHORIZED_PARTY, "azp is not this client")
+    return None
+
+
+def _check_nonce(claims: _Claims, expected: Expected) -> Refused | None:
+    """A token from another sign-in, injected into this one, carries another nonce."""
+    if claims.nonce is None or not hmac.compare_digest(
+        claims.nonce.encode("utf-8", "replace"), expected.nonce.encode()
+    ):
+        return Refused(Reason.TOKEN_NONCE, "nonce is not this sign-in's")
+    return None
+
+
+def _check_times(claims: _Claims, now: float) -> Refused | None:
+    if claims.exp is None or claims.exp <= now - LEEWAY:
+        return Refused(Reason.TOKEN_EXPIRED, "exp is absent or past")
+    if claims.iat is None or not now - OLDEST - LEEWAY < claims.iat < now + LEEWAY:
+        return Refused(Reason.TOKEN_ISSUED_AT, "iat is absent, too old or in the future")
+    if claims.nbf is not None and claims.nbf >= now + LEEWAY:
+        return Refused(Reason.TOKEN_ISSUED_AT, "nbf is in the future")
+    if claims.auth_time is not None and claims.auth_time >= now + LEEWAY:
+        return Refused(Reason.TOKEN_ISSUED_AT, "auth_time is in the future")
+    return None
+
+
+def _identity(claims: _Claims, expected: Expected) -> Identity | Refused:
+    """The identity in claims that passed every check of where they come from."""
+    key, email, voucher = _key(claims, expected), _email(claims), _voucher(claims, expected)
+    if isinstance(key, Refused):
+        return key
+    if isinstance(email, Refused):
+        return email
+    if isinstance(voucher, Refused):
+        return voucher
+    at = claims.auth_time if claims.auth_time is not None else claims.iat or 0.0
+    return Identity(key, expected.provider, email, voucher, _name(claims, email), at)
+
+
+def _key(claims: _Claims, expected: Expected) -> IdentityKey | Refused:
+    if claims.sub is None or not _SUBJECT.fullmatch(claims.sub):
+        return Refused(Reason.TOKEN_SUBJECT, "sub is absent or not 1 to 255 ASCII characters")
+    if expected.kind != "microsoft":
+        # Not `claims.iss`: Google's two forms of its issuer are one person, not two.
+        return IdentityKey(expected.issuer, claims.sub)
+    if claims.oid is None or not _GUID.fullmatch(claims.oid):
+        return Refused(Reason.TOKEN_SUBJECT, "oid is not a GUID; it needs the scope profile")
+    return IdentityKey(f"{claims.iss}", f"{claims.tid}.{claims.oid}")
+
+
+def _email(claims: _Claims) -> Email | Refused | None:
+    if not claims.email:
+        return None
+    # An address in a token is ASCII (RFC 5322 addr-spec). What IDNA would map to another domain
+    # (`faß.example` to `fass.example`) would let the owner of the one pass for the other.
+    if claims.email.isascii():
+        with suppress(InvalidEmail):
+            return Email.parse(claims.email)
+    return Refused(Reason.TOKEN_EMAIL, "email is not an address that has only one reading")
+
+
+def _voucher(claims: _Claims, expected: Expected) -> Voucher | Refused:
+    match expected.kind:
+        case "google":
+            hosted = claims.hd
+            if hosted is not None:
+                if not hosted.isascii():
+                    return Refused(Reason.TOKEN_MALFORMED, "hd is not a domain name")
+                hosted = hosted.lower()
+            return GoogleVoucher(_is_yes(claims.email_verified), hosted)
+        case "microsoft":
+            # The optional claim comes as a boolean, a number or a text, by token version.
+            verified = _is_yes(claims.xms_edov) or _is_one(claims.xms_edov)
+            return MicrosoftVoucher(f"{claims.tid}", verified)
+        case "oidc":
+            return StandardVoucher(_is_yes(claims.email_verified))
+
+
+def _is_yes(value: object) -> bool:
+    return value is True or value == "true"
+
+
+def _is_one(value: object) -> bool:
+    return value == "1" or (type(value) is int and value == 1)
+
+
+def _name(claims: _Claims, email: Email | None) -> str:
+    """What to call the person on a page; decides nothing."""
+    shown = "".join(c for c in claims.name or "" if c.isprintable()).strip()
+    return shown[:_LONGEST_NAME] or (str(email) if email is not None else "")

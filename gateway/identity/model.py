@@ -1,0 +1,59 @@
+"""Who somebody is, as a provider says: the values. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.email import Email
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityKey:
+    """The lasting key of an identity. Never an email address.
+
+    `issuer` as the token names it. `subject` is `sub`; for Microsoft it is `tid` + `.` + `oid`,
+    because `sub` differs per application there.
+    """
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleVoucher:
+    """What Google says of the email: `email_verified`, and `hd` when it is a Workspace account."""
+
+    email_verified: bool
+    hosted_domain: str | None
+    kind: Literal["google"] = "google"
+
+
+@dataclass(frozen=True, slots=True)
+class MicrosoftVoucher:
+    """What Entra says of the email: the tenant, and whether the domain's owner was verified."""
+
+    tenant: str
+    domain_owner_verified: bool
+    kind: Literal["microsoft"] = "microsoft"
+
+
+@dataclass(frozen=True, slots=True)
+class StandardVoucher:
+    """What any other OpenID Provider says of the email: `email_verified`."""
+
+    email_verified: bool
+    kind: Literal["oidc"] = "oidc"
+
+
+Voucher = GoogleVoucher | MicrosoftVoucher | StandardVoucher
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified identity. `provider` is its name in config.yaml; `auth_time` is Unix seconds."""
+
+    key: IdentityKey
+    provider: str
+    email: Email | None
+    voucher: Voucher
+    name: str
+    auth_time: float
