@@ -34,3 +34,7 @@ class Session:
 
     def alive(self, now: float) -> bool:
         return now < self.ends()
+
+    def over(self, now: float) -> bool:
+        """Past its absolute lifetime: no activity anywhere can have kept it alive."""
+        return now >= self.started + self.lifetime

@@ -1,0 +1,61 @@
+"""The identity assertion that upstream verifies, and the public keys to verify it with.
+
+A JWT (RFC 7519) signed with ES256 (RFC 7518 section 3.4). Claims:
+
+    iss        the gateway's public URL          sid        the session's public id
+    aud        `assertion.audience`              auth_time  when the provider authenticated, s
+    sub        the Sonar account id              iat, exp   minted; `assertion.lifetime` later, s
+    username, email (when there is one), provider
+"""
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from gateway.session.keys import KeyRing
+from gateway.session.model import Session
+
+ALGORITHM = "ES256"
+
+
+class AssertionMinter:
+    """Signs with the newest key. `lifetime` in seconds."""
+
+    def __init__(self, keys: KeyRing, *, issuer: str, audience: str, lifetime: float) -> None:
+        self._signing = ECKey.import_key(keys.signing_key.key)
+        self._header = {"alg": ALGORITHM, "kid": keys.signing_key.id}
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self.lifetime = lifetime
+
+    def mint(self, session: Session, now: float) -> str:
+        issued = int(now)
+        claims: dict[str, str | int] = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": session.account.id,
+            "username": session.account.username,
+            "provider": session.identity.provider,
+            "sid": session.public_id,
+            "auth_time": int(session.identity.auth_time),
+            "iat": issued,
+            "exp": issued + int(self.lifetime),
+        }
+        email = session.account.email()
+        if email is not None:
+            claims["email"] = str(email)
+        return jwt.encode(self._header, claims, self._signing, algorithms=[ALGORITHM])
+
+    def jwks(self) -> dict[str, list[dict[str, object]]]:
+        """The public half of every signing key (RFC 7517 section 5), newest first."""
+        return {
+            "keys": [
+                {
+                    **ECKey.import_key(signing.key).as_dict(private=False),
+                    "kid": signing.id,
+                    "use": "sig",
+                    "alg": ALGORITHM,
+                }
+                for signing in reversed(self._keys.signing_keys)
+            ]
+        }

@@ -1,0 +1,97 @@
+"""The cookies by name and attribute, and the session cookie's value. No I/O.
+
+The session cookie says nothing about anybody:
+
+    <id: 43 characters, 256 random bits>.<key id: 16>.<MAC over id and key id: 43>
+
+The MAC lets the edge refuse a made-up cookie without asking the session store, so that guessing
+costs us a hash and never a query. Whoever reads the store finds only the SHA-256 of the id.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+
+from gateway.session.keys import KEY_ID, KeyRing
+
+_ID_BYTES = 32
+_PURPOSE = "session cookie"
+_VALUE = re.compile(rf"([A-Za-z0-9_-]{{43}})\.({KEY_ID})\.([A-Za-z0-9_-]{{43}})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class CookieNames:
+    """What our cookies are called. `secure`: the public URL is https.
+
+    With `__Host-` a browser takes the cookie only from this very host over https, so that a
+    sibling subdomain cannot toss its own in (cookie tossing; RFC 6265bis section 4.1.3.2).
+    """
+
+    secure: bool
+
+    @property
+    def session(self) -> str:
+        return "__Host-sonar_sso" if self.secure else "sonar_sso"
+
+    @property
+    def transaction_prefix(self) -> str:
+        return "__Host-sonar_tx_" if self.secure else "sonar_tx_"
+
+
+def set_cookie(name: str, value: str, *, secure: bool, max_age: int | None = None) -> str:
+    """The value of a `Set-Cookie` header. `max_age` in seconds; without it, until the browser
+    is closed. SameSite=Lax: sent when the provider sends the browser back, never with a form
+    that another site posts."""
+    age = "" if max_age is None else f"; Max-Age={max_age}"
+    return f"{name}={value}; Path=/{age}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+
+
+def expire_cookie(name: str, *, secure: bool) -> str:
+    """The value of a `Set-Cookie` header that removes the cookie."""
+    return set_cookie(name, "", secure=secure, max_age=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A new session cookie: what the browser gets, and the key under which the store knows it."""
+
+    value: str
+    key: str
+
+
+def mint(keys: KeyRing) -> Minted:
+    """A new random session id as a cookie value."""
+    session_id = _text(secrets.token_bytes(_ID_BYTES))
+    mac = _mac(keys, keys.root_id, session_id)
+    return Minted(f"{session_id}.{keys.root_id}.{mac}", _session_key(session_id))
+
+
+def verify(keys: KeyRing, value: str) -> str | None:
+    """The session key of a cookie value we made, or `None` for everything else.
+
+    The text itself is compared, never its decoded bytes: one id has exactly one cookie per key.
+    """
+    found = _VALUE.fullmatch(value)
+    if found is None:
+        return None
+    session_id, key_id, mac = found.groups()
+    expected = _mac(keys, key_id, session_id)
+    if expected is None or not hmac.compare_digest(expected, mac):
+        return None
+    return _session_key(session_id)
+
+
+def _mac(keys: KeyRing, key_id: str, session_id: str) -> str | None:
+    key = keys.subkey(key_id, _PURPOSE)
+    return None if key is None else _text(hmac.digest(key, session_id.encode(), "sha256"))
+
+
+def _session_key(session_id: str) -> str:
+    return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def _text(value: bytes) -> str:
+    return urlsafe_b64encode(value).rstrip(b"=").decode("ascii")

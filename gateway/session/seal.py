@@ -1,0 +1,72 @@
+"""Authenticated encryption for what a browser carries for us and must neither read nor change.
+
+    <key id: 16>.<base64url: 12-byte nonce, AES-256-GCM ciphertext and tag>
+
+Each (purpose, thing it is bound to) has a key of its own, derived from the root: a sealed value
+opened for another purpose, session or cookie name is noise, and no key ever comes near the 2^32
+messages that random 96-bit nonces allow (NIST SP 800-38D section 8.3). Purpose and binding are in
+the associated data as well.
+"""
+
+import os
+import re
+from base64 import b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.session.keys import KEY_ID, KeyRing
+
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_SEALED = re.compile(rf"({KEY_ID})\.([A-Za-z0-9_-]+)", re.ASCII)
+_SHORTEST = _NONCE_BYTES + _TAG_BYTES
+# No header a browser sends us is longer; what is must not cost a decryption.
+_LONGEST_TEXT = 65536
+
+
+class Sealer:
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def seal(self, purpose: str, bound_to: str, plaintext: bytes) -> str:
+        """Encrypt; the text is safe in cookies and URLs. Twice the same gives different texts."""
+        key_id = self._keys.root_id
+        cipher = self._cipher(key_id, purpose, bound_to)
+        if cipher is None:
+            raise LookupError("the current root key is not in its own ring")
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + cipher.encrypt(nonce, plaintext, _associated(purpose, bound_to))
+        return f"{key_id}.{urlsafe_b64encode(sealed).rstrip(b'=').decode('ascii')}"
+
+    def open(self, purpose: str, bound_to: str, sealed: str) -> bytes | None:
+        """What was sealed for exactly this purpose and binding, or `None`."""
+        if len(sealed) > _LONGEST_TEXT or (found := _SEALED.fullmatch(sealed)) is None:
+            return None
+        try:
+            content = _decode(found[2])
+        except NotBase64:
+            return None
+        cipher = self._cipher(found[1], purpose, bound_to)
+        if cipher is None or len(content) < _SHORTEST:
+            return None
+        nonce, ciphertext = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
+        try:
+            return cipher.decrypt(nonce, ciphertext, _associated(purpose, bound_to))
+        except InvalidTag:
+            return None
+
+    def _cipher(self, key_id: str, purpose: str, bound_to: str) -> AESGCM | None:
+        key = self._keys.bound_key(key_id, f"seal {purpose}", bound_to)
+        return None if key is None else AESGCM(key)
+
+
+def _decode(text: str) -> bytes:
+    return b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def _associated(purpose: str, bound_to: str) -> bytes:
+    """Both, told apart by the length of the first: `a` + `bc` is not `ab` + `c`."""
+    first = purpose.encode()
+    return len(first).to_bytes(4, "big") + first + bound_to.encode()
