@@ -1,171 +1,160 @@
 """config.yaml + environment -> one frozen Config, or every problem at once.
 
-Each section of config.yaml is a class here, each key an attribute; the descriptions become
-`sonar-gateway schema config` and docs/configuration.md.
+Each section of config.yaml is a class in gateway/settings/, each key an attribute; the text under a
+key becomes `sonar-gateway schema config`, and docs/configuration.md has each key too.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator
 
-from gateway.secret import Secret
-from gateway.values import CidrText, Duration, ListenAddress, SecretText, UrlPath, UrlText
+from gateway.errors import ConfigError, Problem
+from gateway.secret_values import LiteralSecret, holds_password
+from gateway.section import Section, checked
+from gateway.settings.http import Assertion, Fragment, IdentityHeaders, Server, Upstream
+from gateway.settings.provider import KNOWN_LABELS, Provider, completed
+from gateway.settings.storage import (
+    FileDirectory,
+    Links,
+    Log,
+    Passwords,
+    Sessions,
+    SqlAddressColumns,
+    SqlColumns,
+    SqlDirectory,
+)
+from gateway.values import ListenAddress, PathOnDisk, ProviderName
+from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
 
-
-class Section(BaseModel):
-    """A mapping in config.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Tls(Section):
-    certificate: Path
-    key: Path
-
-
-class Server(Section):
-    public_url: UrlText = "http://localhost:8080"
-    listen: ListenAddress = ListenAddress("127.0.0.1", 8080)
-    management: ListenAddress = ListenAddress("127.0.0.1", 9090)
-    workers: int = Field(1, ge=1, le=1)
-    trusted_proxies: tuple[CidrText, ...] = ()
-    tls: Tls | None = None
-    drain: Duration = 30.0
-
-
-class Fragment(Section):
-    """Where a fragment goes: relative to the first element that `selector` (CSS) finds."""
-
-    selector: str
-    place: Literal["before", "after", "prepend", "append"] = "append"
-
-
-class Upstream(Section):
-    url: UrlText
-    login_path: UrlPath = "/login"
-    profile_path: UrlPath = "/profile"
-    logout_path: UrlPath = "/logout"
-    return_parameter: str = "return_to"
-    session_cookies: tuple[str, ...] = ("SONARSESSID",)
-    public_paths: tuple[str, ...] = ()
-    login_buttons: Fragment = Fragment(selector="form", place="after")
-    profile_section: Fragment = Fragment(selector="#change-account-security", place="append")
-    connect_timeout: Duration = 5.0
-    response_timeout: Duration = 60.0
-
-
-class IdentityHeaders(Section):
-    """The names of the headers upstream gets."""
-
-    account_id: str = "X-Sonar-Account-Id"
-    username: str = "X-Sonar-Username"
-    email: str = "X-Sonar-Email"
-    provider: str = "X-Sonar-Provider"
-    assertion: str = "X-Sonar-Assertion"
-
-
-class Assertion(Section):
-    audience: str = "sonar"
-    lifetime: Duration = 300.0
-
-
-class Provider(Section):
-    """A sign-in provider. Under the names `google` and `microsoft` the kind is implied."""
-
-    kind: Literal["google", "microsoft", "oidc"]
-    client_id: str
-    client_secret: SecretText
-    label: str
-    tenant: str = "organizations"
-    discovery_url: UrlText
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
-    algorithms: tuple[str, ...] = ("RS256",)
-
-
-class SqlColumns(Section):
-    """Column names of the accounts table; `null` for one that the table does not have."""
-
-    id: str = "id"
-    username: str = "username"
-    display_name: str | None = "display_name"
-    organisation: str | None = "organisation"
-    active: str | None = "active"
-    password_hash: str = "password_hash"  # noqa: S105 - a column's name
-    email: str | None = None
-
-
-class SqlAddressColumns(Section):
-    """Column names of the addresses table; without `purpose` every address is a contact."""
-
-    account_id: str = "account_id"
-    email: str = "email"
-    purpose: str | None = "purpose"
-
-
-class SqlDirectory(Section):
-    """Sonar's own database. Tables may be written `schema.table`.
-
-    Addresses come from the addresses table, from `accounts.email`, or from both.
-    """
-
-    kind: Literal["sql"] = "sql"
-    url: SecretText
-    accounts_table: str = "accounts"
-    accounts: SqlColumns = SqlColumns()
-    addresses_table: str | None = "addresses"
-    addresses: SqlAddressColumns = SqlAddressColumns()
-    active_values: tuple[str, ...] = ("true", "t", "yes", "y", "1", "active", "enabled")
-    timeout: Duration = 5.0
-
-    @model_validator(mode="after")
-    def _has_addresses(self) -> Self:
-        if self.addresses_table is None and self.accounts.email is None:
-            raise ValueError("name an addresses_table, or the column accounts.email")
-        return self
-
-
-class FileDirectory(Section):
-    kind: Literal["file"] = "file"
-    path: Path
-
-
-class Passwords(Section):
-    """How Sonar's passwords are verified."""
-
-    concurrent: int = Field(2, ge=1, le=64)
-    attempts: int = Field(10, ge=1)
-    window: Duration = 900.0
-
-
-class Links(Section):
-    database: SecretText = Secret("sqlite:///var/gateway.db")
-
-
-class Sessions(Section):
-    store: Literal["embedded"] | SecretText = "embedded"
-    path: Path = Path("var/sessions.db")
-    idle: Duration = 8 * 3600.0
-    lifetime: Duration = 24 * 3600.0
-    outage_grace: Duration = 300.0
-
-
-class Log(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
-    access: str = "-"
+__all__ = [
+    "Assertion",
+    "Config",
+    "FileDirectory",
+    "Fragment",
+    "IdentityHeaders",
+    "Links",
+    "ListenAddress",
+    "Log",
+    "Passwords",
+    "Provider",
+    "Section",
+    "Server",
+    "Sessions",
+    "SqlAddressColumns",
+    "SqlColumns",
+    "SqlDirectory",
+    "Upstream",
+    "config_from",
+    "config_schema",
+    "load_config",
+    "warnings_about",
+]
 
 
 class Config(Section):
+    """How one gateway is set up."""
+
     server: Server = Server()
+    """Where the gateway listens."""
     upstream: Upstream
+    """The legacy Sonar application."""
     headers: IdentityHeaders = IdentityHeaders()
+    """The names of the headers upstream gets."""
     assertion: Assertion = Assertion()
-    providers: dict[str, Provider]
+    """The signed statement upstream gets about who is signed in."""
+    providers: dict[ProviderName, Provider] = Field(default_factory=dict)
+    """Sign-in providers by name, in the order of their buttons."""
     directory: Annotated[SqlDirectory | FileDirectory, Field(discriminator="kind")]
+    """Where Sonar's accounts are looked up."""
     passwords: Passwords = Passwords()
+    """How Sonar's passwords are verified."""
     links: Links = Links()
+    """The gateway's own database."""
     sessions: Sessions = Sessions()
-    keys: Path = Path("var/keys")
-    policies: Path = Path("policies")
+    """Signed-in browsers."""
+    keys: PathOnDisk = Field(Path("var/keys"), validate_default=True)
+    """The folder of the signing and sealing keys; made, with keys, where it is missing."""
+    policies: PathOnDisk = Field(Path("policies"), validate_default=True)
+    """The folder of the policies, one file a domain."""
     log: Log = Log()
+    """What is written about what happens."""
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _complete(cls, providers: object) -> object:
+        if not isinstance(providers, Mapping):
+            return providers
+        return {
+            name: completed(name, given)
+            if isinstance(name, str) and isinstance(given, Mapping)
+            else given
+            for name, given in providers.items()
+        }
+
+    @field_validator("providers")
+    @classmethod
+    def _named_as_they_are(cls, providers: dict[str, Provider]) -> dict[str, Provider]:
+        for name, provider in providers.items():
+            # The kind decides whose word on an email counts, so the name must not mislead.
+            if name in KNOWN_LABELS and provider.kind != name:
+                raise ValueError(f"the provider {name} must be of kind {name}")
+        return providers
+
+
+def load_config(path: Path) -> Config:
+    """Read `path` and the secrets it names; raise ConfigError with every problem."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigError(
+            (Problem(str(path), "", None, f"cannot be read: {error.strerror}"),)
+        ) from None
+    document = read_yaml(content, str(path))
+    if not isinstance(document, Document):
+        raise ConfigError(document)
+    return _config(document, path.parent)
+
+
+def config_from(mapping: Mapping[str, object], base: Path) -> Config:
+    """The Config that a config.yaml in `base` with this content would give."""
+    return _config(Document("config.yaml", mapping), base)
+
+
+def _config(document: Document, base: Path) -> Config:
+    # Named, so that the relative paths in their defaults start at `base` too.
+    value = {"links": {}, "sessions": {}} | dict(document.value)
+    context = {"base": base.absolute(), "environ": os.environ}
+    result = checked(Config, Document(document.file, value, document.lines), context)
+    if isinstance(result, tuple):
+        raise ConfigError(result)
+    return result
+
+
+def warnings_about(config: Config) -> tuple[str, ...]:
+    """What works, but should not stay so in production; one line each, for `check`."""
+    found = [
+        f"providers.{name}.client_secret stands in the file itself; better env:NAME or file:PATH"
+        for name, provider in config.providers.items()
+        if isinstance(provider.client_secret, LiteralSecret)
+    ]
+    urls = {"links.database": config.links.database, "sessions.store": config.sessions.store}
+    if isinstance(config.directory, SqlDirectory):
+        urls["directory.url"] = config.directory.url
+    found += [
+        f"{key} has its password in the file itself; better env:NAME or file:PATH"
+        for key, url in sorted(urls.items())
+        if holds_password(url)
+    ]
+    if not config.providers:
+        found.append("providers: none, so nobody can sign in but with the Sonar password")
+    return tuple(found)
+
+
+def config_schema() -> dict[str, object]:
+    """The JSON schema of config.yaml, for editors."""
+    # Serialization mode shows defaults as the file writes them: `8h`, not 28800.0.
+    return Config.model_json_schema(mode="serialization")

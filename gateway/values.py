@@ -1,34 +1,270 @@
 """The small values of configuration and policy files, each checked and normalised once.
 
-Durations become seconds (float), listen addresses host and port, `env:` and `file:` references
-the Secret they name. Used by pydantic models; errors say what is allowed.
+Durations become seconds (float), listen addresses host and port. Used by pydantic models; an error
+says what is allowed. Addresses of web servers and paths in them are in urls.py, secrets and
+database URLs, which read the environment and files, in secret_values.py.
 """
 
+import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
-from gateway.secret import Secret
+from gateway.email import Email, parse_domain
 
-_DURATION = re.compile(r"(\d+)(s|m|h|d)")
+# Six digits of days are 2,700 years; more is a slip of the finger.
+_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+# RFC 9110 section 5.6.2, less `_`: upstream may read `X_Y` as `X-Y` (CGI does), and then two
+# headers would be one.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^`|~-]{0,63}")
+# RFC 6265 section 4.1.1: a cookie's name is a token.
+_COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+# Headers with a meaning of their own, for HTTP, for cookies or for who the client is: an identity
+# under one of these names would break the request, or be one the client may set.
+_TAKEN_HEADERS = frozenset(
+    """
+    age authorization cache-control connection cookie date etag expect forwarded from host
+    keep-alive last-modified location max-forwards origin pragma priority range referer server
+    set-cookie te trailer transfer-encoding upgrade user-agent vary via x-real-ip x-request-id
+    """.split()
+)
+_TAKEN_PREFIXES = (
+    "accept", "access-control-", "content-", "if-", "proxy-", "sec-", "x-forwarded-",
+)  # fmt: skip
+# The gateway's own cookies (gateway/session/cookie.py).
+_OWN_COOKIES = ("__host-sonar_", "sonar_sso", "sonar_tx_")
+
+# Signatures that only the provider can make. With `HS256` whoever knows the client secret could
+# make tokens, and with `none` anybody could.
+ALGORITHMS = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+
+# The tenant of all personal Microsoft accounts (FACTS: Microsoft Entra ID).
+_CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 
 class ListenAddress(NamedTuple):
+    """Where to listen. Host `""` is every interface, port 0 one that the system picks."""
+
     host: str
     port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def text(value: object, allowed: str) -> str:
+    """`value` if it is text; `allowed` says what would be."""
+    if not isinstance(value, str):
+        raise ValueError(allowed)  # noqa: TRY004 - pydantic reads ValueError
+    return value
+
+
+def duration_or_zero(value: object) -> float:
+    """`0s 30s 15m 8h 7d` -> seconds. A float is seconds already: a default."""
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        return int(found[1]) * _SECONDS[found[2]]
+    raise ValueError("must be a number and a unit, such as 30s, 15m, 8h or 7d")
 
 
 def duration(value: object) -> float:
     """`30s 15m 8h 7d` -> seconds."""
-    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
-        return int(found[1]) * _SECONDS[found[2]]
-    raise ValueError("a duration is a number and a unit, such as 30s, 15m, 8h or 7d")
+    seconds = duration_or_zero(value)
+    if seconds == 0:
+        raise ValueError("must be more than nothing, such as 30s, 15m, 8h or 7d")
+    return seconds
 
 
-Duration = Annotated[float, BeforeValidator(duration)]
-UrlText = str
-UrlPath = str
-CidrText = str
-SecretText = Secret
+def spell_duration(seconds: float) -> str:
+    """`28800.0` -> `8h`: the largest unit that says it in a whole number."""
+    for unit in "dhm":
+        if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+def listen_address(value: object) -> ListenAddress:
+    """`127.0.0.1:8080`, `:8080` (every interface) or `[::1]:8080`."""
+    if isinstance(value, ListenAddress):
+        return value
+    wrong = "must be an address and a port, such as 127.0.0.1:8080, :8080 or [::1]:8080"
+    host, colon, port = text(value, wrong).rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError(wrong)
+    return ListenAddress(_listen_host(host, wrong), int(port))
+
+
+def _listen_host(host: str, wrong: str) -> str:
+    if host in {"", "localhost"}:
+        return host
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        raise ValueError(wrong) from None
+    if bracketed != (address.version == 6):
+        raise ValueError(wrong)
+    return str(address)
+
+
+def cidr(value: object) -> str:
+    """`10.0.0.0/8`, or one address. Not everybody: then any client could say who it is."""
+    wrong = "must be a network such as 10.0.0.0/8, or one address"
+    try:
+        network = ipaddress.ip_network(text(value, wrong))
+    except ValueError as error:
+        host_bits = "host bits" in str(error)
+        raise ValueError(f"{wrong}; this one has host bits set" if host_bits else wrong) from None
+    if network.prefixlen == 0:
+        # X-Forwarded-For from just anybody is how a client picks its own address.
+        raise ValueError("would trust every client to say where it comes from; name your proxies")
+    return str(network)
+
+
+def header_name(name: str) -> str:
+    folded = name.lower()
+    if not _HEADER.fullmatch(name):
+        raise ValueError("must be a header name of letters, digits and dashes, such as X-Sonar-Id")
+    if folded in _TAKEN_HEADERS or folded.startswith(_TAKEN_PREFIXES):
+        raise ValueError(
+            "is a header with a meaning of its own; choose another, such as X-Sonar-Id"
+        )
+    return name
+
+
+def cookie_name(name: str) -> str:
+    if not _COOKIE.fullmatch(name):
+        raise ValueError("must be a cookie's name, such as PHPSESSID")
+    if name.lower().startswith(_OWN_COOKIES):
+        raise ValueError("is a cookie of the gateway itself")
+    return name
+
+
+def sql_name(name: str) -> str:
+    if not _SQL_NAME.fullmatch(name):
+        raise ValueError("must be a name of letters, digits and _, with at most one dot")
+    return name
+
+
+def word(name: str) -> str:
+    if not _WORD.fullmatch(name):
+        raise ValueError("must be one word of letters, digits, `_`, `.` and `-`")
+    return name
+
+
+def provider_name(name: str) -> str:
+    """It is part of paths, `/sso/login/{provider}`."""
+    if not _PROVIDER_NAME.fullmatch(name):
+        raise ValueError("a provider's name is small letters, digits and dashes, such as my-idp")
+    return name
+
+
+def algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        raise ValueError(f"must be a signature only the provider can make: {', '.join(ALGORITHMS)}")
+    return name
+
+
+def guid(value: str) -> str:
+    """A tenant's GUID, in small letters."""
+    folded = value.lower()
+    if not _GUID.fullmatch(folded):
+        raise ValueError("must be a tenant's GUID, such as 8f2c1b6e-0d4a-4c57-9b1e-2f3a4b5c6d7e")
+    return folded
+
+
+def trusted_tenant(value: str) -> str:
+    """A tenant whose administrator is believed about the addresses of a domain."""
+    folded = guid(value)
+    if folded == _CONSUMER_TENANT:
+        # Anybody can open a personal account, so this tenant vouches for nobody's work address.
+        raise ValueError("is the tenant of all personal Microsoft accounts; nobody vouches for it")
+    return folded
+
+
+def tenant(value: str) -> str:
+    """Which Entra accounts may come: a word, a GUID, or a domain of the tenant."""
+    folded = value.lower()
+    if folded in {"organizations", "common", "consumers"} or _GUID.fullmatch(folded):
+        return folded
+    try:
+        return parse_domain(folded)
+    except ValueError:
+        raise ValueError(
+            "must be organizations, common, consumers, a tenant's GUID or one of its domains"
+        ) from None
+
+
+def email(value: object) -> Email:
+    return value if isinstance(value, Email) else Email.parse(text(value, "must be an email"))
+
+
+def path_on_disk(value: object, info: ValidationInfo) -> Path:
+    """A path; a relative one starts at the folder of the file that names it (`context["base"]`)."""
+    wrong = "must be a path"
+    path = value if isinstance(value, Path) else Path(text(value, wrong))
+    if value == "" or "\0" in str(path):
+        raise ValueError(wrong)
+    return base_of(info) / path
+
+
+def log_target(value: object, info: ValidationInfo) -> str:
+    """`-`, or a file."""
+    return "-" if value == "-" else str(path_on_disk(value, info))
+
+
+def base_of(info: ValidationInfo) -> Path:
+    """The folder relative paths start from."""
+    base = (info.context or {}).get("base", Path())
+    assert isinstance(base, Path)  # noqa: S101 - the caller's contract, not input
+    return base
+
+
+def _spelled(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+_spell = PlainSerializer(spell_duration, return_type=str, when_used="json")
+Duration = Annotated[float, BeforeValidator(duration), _spelled("^[0-9]+[smhd]$"), _spell]
+DurationOrZero = Annotated[
+    float, BeforeValidator(duration_or_zero), _spelled("^[0-9]+[smhd]$"), _spell
+]
+Listen = Annotated[
+    ListenAddress,
+    PlainValidator(listen_address),
+    _spelled(":[0-9]+$"),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+Cidr = Annotated[str, BeforeValidator(cidr)]
+HeaderName = Annotated[str, AfterValidator(header_name)]
+CookieName = Annotated[str, AfterValidator(cookie_name)]
+SqlName = Annotated[str, AfterValidator(sql_name)]
+Word = Annotated[str, AfterValidator(word)]
+ProviderName = Annotated[str, AfterValidator(provider_name)]
+Algorithm = Annotated[str, AfterValidator(algorithm)]
+Tenant = Annotated[str, AfterValidator(tenant)]
+TrustedTenant = Annotated[str, AfterValidator(trusted_tenant)]
+Domain = Annotated[str, AfterValidator(parse_domain)]
+Mailbox = Annotated[Email, PlainValidator(email), WithJsonSchema({"type": "string"})]
+PathOnDisk = Annotated[
+    Path, PlainValidator(path_on_disk), WithJsonSchema({"type": "string", "format": "path"})
+]
+LogTarget = Annotated[str, PlainValidator(log_target), WithJsonSchema({"type": "string"})]

@@ -1,0 +1,124 @@
+"""Secrets as config.yaml names them: `env:NAME`, `file:PATH`, or the URL of a database.
+
+Every error here is a `secret_error`, which never shows the value. The environment is
+`context["environ"]`, the folder relative paths start from `context["base"]`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from gateway.secret import Secret
+from gateway.section import secret_error
+from gateway.values import base_of
+
+# A key in PEM is 3 KB; a larger file is not a secret but the wrong file.
+_LARGEST_SECRET = 64 * 1024
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class LiteralSecret(Secret):
+    """A secret that stands in config.yaml itself, where everybody who reads the file has it."""
+
+    __slots__ = ()
+
+
+def secret_text(value: object, info: ValidationInfo) -> Secret:
+    """`env:NAME` or `file:PATH`, read now; other text is the secret itself, a LiteralSecret."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise secret_error("must be env:NAME or file:PATH; put other text in quotes")
+    kind, _, name = value.partition(":")
+    if kind == "env":
+        return Secret(_from_environment(name, info))
+    if kind == "file":
+        return Secret(_from_file(base_of(info) / name))
+    if not value.strip():
+        raise secret_error("must not be empty; use env:NAME or file:PATH")
+    return LiteralSecret(value)
+
+
+def _from_environment(name: str, info: ValidationInfo) -> str:
+    environ = (info.context or {}).get("environ", os.environ)
+    assert isinstance(environ, Mapping)  # noqa: S101 - the caller's contract, not input
+    if not _ENV_NAME.fullmatch(name):
+        raise secret_error("after env: comes the name of an environment variable")
+    found = environ.get(name)
+    if not found:
+        raise secret_error(f"the environment variable {name} is not set, or empty")
+    return str(found)
+
+
+def _from_file(path: Path) -> str:
+    """The file's text less the line break that editors put at the end."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_SECRET + 1)
+        text = content.decode().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise secret_error(f"the file {path} cannot be read: {why}") from None
+    if not text or len(content) > _LARGEST_SECRET:
+        raise secret_error(f"the file {path} is {'empty' if not text else 'too large'}")
+    return text
+
+
+def database_url(value: object, info: ValidationInfo) -> Secret:
+    """`sqlite:///PATH` (relative: from the config's folder) or `postgresql://…`, also by
+    `env:` and `file:`."""
+    secret = secret_text(value, info)
+    url = secret.reveal()
+    if url.startswith("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        if not path or "?" in path or "#" in path:
+            raise secret_error("must name a file, as in sqlite:///var/sonar.db")
+        return type(secret)(f"sqlite:///{(base_of(info) / path).absolute()}")
+    if url.startswith("postgresql://") and _has_host(url):
+        return secret
+    raise secret_error("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+
+
+def session_store(value: object, info: ValidationInfo) -> str | Secret:
+    """`embedded`, or the URL of a Redis."""
+    if value == "embedded":
+        return "embedded"
+    secret = secret_text(value, info)
+    url = secret.reveal()
+    if url.startswith(("redis://", "rediss://")) and _has_host(url):
+        return secret
+    if url.startswith("unix:///"):
+        return secret
+    raise secret_error("must be embedded, redis://HOST:PORT/0, rediss://… or unix:///PATH")
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def holds_password(secret: Secret | str) -> bool:
+    """Whether this URL stands in config.yaml with a password in it."""
+    return isinstance(secret, LiteralSecret) and bool(urlsplit(secret.reveal()).password)
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+_MASK = PlainSerializer(str, return_type=str, when_used="json")
+SecretText = Annotated[Secret, PlainValidator(secret_text), _TEXT, _MASK]
+DatabaseUrl = Annotated[Secret, PlainValidator(database_url), _TEXT, _MASK]
+SessionStoreUrl = Annotated[
+    Literal["embedded"] | Secret, PlainValidator(session_store), _TEXT, _MASK
+]

@@ -1,0 +1,163 @@
+"""A mapping in one of our YAML files, and its mistakes told so that they can be mended.
+
+`Section` is the base of every model that reads one: frozen, and an unknown key is an error.
+`checked` turns a whole Document into such a model or into every Problem at once. Pydantic's
+ValidationError ends here: it would print the value of a secret.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from gateway.errors import Problem
+from gateway.yamlfile import Document, KeyPath
+
+_SECRET = "secret"  # noqa: S105 - the type of an error, not a secret
+# A longer value would hide what is wrong with it.
+_LONGEST_SHOWN = 80
+
+_WRONG = {
+    "missing": "required, but not there",
+    "string_type": "must be text; put it in quotes",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "tuple_type": "must be a list, such as [one, two]",
+    "frozen_set_type": "must be a list, such as [one, two]",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "union_tag_not_found": "the key `kind` is required here",
+}
+
+
+class Section(BaseModel):
+    """A mapping in a YAML file: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+M = TypeVar("M", bound=Section)
+
+
+def secret_error(wrong: str) -> PydanticCustomError:
+    """An error about a value that must not be shown."""
+    return PydanticCustomError(_SECRET, "{wrong}", {"wrong": wrong})
+
+
+def checked(
+    model: type[M], document: Document, context: Mapping[str, object] | None = None
+) -> M | tuple[Problem, ...]:
+    """The document read as `model`, or every problem in it, in the order of its lines.
+
+    `context` is handed to the validators of gateway/values.py and its neighbours.
+    """
+    try:
+        return model.model_validate(document.value, context=dict(context or {}))
+    except ValidationError as error:
+        # `input` is taken out by hand below, so that nothing secret is shown.
+        found = [_problem(model, document, detail) for detail in error.errors(include_url=False)]
+    return tuple(problem for _line, problem in sorted(found, key=lambda entry: entry[0]))
+
+
+def _problem(model: type[Section], document: Document, detail: ErrorDetails) -> tuple[int, Problem]:
+    location = tuple(detail["loc"])
+    path = _path(document.value, location)
+    shown = _shown(detail)
+    wrong = detail["msg"].removeprefix("Value error, ")
+    match detail["type"]:
+        case "extra_forbidden":
+            wrong = _unknown(str(path[-1]), _allowed(model, location[:-1]))
+        case "literal_error" | "enum" | "union_tag_invalid":
+            ctx = detail.get("ctx", {})
+            wrong = f"must be one of {ctx.get('expected', ctx.get('expected_tags'))}"
+        case "greater_than_equal" | "less_than_equal":
+            ctx = detail.get("ctx", {})
+            bound = f"at least {ctx['ge']}" if "ge" in ctx else f"at most {ctx['le']}"
+            wrong = f"must be {bound}"
+        case kind:
+            wrong = _WRONG.get(kind, wrong)
+    return document.line(path) or 0, document.problem(path, shown, wrong)
+
+
+def _path(value: object, location: KeyPath) -> KeyPath:
+    """`location` as pydantic tells it, less what is no key of the document: the tag of a union,
+    the `[key]` after a key that is itself wrong."""
+    path: list[str | int] = []
+    for index, step in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(value, Mapping):
+            if step in value:
+                value = value[step]
+            elif not last or step == "[key]":
+                continue
+            else:
+                value = None
+        elif isinstance(value, list | tuple) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        path.append(step)
+    return tuple(path)
+
+
+def _shown(detail: ErrorDetails) -> str | None:
+    """The value as it stood in the file: only a scalar, and never what may be a secret.
+
+    The value of an unknown key may be a secret under a mistyped key, so it is not shown either.
+    """
+    value = detail["input"]
+    if detail["type"] == _SECRET:
+        return "**********"
+    if detail["type"] in {"missing", "extra_forbidden"} or "_type" in detail["type"]:
+        return None
+    if value is None or not isinstance(value, str | int | float):
+        return None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+
+
+def _unknown(key: str, allowed: tuple[str, ...]) -> str:
+    nearest = nearest_of(key, allowed)
+    return f"unknown key{nearest}; allowed: {', '.join(allowed)}"
+
+
+def nearest_of(word: str, allowed: tuple[str, ...]) -> str:
+    """`, did you mean x?` when one of `allowed` is close to `word`, else nothing."""
+    near = difflib.get_close_matches(word, allowed, 1)
+    return f", did you mean `{near[0]}`?" if near else ""
+
+
+def _allowed(model: type[Section], location: KeyPath) -> tuple[str, ...]:
+    """The keys of the section at `location`."""
+    sections: tuple[type[BaseModel], ...] = (model,)
+    for step in location:
+        deeper = tuple(
+            inner
+            for section in sections
+            if step in section.model_fields
+            for inner in _sections(section.model_fields[str(step)].annotation)
+        )
+        # The step is a key of ours, the tag of a union, or a free key such as a provider's name.
+        sections = deeper or tuple(s for s in sections if _tag(s) == step) or sections
+    return tuple(dict.fromkeys(key for section in sections for key in section.model_fields))
+
+
+def _tag(section: type[BaseModel]) -> object:
+    kind = section.model_fields.get("kind")
+    return kind.default if kind is not None else None
+
+
+def _sections(annotation: object) -> Iterator[type[BaseModel]]:
+    """Every model named in a type, such as `dict[str, Provider]` or `A | B`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)

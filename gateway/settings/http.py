@@ -1,0 +1,132 @@
+"""Where the gateway listens, and the Sonar behind it."""
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from gateway.section import Section
+from gateway.urls import PublicPattern, PublicUrl, UpstreamUrl, UrlPath
+from gateway.values import (
+    Cidr,
+    CookieName,
+    Duration,
+    DurationOrZero,
+    HeaderName,
+    Listen,
+    ListenAddress,
+    Word,
+)
+
+
+class Server(Section):
+    """Where the gateway listens."""
+
+    public_url: PublicUrl = "http://localhost:8080"
+    """What browsers type; redirect URIs and cookies follow from it. https, or http on loopback."""
+    listen: Listen = ListenAddress("127.0.0.1", 8080)
+    """Address and port for browsers; `:8080` is every interface."""
+    management: Listen = ListenAddress("127.0.0.1", 9090)
+    """Address and port of /livez, /readyz and /metrics. Never reachable from outside."""
+    workers: int = Field(1, strict=True)
+    """Processes sharing the port. This version runs one."""
+    trusted_proxies: tuple[Cidr, ...] = ()
+    """Networks of proxies in front whose X-Forwarded-* headers are believed; none by default."""
+    drain: DurationOrZero = 30.0
+    """How long requests under way may take when the gateway is told to stop."""
+
+    @field_validator("workers")
+    @classmethod
+    def _one_worker(cls, workers: int) -> int:
+        if workers != 1:
+            raise ValueError(
+                "must be 1: this version runs one process; start more gateways instead"
+            )
+        return workers
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.listen == self.management and self.listen.port != 0:
+            # Metrics and health say too much about the house to be shown to the street.
+            raise ValueError("listen and management must be different")
+        return self
+
+
+class Fragment(Section):
+    """Where a fragment goes into one of Sonar's pages."""
+
+    selector: str
+    """CSS selector; the first element it finds counts."""
+    place: Literal["before", "after", "prepend", "append"] = "append"
+    """Before or after that element, or inside it at its start or end."""
+
+
+class Upstream(Section):
+    """The legacy Sonar application."""
+
+    url: UpstreamUrl
+    """Its address as the gateway reaches it, such as http://127.0.0.1:8081."""
+    login_path: UrlPath = "/login"
+    """Sonar's sign-in page; gets the sign-in buttons."""
+    profile_path: UrlPath = "/profile"
+    """Sonar's profile page; gets the Single Sign-On section."""
+    logout_path: UrlPath = "/logout"
+    """Sonar's sign-out; also ends the gateway session."""
+    return_parameter: Word = "return_to"
+    """The query parameter in which Sonar's sign-in page keeps the way back."""
+    session_cookies: tuple[CookieName, ...] = ("SONARSESSID",)
+    """Sonar's own session cookies. Who has one is a password user; under SSO they are sealed."""
+    public_paths: tuple[PublicPattern, ...] = ()
+    """Paths open to everybody: /favicon.ico, /api/*/health (one segment), /static/** (any)."""
+    login_buttons: Fragment = Fragment(selector="form", place="after")
+    """Where the sign-in buttons go on the sign-in page."""
+    profile_section: Fragment = Fragment(selector="#change-account-security", place="append")
+    """Where the Single Sign-On section goes on the profile page."""
+    connect_timeout: Duration = 5.0
+    """How long Sonar may take to accept a connection."""
+    response_timeout: Duration = 60.0
+    """How long Sonar may take to begin its answer, and between two parts of it."""
+
+    @model_validator(mode="after")
+    def _three_paths(self) -> Self:
+        if len({self.login_path, self.profile_path, self.logout_path}) < 3:
+            raise ValueError("login_path, profile_path and logout_path must be three paths")
+        return self
+
+
+class IdentityHeaders(Section):
+    """The names of the headers upstream gets. Clients that send one of them are not believed."""
+
+    account_id: HeaderName = "X-Sonar-Account-Id"
+    """The account's id."""
+    username: HeaderName = "X-Sonar-Username"
+    """The account's username."""
+    email: HeaderName = "X-Sonar-Email"
+    """The account's contact address."""
+    provider: HeaderName = "X-Sonar-Provider"
+    """The provider the person signed in with."""
+    assertion: HeaderName = "X-Sonar-Assertion"
+    """The signed assertion, a JWT; what upstream should trust."""
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        names = [str(getattr(self, key)).lower() for key in type(self).model_fields]
+        if len(set(names)) < len(names):
+            raise ValueError("two headers have the same name")
+        return self
+
+
+class Assertion(Section):
+    """The signed statement upstream gets about who is signed in."""
+
+    audience: Word = "sonar"
+    """`aud`: whom it is for."""
+    lifetime: Duration = 300.0
+    """How long each one is valid; minted anew well before."""
+
+    @field_validator("lifetime")
+    @classmethod
+    def _bounded(cls, lifetime: float) -> float:
+        # Shorter and clocks a little apart refuse it; longer and a copied one lives too long.
+        if not 60 <= lifetime <= 3600:
+            raise ValueError("must be between 60s and 1h")
+        return lifetime

@@ -1,0 +1,121 @@
+"""Where accounts, links and sessions are kept, and what is logged."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gateway.secret import Secret
+from gateway.secret_values import DatabaseUrl, SessionStoreUrl
+from gateway.section import Section
+from gateway.values import Duration, DurationOrZero, LogTarget, PathOnDisk, SqlName
+
+
+class SqlColumns(Section):
+    """Column names of the accounts table."""
+
+    id: SqlName = "id"
+    """What never changes about an account."""
+    username: SqlName = "username"
+    """What the person types to sign in."""
+    display_name: SqlName = "display_name"
+    """The person's name, for pages."""
+    organisation: SqlName = "organisation"
+    """The company, for pages."""
+    active: SqlName = "active"
+    """True or 1 while the account may be used."""
+    password_hash: SqlName = "password_hash"  # noqa: S105 - a column's name
+    """The hash of the password."""
+
+
+class SqlAddressColumns(Section):
+    """Column names of the addresses table."""
+
+    account_id: SqlName = "account_id"
+    """The account's id."""
+    email: SqlName = "email"
+    """The address."""
+    purpose: SqlName = "purpose"
+    """What it is kept for, such as contact or voicemail."""
+
+
+class SqlDirectory(Section):
+    """Sonar's accounts in its own database; only read."""
+
+    kind: Literal["sql"] = "sql"
+    """Accounts in an SQL database."""
+    url: DatabaseUrl
+    """sqlite:///PATH or postgresql://…; by env:NAME or file:PATH when it has a password."""
+    accounts_table: SqlName = "accounts"
+    """The table of accounts, one row each; `schema.table` too."""
+    accounts: SqlColumns = SqlColumns()
+    """Its columns."""
+    addresses_table: SqlName = "addresses"
+    """The table of email addresses, one row each."""
+    addresses: SqlAddressColumns = SqlAddressColumns()
+    """Its columns."""
+    timeout: Duration = 5.0
+    """How long one question may take."""
+
+
+class FileDirectory(Section):
+    """Accounts in a YAML file."""
+
+    kind: Literal["file"] = "file"
+    """Accounts in a YAML file."""
+    path: PathOnDisk
+    """The file."""
+
+
+class Passwords(Section):
+    """How Sonar's passwords are verified."""
+
+    concurrent: int = Field(2, ge=1, le=64, strict=True)
+    """How many verifications run at once; each takes a core for up to half a second."""
+    attempts: int = Field(10, ge=1, le=1000, strict=True)
+    """Wrong passwords for one account, or from one address, within `window` before a wait."""
+    window: Duration = 900.0
+    """The time in which `attempts` are counted."""
+
+
+class Links(Section):
+    """The gateway's own database: links, pins, preferences."""
+
+    database: DatabaseUrl = Field(
+        Secret("sqlite:///var/gateway.db"),
+        validate_default=True,
+        json_schema_extra={"default": "sqlite:///var/gateway.db"},
+    )
+    """sqlite:///PATH or postgresql://…; by env:NAME or file:PATH when it has a password."""
+
+
+class Sessions(Section):
+    """Signed-in browsers."""
+
+    store: SessionStoreUrl = "embedded"
+    """`embedded` (one machine) or redis://HOST:PORT/0, rediss://…, unix:///PATH."""
+    path: PathOnDisk = Field(Path("var/sessions.db"), validate_default=True)
+    """The file of the embedded store."""
+    idle: Duration = 8 * 3600.0
+    """A session ends after this long without a request. A policy may say otherwise."""
+    lifetime: Duration = 24 * 3600.0
+    """A session ends this long after sign-in, whatever happens. A policy may say otherwise."""
+    outage_grace: DurationOrZero = 300.0
+    """How long people already signed in keep working when the store is lost."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.idle > self.lifetime:
+            raise ValueError("idle must not be longer than lifetime")
+        return self
+
+
+class Log(Section):
+    """What is written about what happens."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least serious event that is logged."""
+    format: Literal["json", "console"] = "json"
+    """For programs or for a person's eyes."""
+    access: LogTarget = "-"
+    """The access log, one JSON line a request: a file, or `-` for standard output."""
