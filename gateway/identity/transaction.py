@@ -1,0 +1,182 @@
+"""What a browser carries for one sign-in, sealed, one cookie a tab.
+
+`Transaction`  between our redirect to the provider and its answer
+`Proven`       between a verified identity and the account: while the person chooses or links
+
+    __Host-sonar_tx_<id> = sealed JSON, bound to <id> and to which of the two it is
+
+Several tabs sign in at once without disturbing each other, nothing is kept on the server, and a
+browser that never comes back costs nothing. Single use is the portal's to claim, by id, in the
+session store: a sealed value alone cannot know that it was used.
+"""
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.identity.claims import LEEWAY, Identity, Refused
+from gateway.reasons import Reason
+from gateway.session.cookie import CookieNames, expire_cookie, set_cookie
+from gateway.session.seal import Sealer
+
+# A sign-in that took longer was left alone; what it proved may not be true any more.
+LIFETIME = 600.0
+
+# The cookie outlives the transaction, so that the page can say "took too long" and not "unknown".
+_COOKIE_KEPT = 3600
+
+# More half-finished sign-ins than this are forgotten tabs; with them the Cookie header would grow
+# until a server refuses it.
+MOST = 5
+
+# 96 random bits name the cookie, 256 make the state unguessable. The verifier's 64 characters are
+# within RFC 7636 section 4.1 (43 to 128).
+_ID_BYTES = 12
+_STATE_BYTES = 32
+_NONCE_BYTES = 32
+_VERIFIER_BYTES = 48
+
+_ID = re.compile(r"[A-Za-z0-9_-]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One sign-in on its way. `next` is where it leads, already judged; `started` Unix seconds.
+
+    `state` is `<id>.<random>`: the provider hands it back, the id finds the cookie, and the whole
+    must equal what the cookie says.
+    """
+
+    id: str
+    provider: str
+    state: str
+    nonce: str
+    code_verifier: str
+    next: str
+    started: float
+    kind: Literal["transaction"] = "transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A verified identity that has no account yet; `reason` is why. `id` is new, never the
+    transaction's, which stood in URLs."""
+
+    id: str
+    identity: Identity
+    next: str
+    reason: Reason
+    started: float
+    kind: Literal["proven"] = "proven"
+
+
+_Entry = TypeVar("_Entry", Transaction, Proven)
+_TRANSACTION = TypeAdapter(Transaction)
+_PROVEN = TypeAdapter(Proven)
+
+
+class Transactions:
+    """Makes, opens and evicts the sealed cookies. `cookies` are a request's, by name; `now` is Unix
+    seconds; what is returned for the browser is the value of a `Set-Cookie` header."""
+
+    def __init__(self, sealer: Sealer, names: CookieNames) -> None:
+        self._sealer = sealer
+        self._names = names
+
+    def begin(self, provider: str, next_path: str, now: float) -> Transaction:
+        """A new sign-in with `provider`; `next_path` as `safe_next` gave it."""
+        entry_id = secrets.token_urlsafe(_ID_BYTES)
+        return Transaction(
+            id=entry_id,
+            provider=provider,
+            state=f"{entry_id}.{secrets.token_urlsafe(_STATE_BYTES)}",
+            nonce=secrets.token_urlsafe(_NONCE_BYTES),
+            code_verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
+            next=next_path,
+            started=now,
+        )
+
+    def prove(self, identity: Identity, next_path: str, reason: Reason, now: float) -> Proven:
+        """Remember a verified identity while the person chooses an account or links one."""
+        return Proven(secrets.token_urlsafe(_ID_BYTES), identity, next_path, reason, now)
+
+    def keep(self, entry: Transaction | Proven) -> str:
+        """The cookie that carries `entry`."""
+        adapter = _TRANSACTION if isinstance(entry, Transaction) else _PROVEN
+        sealed = self._sealer.seal(entry.kind, entry.id, adapter.dump_json(entry))  # type: ignore[arg-type]
+        return set_cookie(
+            self._name(entry.id), sealed, secure=self._names.secure, max_age=_COOKIE_KEPT
+        )
+
+    def drop(self, entry_id: str) -> str:
+        """The cookie that removes an entry from the browser."""
+        return expire_cookie(self._name(entry_id), secure=self._names.secure)
+
+    def of_state(self, state: str, cookies: Mapping[str, str], now: float) -> Transaction | Refused:
+        """The transaction that `state`, as the provider handed it back, belongs to.
+
+        Only the browser that started it has the cookie, so an attacker's callback URL, opened in a
+        victim's browser, finds nothing (login CSRF).
+        """
+        found = self._open(_TRANSACTION, "transaction", state.partition(".")[0], cookies, now)
+        if isinstance(found, Refused):
+            return found
+        if not hmac.compare_digest(found.state.encode(), state.encode("utf-8", "replace")):
+            return Refused(Reason.TRANSACTION_UNKNOWN, "state differs from the transaction's")
+        return found
+
+    def proven(self, entry_id: str, cookies: Mapping[str, str], now: float) -> Proven | Refused:
+        """The verified identity under `entry_id`, which a page of ours named."""
+        return self._open(_PROVEN, "proven", entry_id, cookies, now)
+
+    def surplus(self, cookies: Mapping[str, str], now: float) -> tuple[str, ...]:
+        """Cookies to remove so that one more entry makes at most `MOST`: whatever does not open or
+        is past its time, then the oldest."""
+        prefix = self._names.transaction_prefix
+        ids = [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)]
+        started = {entry_id: self._started(entry_id, cookies, now) for entry_id in ids}
+        dead = [entry_id for entry_id, at in started.items() if at is None]
+        living = sorted((at, entry_id) for entry_id, at in started.items() if at is not None)
+        oldest = [entry_id for _, entry_id in living[: max(0, len(living) - MOST + 1)]]
+        # A name that is not ours cannot be put into a header as it is.
+        return tuple(
+            self.drop(entry_id) for entry_id in (*dead, *oldest) if _ID.fullmatch(entry_id)
+        )
+
+    def _started(self, entry_id: str, cookies: Mapping[str, str], now: float) -> float | None:
+        transaction = self._open(_TRANSACTION, "transaction", entry_id, cookies, now)
+        if isinstance(transaction, Transaction):
+            return transaction.started
+        proven = self._open(_PROVEN, "proven", entry_id, cookies, now)
+        return proven.started if isinstance(proven, Proven) else None
+
+    def _open(
+        self,
+        adapter: TypeAdapter[_Entry],
+        kind: str,
+        entry_id: str,
+        cookies: Mapping[str, str],
+        now: float,
+    ) -> _Entry | Refused:
+        unknown = Refused(Reason.TRANSACTION_UNKNOWN, f"no {kind} of ours in this browser")
+        sealed = cookies.get(self._name(entry_id)) if _ID.fullmatch(entry_id) else None
+        opened = self._sealer.open(kind, entry_id, sealed) if sealed is not None else None
+        if opened is None:
+            return unknown
+        try:
+            entry = adapter.validate_json(opened)
+        except ValidationError:
+            # Sealed by another version of this program, whose fields were others.
+            return unknown
+        # Another machine of ours, with its own clock, may have started it.
+        if not -LEEWAY <= now - entry.started < LIFETIME:
+            return Refused(Reason.TRANSACTION_EXPIRED, f"the {kind} is past its time")
+        return entry
+
+    def _name(self, entry_id: str) -> str:
+        return f"{self._names.transaction_prefix}{entry_id}"

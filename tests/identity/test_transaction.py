@@ -1,0 +1,204 @@
+"""The sealed cookies of a sign-in: whose they are, how long they hold, how many there may be."""
+
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import pytest
+
+from gateway.email import Email
+from gateway.identity.claims import (
+    GoogleVoucher,
+    Identity,
+    IdentityKey,
+    MicrosoftVoucher,
+    Refused,
+    StandardVoucher,
+    Voucher,
+)
+from gateway.identity.transaction import LIFETIME, MOST, Proven, Transaction, Transactions
+from gateway.reasons import Reason
+from gateway.session.cookie import CookieNames
+from gateway.session.keys import KeyRing
+from gateway.session.seal import Sealer
+
+NOW = 1_800_000_000.0
+
+UNKNOWN = Reason.TRANSACTION_UNKNOWN
+EXPIRED = Reason.TRANSACTION_EXPIRED
+
+
+@pytest.fixture
+def transactions(tmp_path: Path) -> Transactions:
+    return Transactions(Sealer(KeyRing.load(tmp_path)), CookieNames(secure=True))
+
+
+def jar(*headers: str) -> dict[str, str]:
+    """What a browser would send back after these `Set-Cookie` headers."""
+    cookies: SimpleCookie = SimpleCookie()
+    for header in headers:
+        cookies.load(header)
+    return {name: morsel.value for name, morsel in cookies.items()}
+
+
+def reason(found: object) -> Reason | None:
+    return found.reason if isinstance(found, Refused) else None
+
+
+def identity(voucher: Voucher, email: Email | None = None) -> Identity:
+    key = IdentityKey("https://issuer.example", "subject")
+    return Identity(key, "google", email, voucher, "Jo März", NOW)
+
+
+def test_a_transaction_comes_back(transactions: Transactions) -> None:
+    begun = transactions.begin("google", "/voicemail?box=7", NOW)
+    cookies = jar(transactions.keep(begun))
+    assert transactions.of_state(begun.state, cookies, NOW + 1) == begun
+    assert begun.next == "/voicemail?box=7"
+    assert begun.provider == "google"
+
+
+def test_everything_secret_is_new_each_time(transactions: Transactions) -> None:
+    several = [transactions.begin("google", "/", NOW) for _ in range(20)]
+    for secret in ("id", "state", "nonce", "code_verifier"):
+        assert len({getattr(begun, secret) for begun in several}) == 20
+    assert all(43 <= len(begun.code_verifier) <= 128 for begun in several)
+    assert all(len(begun.nonce) >= 43 for begun in several)
+
+
+def test_the_cookie_is_ours_alone_and_says_nothing(transactions: Transactions) -> None:
+    begun = transactions.begin("google", "/voicemail", NOW)
+    header = transactions.keep(begun)
+    assert header.startswith(f"__Host-sonar_tx_{begun.id}=")
+    for attribute in ("Path=/", "HttpOnly", "SameSite=Lax", "Secure"):
+        assert attribute in header.split("; ")
+    for secret in (begun.nonce, begun.code_verifier, begun.state, "voicemail"):
+        assert secret not in header
+    assert len(header) < 1500
+
+
+@pytest.mark.parametrize(
+    "voucher",
+    [
+        GoogleVoucher(email_verified=True, hosted_domain="acme.example"),
+        GoogleVoucher(email_verified=False, hosted_domain=None),
+        MicrosoftVoucher("0a4c11e5-7a3e-4c6b-9f0e-5d1f3c2b7a10", domain_owner_verified=True),
+        StandardVoucher(email_verified=True),
+    ],
+)
+@pytest.mark.parametrize("email", [None, Email("jo", "acme.example")])
+def test_what_was_proven_comes_back(
+    transactions: Transactions, voucher: Voucher, email: Email | None
+) -> None:
+    who = identity(voucher, email)
+    proven = transactions.prove(who, "/calls", Reason.NO_ACCOUNT, NOW)
+    found = transactions.proven(proven.id, jar(transactions.keep(proven)), NOW + 1)
+    assert found == proven
+    assert isinstance(found, Proven)
+    assert found.identity == who
+    assert found.reason is Reason.NO_ACCOUNT
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [(0, None), (LIFETIME - 1, None), (LIFETIME, EXPIRED), (9e9, EXPIRED), (-3600, EXPIRED)],
+)
+def test_both_expire(transactions: Transactions, after: float, expected: Reason | None) -> None:
+    begun = transactions.begin("google", "/", NOW)
+    proven = transactions.prove(identity(StandardVoucher(True)), "/", Reason.SEVERAL_ACCOUNTS, NOW)
+    cookies = jar(transactions.keep(begun), transactions.keep(proven))
+    assert reason(transactions.of_state(begun.state, cookies, NOW + after)) == expected
+    assert reason(transactions.proven(proven.id, cookies, NOW + after)) == expected
+
+
+def test_a_state_without_its_cookie_is_unknown(transactions: Transactions) -> None:
+    """Login CSRF: the attacker's callback URL, opened in the victim's browser."""
+    attackers = transactions.begin("google", "/", NOW)
+    victims = transactions.begin("google", "/", NOW)
+    cookies = jar(transactions.keep(victims))
+    assert reason(transactions.of_state(attackers.state, {}, NOW)) == UNKNOWN
+    assert reason(transactions.of_state(attackers.state, cookies, NOW)) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda state: "",
+        lambda state: ".",
+        lambda state: state[:-1],
+        lambda state: state + "x",
+        lambda state: state.split(".")[0],
+        lambda state: state.split(".")[0] + ".",
+        lambda state: state.split(".")[0] + ".\ud800",
+        lambda state: state.replace(".", "..", 1),
+        lambda state: "../" + state,
+        lambda state: state[:16].swapcase() + state[16:],
+        lambda state: state * 1000,
+    ],
+)
+def test_an_altered_state_is_unknown(transactions: Transactions, alter: object) -> None:
+    assert callable(alter)
+    begun = transactions.begin("google", "/", NOW)
+    cookies = jar(transactions.keep(begun))
+    assert reason(transactions.of_state(alter(begun.state), cookies, NOW)) == UNKNOWN
+
+
+def test_an_altered_or_moved_cookie_is_unknown(transactions: Transactions) -> None:
+    begun = transactions.begin("google", "/", NOW)
+    other = transactions.begin("google", "/", NOW)
+    name = f"__Host-sonar_tx_{begun.id}"
+    sealed = jar(transactions.keep(begun))[name]
+    others = jar(transactions.keep(other))[f"__Host-sonar_tx_{other.id}"]
+    for value in ("", "x", sealed[:-1], sealed + "A", others, sealed.upper()):
+        assert reason(transactions.of_state(begun.state, {name: value}, NOW)) == UNKNOWN
+
+
+def test_one_kind_never_passes_for_the_other(transactions: Transactions) -> None:
+    """A transaction anybody can have, by clicking a button; a proven identity they cannot."""
+    begun = transactions.begin("google", "/", NOW)
+    proven = transactions.prove(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, NOW)
+    cookies = jar(transactions.keep(begun), transactions.keep(proven))
+    assert reason(transactions.proven(begun.id, cookies, NOW)) == UNKNOWN
+    assert reason(transactions.of_state(f"{proven.id}.x", cookies, NOW)) == UNKNOWN
+
+
+def test_another_gateways_cookie_is_unknown(transactions: Transactions, tmp_path: Path) -> None:
+    elsewhere = Transactions(Sealer(KeyRing.load(tmp_path / "other")), CookieNames(secure=True))
+    begun = elsewhere.begin("google", "/", NOW)
+    cookies = jar(elsewhere.keep(begun))
+    assert reason(transactions.of_state(begun.state, cookies, NOW)) == UNKNOWN
+
+
+def kept(transactions: Transactions, count: int) -> tuple[list[Transaction], dict[str, str]]:
+    begun = [transactions.begin("google", "/", NOW + at) for at in range(count)]
+    return begun, jar(*(transactions.keep(entry) for entry in begun))
+
+
+def removed(headers: tuple[str, ...]) -> set[str]:
+    assert all("Max-Age=0" in header for header in headers)
+    return {header.partition("=")[0].removeprefix("__Host-sonar_tx_") for header in headers}
+
+
+@pytest.mark.parametrize("count", range(MOST))
+def test_few_tabs_disturb_nobody(transactions: Transactions, count: int) -> None:
+    _, cookies = kept(transactions, count)
+    assert transactions.surplus(cookies | {"SONARSESSID": "x"}, NOW + 10) == ()
+
+
+def test_the_oldest_are_evicted(transactions: Transactions) -> None:
+    begun, cookies = kept(transactions, MOST + 2)
+    shuffled = dict(sorted(cookies.items()))
+    assert removed(transactions.surplus(shuffled, NOW + 10)) == {e.id for e in begun[:3]}
+
+
+def test_the_dead_are_evicted_first(transactions: Transactions) -> None:
+    begun, cookies = kept(transactions, MOST)
+    late = NOW + LIFETIME + 1.5
+    proven = transactions.prove(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, late)
+    cookies |= jar(transactions.keep(proven)) | {"__Host-sonar_tx_AAAAAAAAAAAAAAAA": "junk"}
+    gone = removed(transactions.surplus(cookies, late))
+    assert gone == {begun[0].id, begun[1].id, "AAAAAAAAAAAAAAAA"}
+
+
+def test_a_made_up_name_stays_out_of_our_headers(transactions: Transactions) -> None:
+    crafted = {"__Host-sonar_tx_x; Domain=evil.example": "1", "__Host-sonar_tx_": "1"}
+    assert transactions.surplus(crafted, NOW) == ()
