@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     PlainSerializer,
@@ -24,6 +24,8 @@ from gateway.values import base_of
 
 # A key in PEM is 3 KB; a larger file is not a secret but the wrong file.
 _LARGEST_SECRET = 64 * 1024
+# A SQLAlchemy URL that names its driver, such as mysql+aiomysql://.
+_OTHER_DRIVER = re.compile(r"[a-z0-9]+\+[a-z0-9_]+://")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -89,6 +91,14 @@ def database_url(value: object, info: ValidationInfo) -> Secret:
     raise secret_error("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
 
 
+def directory_url(value: object, info: ValidationInfo) -> Secret:
+    """A `database_url`, or `dialect+driver://…` for a database that only the directory is in."""
+    secret = secret_text(value, info)
+    if _OTHER_DRIVER.match(secret.reveal()) and _has_host(secret.reveal()):
+        return secret
+    return database_url(secret, info)
+
+
 def session_store(value: object, info: ValidationInfo) -> str | Secret:
     """`embedded`, or the URL of a Redis."""
     if value == "embedded":
@@ -103,9 +113,10 @@ def session_store(value: object, info: ValidationInfo) -> str | Secret:
 
 
 def _has_host(url: str) -> bool:
+    """Whether the URL says where the server is: a host, or the folder of its socket as `?host=`."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return bool(parts.hostname or parse_qs(parts.query).get("host")) and parts.port != 0
     except ValueError:
         return False
 
@@ -119,6 +130,7 @@ _TEXT = WithJsonSchema({"type": "string"})
 _MASK = PlainSerializer(str, return_type=str, when_used="json")
 SecretText = Annotated[Secret, PlainValidator(secret_text), _TEXT, _MASK]
 DatabaseUrl = Annotated[Secret, PlainValidator(database_url), _TEXT, _MASK]
+DirectoryUrl = Annotated[Secret, PlainValidator(directory_url), _TEXT, _MASK]
 SessionStoreUrl = Annotated[
     Literal["embedded"] | Secret, PlainValidator(session_store), _TEXT, _MASK
 ]

@@ -6,26 +6,28 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gateway.secret import Secret
-from gateway.secret_values import DatabaseUrl, SessionStoreUrl
+from gateway.secret_values import DatabaseUrl, DirectoryUrl, SessionStoreUrl
 from gateway.section import Section
 from gateway.values import Duration, DurationOrZero, LogTarget, PathOnDisk, SqlName
 
 
 class SqlColumns(Section):
-    """Column names of the accounts table."""
+    """Column names of the accounts table; `null` for one that it does not have."""
 
     id: SqlName = "id"
     """What never changes about an account."""
     username: SqlName = "username"
     """What the person types to sign in."""
-    display_name: SqlName = "display_name"
+    display_name: SqlName | None = "display_name"
     """The person's name, for pages."""
-    organisation: SqlName = "organisation"
+    organisation: SqlName | None = "organisation"
     """The company, for pages."""
-    active: SqlName = "active"
-    """True or 1 while the account may be used."""
+    active: SqlName | None = "active"
+    """One of `active_values` while the account may be used. With `null` every account may."""
     password_hash: SqlName = "password_hash"  # noqa: S105 - a column's name
     """The hash of the password."""
+    email: SqlName | None = None
+    """A contact address in the accounts table itself."""
 
 
 class SqlAddressColumns(Section):
@@ -35,8 +37,8 @@ class SqlAddressColumns(Section):
     """The account's id."""
     email: SqlName = "email"
     """The address."""
-    purpose: SqlName = "purpose"
-    """What it is kept for, such as contact or voicemail."""
+    purpose: SqlName | None = "purpose"
+    """What it is kept for, such as contact or voicemail. With `null` all are contact."""
 
 
 class SqlDirectory(Section):
@@ -44,18 +46,27 @@ class SqlDirectory(Section):
 
     kind: Literal["sql"] = "sql"
     """Accounts in an SQL database."""
-    url: DatabaseUrl
-    """sqlite:///PATH or postgresql://…; by env:NAME or file:PATH when it has a password."""
+    url: DirectoryUrl
+    """sqlite:///PATH, postgresql://…, or dialect+driver://… of an asyncio driver that is installed;
+    by env:NAME or file:PATH when it has a password."""
     accounts_table: SqlName = "accounts"
     """The table of accounts, one row each; `schema.table` too."""
     accounts: SqlColumns = SqlColumns()
     """Its columns."""
-    addresses_table: SqlName = "addresses"
-    """The table of email addresses, one row each."""
+    addresses_table: SqlName | None = "addresses"
+    """The table of email addresses, one row each; `null` when `accounts.email` is all there is."""
     addresses: SqlAddressColumns = SqlAddressColumns()
     """Its columns."""
+    active_values: tuple[str, ...] = ("true", "t", "yes", "y", "1", "active", "enabled")
+    """What the column `active` says of an account that may be used, in any case."""
     timeout: Duration = 5.0
     """How long one question may take."""
+
+    @model_validator(mode="after")
+    def _has_addresses(self) -> Self:
+        if self.addresses_table is None and self.accounts.email is None:
+            raise ValueError("name an addresses_table, or the column accounts.email")
+        return self
 
 
 class FileDirectory(Section):
