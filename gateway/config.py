@@ -48,7 +48,6 @@ __all__ = [
     "SqlDirectory",
     "Upstream",
     "config_from",
-    "config_schema",
     "load_config",
     "warnings_about",
 ]
@@ -152,9 +151,3 @@ def warnings_about(config: Config) -> tuple[str, ...]:
     if not config.providers:
         found.append("providers: none, so nobody can sign in but with the Sonar password")
     return tuple(found)
-
-
-def config_schema() -> dict[str, object]:
-    """The JSON schema of config.yaml, for editors."""
-    # Serialization mode shows defaults as the file writes them: `8h`, not 28800.0.
-    return Config.model_json_schema(mode="serialization")

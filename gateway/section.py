@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import WithDefaultSchema
 
 from gateway.errors import Problem
 from gateway.yamlfile import Document, KeyPath
@@ -46,6 +48,21 @@ class Section(BaseModel):
 
 
 M = TypeVar("M", bound=Section)
+
+
+class _SchemaMaker(GenerateJsonSchema):
+    """A section that may be left out shows its defaults at its keys, not a second time whole."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        if isinstance(schema.get("default"), Section):
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def schema_of(model: type[Section]) -> dict[str, object]:
+    """The JSON schema of a file that is read as `model`."""
+    # Serialization mode shows defaults as the file writes them: `8h`, not 28800.0.
+    return model.model_json_schema(schema_generator=_SchemaMaker, mode="serialization")
 
 
 def secret_error(wrong: str) -> PydanticCustomError:
