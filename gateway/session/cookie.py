@@ -17,6 +17,10 @@ from dataclasses import dataclass
 
 from gateway.session.keys import KEY_ID, KeyRing
 
+# What a sealed legacy cookie (`Live.seal`) begins with, so that the edge knows one without a
+# session to open it and drops it. `~` begins no cookie value that a framework makes by itself.
+SEALED_PREFIX = "~sonar~"
+
 _ID_BYTES = 32
 _PURPOSE = "session cookie"
 _VALUE = re.compile(rf"([A-Za-z0-9_-]{{43}})\.({KEY_ID})\.([A-Za-z0-9_-]{{43}})", re.ASCII)

@@ -6,15 +6,12 @@ from typing import TypeVar
 
 import structlog
 
+from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.model import Session
 from gateway.session.seal import Sealer
 
 _log = structlog.get_logger()
-
-# What a sealed legacy cookie begins with, so that the edge knows one without a session to open it
-# and drops it. `~` begins no cookie value that a framework makes by itself.
-SEALED_PREFIX = "~sonar~"
 
 V = TypeVar("V")
 

@@ -38,18 +38,15 @@ class Sealer:
             raise LookupError("the current root key is not in its own ring")
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + cipher.encrypt(nonce, plaintext, _associated(purpose, bound_to))
-        return f"{key_id}.{urlsafe_b64encode(sealed).rstrip(b'=').decode('ascii')}"
+        return f"{key_id}.{_encode(sealed)}"
 
     def open(self, purpose: str, bound_to: str, sealed: str) -> bytes | None:
         """What was sealed for exactly this purpose and binding, or `None`."""
         if len(sealed) > _LONGEST_TEXT or (found := _SEALED.fullmatch(sealed)) is None:
             return None
-        try:
-            content = _decode(found[2])
-        except NotBase64:
-            return None
+        content = _decode(found[2])
         cipher = self._cipher(found[1], purpose, bound_to)
-        if cipher is None or len(content) < _SHORTEST:
+        if content is None or cipher is None or len(content) < _SHORTEST:
             return None
         nonce, ciphertext = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
         try:
@@ -62,8 +59,17 @@ class Sealer:
         return None if key is None else AESGCM(key)
 
 
-def _decode(text: str) -> bytes:
-    return b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+def _encode(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes | None:
+    """The bytes of exactly the text `_encode` makes: base64 has several for some."""
+    try:
+        content = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except NotBase64:
+        return None
+    return content if _encode(content) == text else None
 
 
 def _associated(purpose: str, bound_to: str) -> bytes:

@@ -7,7 +7,6 @@ written (`PRAGMA data_version`, a few microseconds).
 """
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -20,37 +19,13 @@ import structlog
 
 from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
-from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.store.database import Database
 
 _log = structlog.get_logger()
 
 # A quarter of the second within which every process must know that a session ended.
 _LISTEN_EVERY = 0.25
-# How long a writer waits for another process's write, which takes milliseconds: longer means that
-# something is wrong, and whoever waits behind it should be told.
-_BUSY_SECONDS = 0.5
 _PURGE_EVERY = 60.0
-# An ending is kept this long for processes that were stopped meanwhile; one that missed more than
-# this asks the store for everything again.
-_KEEP_ENDINGS = 3600.0
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT PRIMARY KEY, record BLOB NOT NULL,
-    seen REAL NOT NULL, idle REAL NOT NULL, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS endings (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS claims (
-    name TEXT PRIMARY KEY, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counts (
-    name TEXT PRIMARY KEY, events INTEGER NOT NULL, until REAL NOT NULL
-) WITHOUT ROWID;
-"""
-_ALIVE = "min(seen + idle, until) > ?"
-
 T = TypeVar("T")
 
 
@@ -64,7 +39,7 @@ class EmbeddedStore:
         self._lost: Callable[[], None] = _ignore
         self._thread: ThreadPoolExecutor | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._database: _Database | None = None
+        self._database: Database | None = None
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._heard, self._lost = heard, lost
@@ -72,7 +47,7 @@ class EmbeddedStore:
     async def open(self) -> None:
         self._thread = ThreadPoolExecutor(1, "sessions")
         try:
-            self._database = await self._run(lambda: _Database(self._path, self._clock))
+            self._database = await self._run(lambda: Database(self._path, self._clock))
         except SessionsUnavailable:
             self._thread.shutdown()
             raise
@@ -117,7 +92,7 @@ class EmbeddedStore:
     async def forget(self, name: str) -> None:
         await self._ask(lambda database: database.forget(name))
 
-    async def _ask(self, question: Callable[["_Database"], T]) -> T:
+    async def _ask(self, question: Callable[[Database], T]) -> T:
         database = self._database
         if database is None:
             raise SessionsUnavailable("the session store is not open")
@@ -131,7 +106,7 @@ class EmbeddedStore:
         except (sqlite3.Error, OSError) as error:
             raise SessionsUnavailable(f"{self._path}: {error}") from error
 
-    async def _listen(self, database: "_Database") -> None:
+    async def _listen(self, database: Database) -> None:
         purged = self._clock()
         while True:
             await asyncio.sleep(_LISTEN_EVERY)
@@ -149,145 +124,6 @@ class EmbeddedStore:
                 continue
             for key in ended:
                 self._heard(key)
-
-
-class _Database:
-    """The file, used from one thread only."""
-
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite gives its journal files the mode of the database.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            # A commit is on disk before its caller goes on: a power cut must not bring back a
-            # session that was ended.
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
-            self._version = self._data_version()
-            self._heard_until = self._last_ending()
-            self.purge()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def create(self, session: Session) -> None:
-        self._connection.execute(
-            "INSERT INTO sessions (key, record, seen, idle, until) VALUES (?, ?, ?, ?, ?)",
-            (
-                session.key,
-                encode(session),
-                session.seen,
-                session.idle,
-                session.started + session.lifetime,
-            ),
-        )
-
-    def load(self, key: str) -> Session | None:
-        row = self._connection.execute(
-            f"SELECT record, seen FROM sessions WHERE key = ? AND {_ALIVE}",  # noqa: S608 - constant
-            (key, self._clock()),
-        ).fetchone()
-        return None if row is None else decode(Stored(*row), key)
-
-    def touch(self, key: str, seen: float) -> None:
-        self._connection.execute(
-            f"UPDATE sessions SET seen = max(seen, ?) WHERE key = ? AND {_ALIVE}",  # noqa: S608
-            (seen, key, self._clock()),
-        )
-
-    def end(self, key: str) -> bool:
-        with _Transaction(self._connection):
-            deleted = self._connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
-            self._connection.execute(
-                "INSERT INTO endings (key, at) VALUES (?, ?)", (key, self._clock())
-            )
-        return deleted.rowcount > 0
-
-    def all(self) -> tuple[Session, ...]:
-        rows = self._connection.execute(
-            f"SELECT key, record, seen FROM sessions WHERE {_ALIVE}",  # noqa: S608 - constant
-            (self._clock(),),
-        )
-        found = (decode(Stored(record, seen), key) for key, record, seen in rows)
-        sessions = (session for session in found if session is not None)
-        return tuple(sorted(sessions, key=lambda session: session.started, reverse=True))
-
-    def claim(self, name: str, seconds: float) -> bool:
-        now = self._clock()
-        claimed = self._connection.execute(
-            "INSERT INTO claims (name, until) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE until <= ?",
-            (name, now + seconds, now),
-        )
-        return claimed.rowcount > 0
-
-    def count(self, name: str, seconds: float) -> int:
-        now = self._clock()
-        (events,) = self._connection.execute(
-            "INSERT INTO counts (name, events, until) VALUES (?, 1, ?) "
-            "ON CONFLICT (name) DO UPDATE SET "
-            "events = CASE WHEN until <= ? THEN 1 ELSE events + 1 END, "
-            "until = CASE WHEN until <= ? THEN excluded.until ELSE until END RETURNING events",
-            (name, now + seconds, now, now),
-        ).fetchone()
-        return int(events)
-
-    def forget(self, name: str) -> None:
-        self._connection.execute("DELETE FROM counts WHERE name = ?", (name,))
-
-    def news(self) -> tuple[str, ...] | None:
-        """The keys of sessions that ended since the last call; `None` when some are unknown."""
-        version = self._data_version()
-        if version == self._version:
-            return ()
-        rows = self._connection.execute(
-            "SELECT number, key FROM endings WHERE number > ? ORDER BY number",
-            (self._heard_until,),
-        ).fetchall()
-        self._version = version
-        if not rows:
-            return ()
-        complete = rows[0][0] == self._heard_until + 1
-        self._heard_until = rows[-1][0]
-        return tuple(key for _, key in rows) if complete else None
-
-    def purge(self) -> None:
-        now = self._clock()
-        with _Transaction(self._connection):
-            self._connection.execute(f"DELETE FROM sessions WHERE NOT {_ALIVE}", (now,))  # noqa: S608
-            self._connection.execute("DELETE FROM claims WHERE until <= ?", (now,))
-            self._connection.execute("DELETE FROM counts WHERE until <= ?", (now,))
-            self._connection.execute("DELETE FROM endings WHERE at <= ?", (now - _KEEP_ENDINGS,))
-
-    def _data_version(self) -> int:
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-
-    def _last_ending(self) -> int:
-        row = self._connection.execute(
-            "SELECT seq FROM sqlite_sequence WHERE name = 'endings'"
-        ).fetchone()
-        return 0 if row is None else int(row[0])
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("ROLLBACK" if kind else "COMMIT")
 
 
 def _ignore_key(key: str) -> None:

@@ -1,0 +1,233 @@
+"""Sessions in Redis or Valkey: several machines.
+
+    sonar:session:<key>   a hash: record, seen, idle, until; expires with the session
+    sonar:claim:<name>    taken
+    sonar:count:<name>    how many
+    sonar:ended           the channel on which ended sessions are told (redis_news.py)
+
+No connection is ever shared across a cancellation. A command that is abandoned between its request
+and its reply leaves the reply for whoever uses the connection next: somebody else's session. So
+each command runs to its end in a task of its own, which no request's cancellation reaches; only a
+timeout ends it, and then the connection is closed.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from gateway.errors import SessionsUnavailable
+from gateway.secret import Secret
+from gateway.session.model import Session
+from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.store.redis_news import News
+
+_PREFIX = "sonar:"
+_SESSION = f"{_PREFIX}session:"
+_CLAIM = f"{_PREFIX}claim:"
+_COUNT = f"{_PREFIX}count:"
+_ENDED = f"{_PREFIX}ended"
+
+# A Redis nearby answers in a millisecond. One that takes a second is as good as gone, and
+# `outage_grace` is a better answer to the person than waiting.
+_TIMEOUT = 1.0
+_CONNECTIONS = 16
+_PAGE = 500
+
+# One script, one step: nothing comes between its commands, and nobody sees half of it.
+_CREATE = """
+redis.call('HSET', KEYS[1], 'record', ARGV[1], 'seen', ARGV[2], 'idle', ARGV[3], 'until', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+"""
+# Activity moves `seen` forward and the expiry with it. A session that was ended meanwhile is not
+# brought back, as it would be by reading first and then writing.
+_TOUCH = """
+local seen, idle, till = unpack(redis.call('HMGET', KEYS[1], 'seen', 'idle', 'until'))
+if not seen then return end
+local latest = math.max(tonumber(seen), tonumber(ARGV[1]))
+local ends = math.min(latest + tonumber(idle), tonumber(till))
+redis.call('HSET', KEYS[1], 'seen', string.format('%.6f', latest))
+redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((ends - tonumber(ARGV[2])) * 1000)))
+"""
+_END = """
+local ended = redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+return ended
+"""
+# The window begins with the first event and does not move with the others.
+_COUNT_ONE = """
+local events = redis.call('INCR', KEYS[1])
+if events == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return events
+"""
+_READ = """
+local found = {}
+for at, key in ipairs(KEYS) do found[at] = redis.call('HMGET', key, 'record', 'seen') end
+return found
+"""
+
+T = TypeVar("T")
+
+
+class RedisStore:
+    """`SessionStore` at `url` (`redis://`, `rediss://` or `unix://`). `clock`: Unix seconds."""
+
+    def __init__(self, url: Secret, clock: Callable[[], float] = time.time) -> None:
+        self._url = url
+        self._clock = clock
+        self._heard: Callable[[str], None] = _ignore_key
+        self._lost: Callable[[], None] = _ignore
+        self._client: Redis | None = None
+        self._news: News | None = None
+        self._running: set[asyncio.Future[Any]] = set()
+
+    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        self._heard, self._lost = heard, lost
+
+    async def open(self) -> None:
+        self._client = Redis.from_pool(self._pool())
+        try:
+            await self._try_out()
+            news = News(self._pool(), _ENDED, self._heard, self._lost)
+            await self._run(news.start())
+        except BaseException:
+            await self._client.aclose()
+            self._client = None
+            raise
+        self._news = news
+
+    async def close(self) -> None:
+        if self._news is not None:
+            await self._news.stop()
+            self._news = None
+        if self._running:
+            await asyncio.wait(self._running)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def create(self, session: Session) -> None:
+        await self._script(
+            _CREATE,
+            [_SESSION + session.key],
+            encode(session),
+            repr(session.seen),
+            repr(session.idle),
+            repr(session.started + session.lifetime),
+            _milliseconds(session.ends() - self._clock()),
+        )
+
+    async def load(self, key: str) -> Session | None:
+        record, seen = await self._command("HMGET", _SESSION + key, "record", "seen")
+        return self._alive(key, record, seen)
+
+    async def touch(self, key: str, seen: float) -> None:
+        await self._script(_TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
+
+    async def end(self, key: str) -> bool:
+        ended = await self._script(_END, [_SESSION + key], _ENDED, key)
+        self._heard(key)
+        return bool(ended)
+
+    async def all(self) -> tuple[Session, ...]:
+        sessions: dict[str, Session] = {}
+        cursor = 0
+        while True:
+            pattern = f"{_SESSION}*"
+            cursor, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+            found = await self._script(_READ, names) if names else []
+            for name, (record, seen) in zip(names, found, strict=True):
+                key = name.decode().removeprefix(_SESSION)
+                session = self._alive(key, record, seen)
+                if session is not None:
+                    sessions[key] = session
+            if cursor == 0:
+                newest_first = sorted(sessions.values(), key=lambda each: -each.started)
+                return tuple(newest_first)
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        window = _milliseconds(seconds)
+        return bool(await self._command("SET", _CLAIM + name, "1", "NX", "PX", window))
+
+    async def count(self, name: str, seconds: float) -> int:
+        return int(await self._script(_COUNT_ONE, [_COUNT + name], _milliseconds(seconds)))
+
+    async def forget(self, name: str) -> None:
+        await self._command("DEL", _COUNT + name)
+
+    def _pool(self) -> BlockingConnectionPool:
+        try:
+            return BlockingConnectionPool.from_url(
+                self._url.reveal(),
+                max_connections=_CONNECTIONS,
+                timeout=_TIMEOUT,
+                socket_timeout=_TIMEOUT,
+                socket_connect_timeout=_TIMEOUT,
+                # Once more, for a pooled connection that the server has closed meanwhile. The ten
+                # retries of redis-py would keep people waiting for a dead server.
+                retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
+                protocol=2,
+                driver_info=None,
+            )
+        except (ValueError, TypeError):
+            # The error's text would quote the URL, and with it the password.
+            raise SessionsUnavailable(
+                "sessions.store is not a URL such as redis://host:6379/0"
+            ) from None
+
+    async def _try_out(self) -> None:
+        """Everything we need of the server, tried once: it may be read-only, full, or forbid us
+        scripts, and the first person to sign in should not be the one to find out."""
+        await self._command("SET", f"{_PREFIX}opened", "1", "PX", 1000)
+        await self._script(_TOUCH, [_SESSION], "0", "0")
+
+    def _alive(self, key: str, record: bytes | None, seen: bytes | None) -> Session | None:
+        if record is None or seen is None:
+            return None
+        session = decode(Stored(record, float(seen)), key)
+        return session if session is not None and session.alive(self._clock()) else None
+
+    async def _script(
+        self, script: str, keys: Sequence[str | bytes], *values: str | bytes | int
+    ) -> Any:
+        return await self._command("EVAL", script, len(keys), *keys, *values)
+
+    async def _command(self, *words: str | bytes | int) -> Any:
+        if self._client is None:
+            raise SessionsUnavailable("the session store is not open")
+        command = self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+        return await self._run(command)
+
+    async def _run(self, work: Awaitable[T]) -> T:
+        """Run to the end whatever happens to the caller; translate what redis-py raises."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            return await asyncio.shield(task)
+        except (RedisError, OSError) as error:
+            raise SessionsUnavailable(f"Redis: {error}") from error
+
+    def _done(self, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
+        # When the caller has gone, nobody asks for the exception any more.
+        if not task.cancelled():
+            task.exception()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))
+
+
+def _ignore_key(key: str) -> None:
+    """Nobody listens yet."""
+
+
+def _ignore() -> None:
+    """Nobody listens yet."""

@@ -1,0 +1,99 @@
+"""News of ended sessions over Redis pub/sub: one connection that only listens.
+
+Pub/sub forgets: what is published while nobody is connected is gone. So this module's one promise
+is to know when it may have missed something. It uses a bare connection, because redis-py's PubSub
+reconnects without a word; it asks the server for a sign of life when nothing was heard for a while,
+because a connection whose other end was cut off looks silent, not broken; and it calls `lost` at
+each failure and again when it listens anew.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from gateway.reasons import Reason
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+_log = structlog.get_logger()
+
+# Both together are less than the second within which every process must know that a session ended,
+# or doubt that it still lives.
+_SILENCE = 0.4
+_ANSWER_WITHIN = 0.4
+_AGAIN_AFTER = 0.25
+
+
+class News:
+    """Calls `heard(text)` for each message on `channel`, `lost()` when some may be missing."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        channel: str,
+        heard: Callable[[str], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._channel = channel
+        self._heard = heard
+        self._lost = lost
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when the server has confirmed that we listen; raises `RedisError`, `OSError`."""
+        connection = await self._subscribed()
+        self._listener = asyncio.create_task(self._listen(connection))
+
+    async def stop(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
+            self._listener = None
+
+    async def _listen(self, connection: "AbstractConnection | None") -> None:
+        while True:
+            try:
+                connection = connection or await self._subscribed()
+                await self._follow(connection)
+            except (RedisError, OSError) as error:
+                reason = Reason.SESSIONS_UNAVAILABLE
+                _log.warning("session_news_lost", reason=reason, error=str(error))
+                self._lost()
+            finally:
+                if connection is not None:
+                    await connection.disconnect(nowait=True)
+            connection = None
+            await asyncio.sleep(_AGAIN_AFTER)
+
+    async def _subscribed(self) -> "AbstractConnection":
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await connection.send_command("SUBSCRIBE", self._channel)
+            await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        # From here on nothing is missed; before, anything may have been.
+        self._lost()
+        return connection
+
+    async def _follow(self, connection: "AbstractConnection") -> None:
+        """Pass messages on until the connection breaks or the server falls silent."""
+        while True:
+            message = await connection.read_response(timeout=_SILENCE)
+            if message is None:
+                await connection.send_command("PING")
+                message = await connection.read_response(timeout=_ANSWER_WITHIN)
+                if message is None:
+                    raise TimeoutError("no answer to PING")
+            if message[0] == b"message":
+                self._heard(message[2].decode())
