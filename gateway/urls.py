@@ -150,6 +150,8 @@ def public_pattern(pattern: str) -> str:
         raise ValueError(
             "would open (nearly) everything; spell out the first part, as in /static/**"
         )
+    if ";" in pattern:
+        raise ValueError("may not have ;, which servers read in different ways")
     for index, segment in enumerate(segments):
         last = index == len(segments) - 1
         if segment == "**" and not last:

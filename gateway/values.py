@@ -25,9 +25,9 @@ from gateway.email import Email, parse_domain
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
-# RFC 9110 section 5.6.2, less `_`: upstream may read `X_Y` as `X-Y` (CGI does), and then two
-# headers would be one.
-_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^`|~-]{0,63}")
+# RFC 9110 section 5.6.2 allows more, but upstream may read `X_Y` and even `X.Y` as `X-Y` (CGI does),
+# and then two headers would be one.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 # RFC 6265 section 4.1.1: a cookie's name is a token.
 _COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
@@ -40,12 +40,13 @@ _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _TAKEN_HEADERS = frozenset(
     """
     age authorization cache-control connection cookie date etag expect forwarded from host
-    keep-alive last-modified location max-forwards origin pragma priority range referer server
+    keep-alive last-modified location max-forwards origin pragma priority proxy range referer server
     set-cookie te trailer transfer-encoding upgrade user-agent vary via x-real-ip x-request-id
     """.split()
 )
 _TAKEN_PREFIXES = (
-    "accept", "access-control-", "content-", "if-", "proxy-", "sec-", "x-forwarded-",
+    "accept", "access-control-", "content-", "if-", "proxy-", "sec-", "x-forwarded-", "x-original-",
+    "x-rewrite-",
 )  # fmt: skip
 # The gateway's own cookies (gateway/session/cookie.py).
 _OWN_COOKIES = ("__host-sonar_", "sonar_sso", "sonar_tx_")

@@ -36,7 +36,7 @@ _READ_ANYWAY_EVERY = 3.0
 _ENDINGS = frozenset({".yaml", ".yml"})
 
 Files = dict[str, bytes]
-OnChange = Callable[[Policies, Policies], Awaitable[object]]
+OnChange = Callable[[Policies, Policies], Awaitable[object] | None]
 
 
 class Tally(Protocol):
@@ -81,7 +81,7 @@ class PolicyStore:
             self._tally.policies_loaded(time.time())
 
     def on_change(self, callback: OnChange) -> None:
-        """Have `callback(old, new)` awaited after each swap, such as one that ends sessions."""
+        """Have `callback(old, new)` called after each swap, and awaited if it is a coroutine."""
         self._callbacks.append(callback)
 
     async def start(self) -> None:
@@ -131,7 +131,9 @@ class PolicyStore:
         log.info("policies_reloaded", domains=len(policies.by_domain))
         for callback in self._callbacks:
             try:
-                await callback(old, policies)
+                waiting = callback(old, policies)
+                if waiting is not None:
+                    await waiting
             except Exception:
                 # The new set is in force whatever a listener makes of it, and watching goes on.
                 log.exception("policies_listener_failed")
@@ -141,8 +143,8 @@ class PolicyStore:
             try:
                 await self._watch_folder(await asyncio.to_thread(_folder_id, self._directory))
             except (OSError, RuntimeError) as error:
-                # No news to be had: the folder is missing, or the system has no watches left (watchfiles
-                # raises OSError, or a RuntimeError of its own).
+                # No news to be had: the folder is missing, or the system has no watches left, for
+                # which watchfiles raises a RuntimeError of its own.
                 log.warning("policies_not_watched", error=str(error))
                 await self.reload()
                 await asyncio.sleep(_LOOK_MS / 1000)
