@@ -1,0 +1,90 @@
+"""A provider's document, fetched once and kept: fresh for an hour, used for a day if need be.
+
+One fetch at a time, however many people sign in; whoever goes away while waiting does not take
+the fetch from the others.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+
+from gateway.errors import ProviderUnavailable
+
+# Providers say hours to a day in Cache-Control; an hour notices a withdrawn key the same morning.
+FRESH = 3600.0
+
+# Signing in outlives a provider's broken discovery; a key set older than a day proves nothing.
+STALE = 86400.0
+
+# While a provider is down, each sign-in would wait for its timeout; between tries, nobody does.
+RETRY_AFTER = 10.0
+
+# An unknown key id may be a new key. Asking more often would let anything that reaches the
+# verification make us hammer the provider.
+RENEW_AFTER = 300.0
+
+_LONG_AGO = float("-inf")
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
+
+
+class Cached(Generic[T]):
+    """`load` fetches the document or raises `ProviderUnavailable`; `clock` is monotonic seconds;
+    `name` is for the log."""
+
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[], Awaitable[T]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._load = load
+        self._clock = clock
+        self._value: tuple[T] | None = None
+        self._loaded = _LONG_AGO
+        self._tried = _LONG_AGO
+        self._flight: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        """The document, fetched when it is not fresh; a stale one when the provider is down."""
+        age = self._clock() - self._loaded
+        if self._value is None or age >= STALE:
+            return await self._fetch()
+        if age < FRESH or self._clock() - self._tried < RETRY_AFTER:
+            return self._value[0]
+        try:
+            return await self._fetch()
+        except ProviderUnavailable as error:
+            _log.warning("provider_document_stale", document=self._name, error=str(error))
+            return self._value[0]
+
+    async def renewed(self) -> T:
+        """The document, fetched again unless that was tried within `RENEW_AFTER`."""
+        if self._value is not None and self._clock() - self._tried < RENEW_AFTER:
+            return self._value[0]
+        return await self._fetch()
+
+    async def _fetch(self) -> T:
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._fly())
+            self._flight.add_done_callback(self._landed)
+        return await asyncio.shield(self._flight)
+
+    async def _fly(self) -> T:
+        self._tried = self._clock()
+        value = await self._load()
+        self._value = (value,)
+        self._loaded = self._clock()
+        return value
+
+    def _landed(self, flight: asyncio.Task[T]) -> None:
+        self._flight = None
+        if not flight.cancelled():
+            # Everybody who waited may have gone away; the error was theirs.
+            flight.exception()

@@ -1,0 +1,84 @@
+"""Code for ID token at the token endpoint (OpenID Connect Core section 3.1.3)."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+import aiohttp
+from authlib.oauth2.auth import ClientAuth
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+from gateway.errors import ProviderUnavailable
+from gateway.identity.claims import Refused
+from gateway.identity.discovery import Document
+from gateway.identity.fetch import Reply, post_form
+from gateway.reasons import Reason
+from gateway.secret import Secret
+
+_ERROR_CODE = re.compile(r"[a-z_]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What we are to a provider."""
+
+    client_id: str
+    client_secret: Secret
+    redirect_uri: str
+
+
+async def exchange(
+    http: aiohttp.ClientSession, document: Document, client: Client, code: str, verifier: str
+) -> str | Refused:
+    """The ID token for `code`, still unread; `verifier` is the PKCE one of the same sign-in."""
+    reply = await ask(http, document, client, code, verifier)
+    if reply.status == 200:
+        token = reply.content.get("id_token")
+        if isinstance(token, str):
+            return token
+        return Refused(Reason.TOKEN_MALFORMED, "the token endpoint gave no ID token")
+    error = error_of(reply)
+    if error == "invalid_grant":
+        return Refused(Reason.CODE_REFUSED, "the token endpoint refused the code")
+    return Refused(Reason.PROVIDER_ERROR, f"token endpoint: {error}")
+
+
+async def ask(
+    http: aiohttp.ClientSession, document: Document, client: Client, code: str, verifier: str
+) -> Reply:
+    """The token endpoint's answer, 200 or an error (RFC 6749 section 5)."""
+    body = prepare_token_request(
+        "authorization_code",
+        redirect_uri=client.redirect_uri,
+        code=code,
+        code_verifier=verifier,
+    )
+    url, headers, body = _authentication(document, client).prepare(
+        "POST", document.token_endpoint, {}, body
+    )
+    return await post_form(http, url, headers, body)
+
+
+def error_of(reply: Reply) -> str:
+    """The error code of a token endpoint's answer, fit for a log."""
+    error = reply.content.get("error")
+    if isinstance(error, str) and _ERROR_CODE.fullmatch(error):
+        return error
+    return f"status {reply.status}"
+
+
+def _authentication(document: Document, client: Client) -> ClientAuth:
+    """By `client_secret_basic`, the default of every registration, unless only `_post` is offered.
+
+    For `basic` both parts are form-encoded first (RFC 6749 section 2.3.1), which the library
+    leaves to its caller: a `:` or `%` in a secret would otherwise change what the provider reads.
+    """
+    offered = document.token_endpoint_auth_methods_supported
+    secret = client.client_secret.reveal()
+    if "client_secret_basic" in offered:
+        return ClientAuth(quote_plus(client.client_id), quote_plus(secret), "client_secret_basic")
+    if "client_secret_post" in offered:
+        return ClientAuth(client.client_id, secret, "client_secret_post")
+    raise ProviderUnavailable(
+        f"{document.issuer}: the token endpoint takes no client secret, only {', '.join(offered)}"
+    )

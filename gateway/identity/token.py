@@ -1,0 +1,153 @@
+"""An ID token's signature: which key, which algorithm, is it right? Says nothing of its claims.
+
+The token names algorithm and key itself, and whoever wrote it may have been an attacker. So the
+algorithm is taken from our list only, and a key is used for nothing but what it was published for:
+no `none`, no HMAC with a public key as its secret (RFC 8725 section 2.1), no encryption key.
+"""
+
+import json
+import re
+import warnings
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import ECKey, JWKRegistry, Key, RSAKey
+from joserfc.jws import JWSRegistry
+
+from gateway.identity.claims import Refused, UnverifiedClaims
+from gateway.reasons import Reason
+
+# What each algorithm is verified with. Anything else, however configured, is refused.
+_KEY_TYPES = {
+    **{f"{family}{bits}": "RSA" for family in ("RS", "PS") for bits in (256, 384, 512)},
+    **{f"ES{bits}": "EC" for bits in (256, 384, 512)},
+}
+
+# Entra's tokens with many optional claims have some 3 KiB.
+_LONGEST_TOKEN = 32 * 1024
+_LONGEST_HEADER = 4 * 1024
+
+# RFC 7518 section 3.3.
+_SMALLEST_RSA = 2048
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key of a provider. `issuer` is Entra's extra member: whose tokens it may sign."""
+
+    key: Key
+    kid: str | None
+    algorithm: str | None
+    issuer: str | None
+
+
+def read_keys(content: Mapping[str, object]) -> tuple[SigningKey, ...]:
+    """The usable signing keys of a JWK set (RFC 7517 section 5); others are passed over, as that
+    section says, so that one strange key does not take the rest away."""
+    listed = content.get("keys")
+    found = (
+        [_read_key(jwk) for jwk in listed if isinstance(jwk, dict)]
+        if isinstance(listed, list)
+        else []
+    )
+    return tuple(key for key in found if key is not None)
+
+
+def _read_key(jwk: Mapping[str, object]) -> SigningKey | None:
+    kid, algorithm, issuer = jwk.get("kid"), jwk.get("alg"), jwk.get("issuer")
+    for member in (kid, algorithm, issuer):
+        if member is not None and not isinstance(member, str):
+            return None
+    if jwk.get("use", "sig") != "sig" or jwk.get("kty") not in {"RSA", "EC"}:
+        return None
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        return None
+    public = {name: jwk[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk}
+    try:
+        with warnings.catch_warnings():
+            # joserfc warns of weak keys; here they are refused instead.
+            warnings.simplefilter("ignore")
+            key = JWKRegistry.import_key(public)  # type: ignore[arg-type]
+        strong = isinstance(key, ECKey) or (
+            isinstance(key, RSAKey) and key.public_key.key_size >= _SMALLEST_RSA
+        )
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+    return SigningKey(key, kid, algorithm, issuer) if strong else None  # type: ignore[arg-type]
+
+
+def open_token(
+    token: str, keys: tuple[SigningKey, ...], algorithms: tuple[str, ...]
+) -> UnverifiedClaims | Refused:
+    """The claims of a token that one of `keys` signed with one of `algorithms`.
+
+    `TOKEN_KEY_UNKNOWN` means that newer keys may know better.
+    """
+    header = _header(token)
+    if isinstance(header, Refused):
+        return header
+    algorithm = header["alg"]
+    if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in _KEY_TYPES:
+        return Refused(Reason.TOKEN_ALGORITHM, "the algorithm is not one we accept")
+    candidates = _candidates(header.get("kid"), algorithm, keys)
+    if not candidates:
+        return Refused(Reason.TOKEN_KEY_UNKNOWN, "the provider has no such key for the algorithm")
+    outcome: UnverifiedClaims | Refused = Refused(Reason.TOKEN_SIGNATURE, "the signature is wrong")
+    for candidate in candidates:
+        outcome = _verify(token, candidate, algorithm)
+        if isinstance(outcome, UnverifiedClaims):
+            break
+    return outcome
+
+
+def _header(token: str) -> Mapping[str, object] | Refused:
+    malformed = Refused(Reason.TOKEN_MALFORMED, "not a signed JWT")
+    found = _COMPACT.fullmatch(token) if len(token) <= _LONGEST_TOKEN else None
+    if found is None or len(found[1]) > _LONGEST_HEADER:
+        return malformed
+    try:
+        header = json.loads(b64decode(found[1] + "=" * (-len(found[1]) % 4), b"-_", validate=True))
+    except (NotBase64, ValueError, RecursionError):
+        return malformed
+    if not isinstance(header, dict) or "alg" not in header:
+        return malformed
+    if "crit" in header or "b64" in header:
+        # An extension we do not know changes what the signature covers (RFC 7515 section 4.1.11).
+        return Refused(Reason.TOKEN_MALFORMED, "the header demands an extension")
+    if str(header.get("typ", "JWT")).upper() not in {"JWT", "APPLICATION/JWT"}:
+        # A logout token or an access token signed by the same key is no ID token (RFC 8725 3.11).
+        return Refused(Reason.TOKEN_MALFORMED, "a JWT of another type")
+    return header
+
+
+def _candidates(
+    kid: object, algorithm: str, keys: tuple[SigningKey, ...]
+) -> tuple[SigningKey, ...]:
+    """The keys the token may mean. Without `kid`, the only fitting one (Core section 10.1)."""
+    fitting = tuple(
+        key
+        for key in keys
+        if key.key.key_type == _KEY_TYPES[algorithm] and key.algorithm in {None, algorithm}
+    )
+    if kid is None:
+        return fitting if len(fitting) == 1 else ()
+    return tuple(key for key in fitting if key.kid == kid)
+
+
+def _verify(token: str, signing: SigningKey, algorithm: str) -> UnverifiedClaims | Refused:
+    registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    registry.max_header_length = _LONGEST_HEADER
+    try:
+        decoded = jwt.decode(token, signing.key, algorithms=[algorithm], registry=registry)
+    except BadSignatureError:
+        return Refused(Reason.TOKEN_SIGNATURE, "the signature is wrong")
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        return Refused(Reason.TOKEN_MALFORMED, f"not a signed JWT: {type(error).__name__}")
+    return UnverifiedClaims(decoded.claims, signing.issuer)
