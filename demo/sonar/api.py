@@ -2,8 +2,9 @@
 
 import asyncio
 from contextlib import suppress
+from weakref import WeakSet
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from demo.sonar.calls import Call
 from demo.sonar.parts import PARTS
@@ -11,6 +12,8 @@ from demo.sonar.who import VISITOR
 
 # Longer than a proxy's idle time-out is usual; shorter keeps the connection through it.
 _HEARTBEAT = 25.0
+
+SOCKETS: web.AppKey[WeakSet[web.WebSocketResponse]] = web.AppKey("sockets", WeakSet)
 
 
 async def me(request: web.Request) -> web.Response:
@@ -37,6 +40,7 @@ async def live_calls(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(heartbeat=_HEARTBEAT)
     with request.app[PARTS].switchboard.listen(request[VISITOR].account.id) as queue:
         await socket.prepare(request)
+        request.app[SOCKETS].add(socket)
         sending = asyncio.create_task(_send(socket, queue))
         try:
             async for message in socket:
@@ -47,6 +51,12 @@ async def live_calls(request: web.Request) -> web.WebSocketResponse:
             with suppress(asyncio.CancelledError, ConnectionError):
                 await sending
     return socket
+
+
+async def close_sockets(app: web.Application) -> None:
+    """At shutdown: who watches calls must not keep Sonar from stopping."""
+    for socket in tuple(app[SOCKETS]):
+        await socket.close(code=WSCloseCode.GOING_AWAY)
 
 
 async def _send(socket: web.WebSocketResponse, queue: asyncio.Queue[Call]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
 import aiohttp
 import jinja2
@@ -36,6 +37,8 @@ class SonarConfig:
 def make_sonar(config: SonarConfig) -> web.Application:
     sonar = web.Application(middlewares=[compress_pages, require_visitor])
     sonar.on_response_prepare.append(set_session_cookie)
+    sonar[api.SOCKETS] = WeakSet()
+    sonar.on_shutdown.append(api.close_sockets)
 
     async def parts(app: web.Application) -> AsyncIterator[None]:
         accounts = await Accounts.open(config.database)

@@ -10,6 +10,8 @@ from pathlib import Path
 import aiohttp
 import brotli  # type: ignore[import-untyped]
 import pytest
+from aiohttp import WSCloseCode
+from aiohttp.test_utils import TestServer
 
 from demo.sonar.passwords import Scheme, scheme_of
 from demo.sonar.seed import ACCOUNTS
@@ -78,6 +80,17 @@ class TestCalls:
         assert second["state"] in ("talking", "missed")
         listed = (await (await browser.get("/api/v1/calls")).json())["calls"]
         assert listed[0]["id"] >= first["id"]
+
+    async def test_who_watches_does_not_keep_sonar_from_stopping(
+        self, browser: aiohttp.ClientSession, sonar: TestServer
+    ) -> None:
+        await sign_in(browser)
+        async with asyncio.timeout(SOON), browser.ws_connect("/calls/live") as socket:
+            closing = asyncio.create_task(sonar.close())
+            async for _ in socket:
+                pass
+            await closing
+        assert socket.close_code == WSCloseCode.GOING_AWAY
 
 
 class TestVoicemail:
