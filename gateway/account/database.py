@@ -1,0 +1,157 @@
+"""How the gateway reaches an SQL database, Sonar's or its own, and what breaks on the way.
+
+Whatever the driver, a block of work has a time limit, and every foreign exception leaves it as the
+one exception the caller names. Parameters never appear in an exception or a log: they are people's
+addresses.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.errors import ConfigError, Problem, Unavailable
+from gateway.secret import Secret
+
+# The URL names the kind of database; the asyncio driver for it is ours to know.
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+    "mariadb": "mysql+aiomysql",
+}
+
+# Sign-ins only: hundreds a second need no more, and PostgreSQL allows 100 in all by default.
+_CONNECTIONS = 5
+
+Use = Literal["read", "write", "create"]
+_SQLITE_MODE: dict[Use, str] = {"read": "ro", "write": "rw", "create": "rwc"}
+
+
+class Database(NamedTuple):
+    """An engine, the seconds a block of work on it may take, and what it raises when it breaks."""
+
+    engine: AsyncEngine
+    timeout: float
+    unavailable: type[Unavailable]
+
+
+def open_database(
+    url: Secret, key: str, *, use: Use, timeout: float, unavailable: type[Unavailable]
+) -> Database:
+    """Make an engine; nothing is connected yet.
+
+    `key` is the URL's key in config.yaml, named when the URL cannot be used (`ConfigError`).
+    With `read` the database itself refuses writes, whatever we might send it; only `create` makes
+    a missing SQLite file.
+    """
+    parsed = parse_url(url, key)
+    arguments: dict[str, Any] = {}
+    match parsed.get_backend_name():
+        case "sqlite":
+            arguments["timeout"] = timeout
+            parsed = _sqlite_uri(parsed, _SQLITE_MODE[use])
+        case "postgresql" if parsed.get_driver_name() == "asyncpg":
+            settings = {"application_name": "sonar-gateway"}
+            if use == "read":
+                settings["default_transaction_read_only"] = "on"
+            arguments |= {"timeout": timeout, "command_timeout": timeout}
+            arguments["server_settings"] = settings
+    try:
+        engine = create_async_engine(
+            parsed,
+            connect_args=arguments,
+            hide_parameters=True,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_size=_CONNECTIONS,
+        )
+    except (SQLAlchemyError, ImportError) as error:
+        wrong = f"there is no asyncio driver here for {parsed.drivername}"
+        raise ConfigError((Problem("config.yaml", key, None, wrong),)) from error
+    return Database(engine, timeout, unavailable)
+
+
+@asynccontextmanager
+async def working(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection for one block of work: commit it yourself, or what it wrote is undone."""
+    try:
+        async with asyncio.timeout(database.timeout), _connection(database) as connection:
+            yield connection
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise database.unavailable(_told(error)) from error
+
+
+def parse_url(url: Secret, key: str) -> URL:
+    """The URL with its asyncio driver, or `ConfigError` without showing what may be a password."""
+    try:
+        parsed = make_url(url.reveal())
+    except SQLAlchemyError:
+        wrong = "not a database URL such as sqlite:///var/file.db or postgresql://user@host/name"
+        raise ConfigError((Problem("config.yaml", key, None, wrong),)) from None
+    parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        wrong = "names no file: write sqlite:///relative/path.db or sqlite:////absolute/path.db"
+        raise ConfigError((Problem("config.yaml", key, None, wrong),))
+    return parsed
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite URL, `None` for another database."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return None
+    return Path(os.path.abspath(url.database))
+
+
+def _sqlite_uri(url: URL, mode: str) -> URL:
+    """https://www.sqlite.org/uri.html: the only way to say that a file must not be made or
+    written."""
+    file = sqlite_file(url)
+    return url.set(
+        database=f"file:{quote(str(file))}", query={**url.query, "mode": mode, "uri": "true"}
+    )
+
+
+@asynccontextmanager
+async def _connection(database: Database) -> AsyncIterator[AsyncConnection]:
+    try:
+        connection = await database.engine.connect()
+    except Exception as error:
+        # Drivers raise their own exceptions while connecting (asyncpg: InvalidPasswordError);
+        # nothing of ours runs in there.
+        raise database.unavailable(_told(error)) from error
+    interruption = await _interrupt_sqlite(database, connection)
+    try:
+        yield connection
+    finally:
+        if interruption is not None:
+            interruption.cancel()
+        await connection.close()
+
+
+async def _interrupt_sqlite(
+    database: Database, connection: AsyncConnection
+) -> asyncio.TimerHandle | None:
+    """End a slow query when its time is up. Cancelling its task is not enough for SQLite: the
+    query runs in a thread, and closing the connection waits for it."""
+    if database.engine.dialect.name != "sqlite":
+        return None
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    loop = asyncio.get_running_loop()
+    return loop.call_later(
+        database.timeout, lambda: asyncio.ensure_future(driver.interrupt(), loop=loop)
+    )
+
+
+def _told(error: Exception) -> str:
+    """What broke, in words an operator can use, without SQL and its parameters."""
+    origin = getattr(error, "orig", None) or error
+    return f"{type(origin).__name__}: {origin}" if str(origin) else type(origin).__name__

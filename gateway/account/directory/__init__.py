@@ -1,0 +1,64 @@
+"""Where Sonar's accounts are looked up and their passwords verified. Never written to.
+
+sql.py    Sonar's own database, through any asyncio driver; names of tables and columns configured
+file.py   a YAML file, read again when it changes
+"""
+
+from typing import Protocol
+
+from gateway.account.model import Account
+from gateway.account.passwords import Passwords
+from gateway.config import FileDirectory, SqlDirectory
+from gateway.email import Email
+from gateway.secret import Secret
+
+# An address on more accounts than this is no longer a person's. The page offers these, in the
+# order of their ids; any other can still be proved with its password.
+MOST_ACCOUNTS = 50
+
+
+class Directory(Protocol):
+    """Every method may raise `DirectoryUnavailable`; `open` and `check` also `ConfigError`."""
+
+    async def open(self) -> None:
+        """Make ready. A database that is down is not seen here but at the first question, so
+        that password users are served meanwhile."""
+
+    async def close(self) -> None: ...
+
+    async def check(self) -> str:
+        """Try everything that a sign-in needs; one line saying what was found."""
+
+    async def by_email(self, email: Email) -> tuple[Account, ...]:
+        """Every account, active or not, with exactly this address for whatever purpose; at most
+        `MOST_ACCOUNTS`, ordered by id."""
+
+    async def by_id(self, account_id: str) -> Account | None:
+        """The account as it is now."""
+
+    async def by_username(self, username: str) -> Account | None:
+        """The account that somebody who types `username` means: throttling is keyed on its id.
+
+        The exact username first, else the only one that differs in case. Addresses are not looked
+        at: a username equal to somebody else's address (CVE-2021-3754) means its own account.
+        """
+
+    async def verify(self, username: str, password: Secret) -> Account | None:
+        """The account of `by_username` if this is its password, whether it is active or not.
+
+        Takes the same time when there is no such account.
+        """
+
+
+def open_directory(config: SqlDirectory | FileDirectory, passwords: Passwords) -> Directory:
+    """The directory of this configuration; call `open` on it."""
+    # Imported here so that a file directory does not wait for SQLAlchemy (0.3 s).
+    match config:
+        case SqlDirectory():
+            from gateway.account.directory.sql import SqlAccounts
+
+            return SqlAccounts(config, passwords)
+        case FileDirectory():
+            from gateway.account.directory.file import FileAccounts
+
+            return FileAccounts(config, passwords)

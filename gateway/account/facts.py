@@ -1,0 +1,64 @@
+"""Everything `resolve()` wants to know about an identity, fetched; then decided.
+
+The one way to a resolution, for a sign-in and for `sonar-gateway explain`, so that both tell the
+same story.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.account.directory import Directory
+from gateway.account.links import LinkStore
+from gateway.account.model import LinkedAccount, Matches
+from gateway.account.resolution import Resolution, resolve
+from gateway.identity.claims import Identity
+from gateway.policy.model import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the directory and the gateway's own database say about an identity, unjudged."""
+
+    matches: Matches = field(default_factory=Matches)
+    links: tuple[LinkedAccount, ...] = ()
+    removed: frozenset[str] = frozenset()
+    preference: str | None = None
+
+    def resolve(self, identity: Identity, policy: Policy | None) -> Resolution:
+        return resolve(identity, policy, self.matches, self.links, self.removed, self.preference)
+
+
+async def gather(
+    identity: Identity, policy: Policy | None, directory: Directory, links: LinkStore
+) -> Facts:
+    """Fetch the facts; raises `DirectoryUnavailable`, `LinksUnavailable`.
+
+    Nothing is asked for somebody whom the policy refuses: anybody in the world can come here with
+    some Google account, and Sonar's database should not notice.
+    """
+    email = identity.email
+    if email is None or policy is None or policy.refusal(email, identity.provider) is not None:
+        return Facts()
+    linked = []
+    for link in await links.links_of(identity.key):
+        account = await directory.by_id(link.account_id)
+        if account is not None:  # an account that is gone takes its links with it
+            linked.append(LinkedAccount(link, account))
+    return Facts(
+        Matches(await directory.by_email(email), await links.pinned(identity.provider, email)),
+        tuple(linked),
+        frozenset(await links.removed_of(identity.key)),
+        await links.preference_of(identity.key),
+    )
+
+
+async def pin_first(identity: Identity, policy: Policy | None, links: LinkStore) -> None:
+    """Pin the email to this identity if it is the first one seen with it; before `gather`.
+
+    Only an identity whose email is vouched for: else somebody with a tenant of their own could
+    claim another's address first, and shut its owner out of the match. Raises `LinksUnavailable`.
+    """
+    email = identity.email
+    if email is None or policy is None or policy.refusal(email, identity.provider) is not None:
+        return
+    if policy.vouches(identity):
+        await links.pin(identity.provider, email, identity.key)

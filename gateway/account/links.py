@@ -1,0 +1,191 @@
+"""What the gateway itself remembers: links, removals, preferences, pins. SQLite or PostgreSQL.
+
+Every question and every change is keyed on the exact pair (issuer, subject). Two tabs, two
+processes at once: the primary keys decide, each change is one transaction, and nothing is read
+first to be written after.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.account.database import Database, open_database, parse_url, sqlite_file, working
+from gateway.account.migrations import check_revision, current_revision
+from gateway.account.model import Link
+from gateway.account.tables import links, pins, preferences, removals
+from gateway.email import Email
+from gateway.errors import LinksUnavailable
+from gateway.identity.claims import IdentityKey
+from gateway.secret import Secret
+
+# A person waits for this at a sign-in, and a busy SQLite file is free again in milliseconds.
+_TIMEOUT = 5.0
+
+
+class LinkStore:
+    """The gateway's own database. Every method may raise `LinksUnavailable`."""
+
+    def __init__(self, url: Secret) -> None:
+        self._url = url
+        self._database: Database | None = None
+
+    async def open(self) -> None:
+        """Connect; raises `SchemaOutdated` with the command to run unless the schema fits."""
+        file = sqlite_file(parse_url(self._url, "links.database"))
+        if file is not None and not file.exists():
+            check_revision(None)
+        database = open_database(
+            self._url,
+            "links.database",
+            use="write",
+            timeout=_TIMEOUT,
+            unavailable=LinksUnavailable,
+        )
+        try:
+            async with working(database) as connection:
+                check_revision(await current_revision(connection))
+        except BaseException:
+            await database.engine.dispose()
+            raise
+        self._database = database
+
+    async def close(self) -> None:
+        if self._database is not None:
+            await self._database.engine.dispose()
+            self._database = None
+
+    async def links_of(self, key: IdentityKey) -> tuple[Link, ...]:
+        """This identity's links, oldest first."""
+        query = select(links).where(_of(links, key)).order_by(links.c.created, links.c.account_id)
+        async with working(self._open()) as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(
+            Link(key, row.account_id, row.provider, row.email, row.created, row.last_used)
+            for row in rows
+        )
+
+    async def removed_of(self, key: IdentityKey) -> Mapping[str, float]:
+        """Accounts this person switched off for this identity, and when (Unix seconds)."""
+        query = select(removals.c.account_id, removals.c.removed).where(_of(removals, key))
+        async with working(self._open()) as connection:
+            rows = (await connection.execute(query)).all()
+        return MappingProxyType({row.account_id: row.removed for row in rows})
+
+    async def preference_of(self, key: IdentityKey) -> str | None:
+        """The account id chosen last time."""
+        query = select(preferences.c.account_id).where(_of(preferences, key))
+        async with working(self._open()) as connection:
+            found: str | None = await connection.scalar(query)
+        return found
+
+    async def pinned(self, provider: str, email: Email) -> IdentityKey | None:
+        """The first identity seen with this email at this provider."""
+        async with working(self._open()) as connection:
+            return await _pinned(connection, provider, email)
+
+    async def pin(self, provider: str, email: Email, key: IdentityKey) -> IdentityKey:
+        """Pin the email to this identity unless it has one; the identity it is pinned to."""
+        row = {
+            "provider": provider,
+            "email": str(email),
+            "issuer": key.issuer,
+            "subject": key.subject,
+        }
+        async with working(self._open()) as connection:
+            await connection.execute(self._insert(pins).values(row).on_conflict_do_nothing())
+            await connection.commit()
+            first = await _pinned(connection, provider, email)
+        # Nothing deletes pins, so one that cannot be read back is somebody else's doing.
+        if first is None:
+            raise LinksUnavailable("a pin was written and is not there")
+        return first
+
+    async def add(self, link: Link) -> None:
+        """Keep a link that was just proved, and switch the account on again if it was off.
+
+        A link that is there already stays as old as it is.
+        """
+        row = {
+            **_key(link.identity),
+            "account_id": link.account_id,
+            "provider": link.provider,
+            "email": link.email,
+            "created": link.created,
+            "last_used": link.last_used,
+        }
+        async with working(self._open()) as connection:
+            await connection.execute(
+                delete(removals).where(_of(removals, link.identity, link.account_id))
+            )
+            await connection.execute(self._insert(links).values(row).on_conflict_do_nothing())
+            await connection.commit()
+
+    async def remove(self, key: IdentityKey, account_id: str, now: float) -> None:
+        """Switch the account off for this identity: no link any more, and no match either."""
+        row = {**_key(key), "account_id": account_id, "removed": now}
+        async with working(self._open()) as connection:
+            await connection.execute(
+                self._insert(removals)
+                .values(row)
+                .on_conflict_do_update(
+                    index_elements=list(removals.primary_key), set_={"removed": now}
+                )
+            )
+            await connection.execute(delete(links).where(_of(links, key, account_id)))
+            await connection.execute(delete(preferences).where(_of(preferences, key, account_id)))
+            await connection.commit()
+
+    async def prefer(self, key: IdentityKey, account_id: str) -> None:
+        """Remember the choice for next time."""
+        row = {**_key(key), "account_id": account_id}
+        async with working(self._open()) as connection:
+            await connection.execute(
+                self._insert(preferences)
+                .values(row)
+                .on_conflict_do_update(
+                    index_elements=list(preferences.primary_key), set_={"account_id": account_id}
+                )
+            )
+            await connection.commit()
+
+    async def used(self, key: IdentityKey, account_id: str, now: float) -> None:
+        """Note a sign-in by this link, if there is one; never moved back."""
+        later = links.c.last_used.is_(None) | (links.c.last_used < now)
+        async with working(self._open()) as connection:
+            await connection.execute(
+                update(links).where(_of(links, key, account_id), later).values(last_used=now)
+            )
+            await connection.commit()
+
+    def _open(self) -> Database:
+        if self._database is None:
+            raise LinksUnavailable("not open")
+        return self._database
+
+    def _insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """An INSERT that can say what happens on a conflict, which is the same in both."""
+        if self._open().engine.dialect.name == "postgresql":
+            return postgresql.insert(table)
+        return sqlite.insert(table)
+
+
+def _key(key: IdentityKey) -> dict[str, str]:
+    return {"issuer": key.issuer, "subject": key.subject}
+
+
+def _of(table: Table, key: IdentityKey, account_id: str | None = None) -> ColumnElement[bool]:
+    """The rows of exactly this identity, and of one account when one is named."""
+    same = and_(table.c.issuer == key.issuer, table.c.subject == key.subject)
+    return same if account_id is None else and_(same, table.c.account_id == account_id)
+
+
+async def _pinned(connection: AsyncConnection, provider: str, email: Email) -> IdentityKey | None:
+    query = select(pins.c.issuer, pins.c.subject).where(
+        pins.c.provider == provider, pins.c.email == str(email)
+    )
+    row: Any = (await connection.execute(query)).one_or_none()
+    return None if row is None else IdentityKey(row.issuer, row.subject)

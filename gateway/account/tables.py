@@ -1,0 +1,53 @@
+"""The gateway's own tables, as the newest revision in migrations/ leaves them.
+
+Every identity is the exact pair (issuer, subject), compared byte by byte: SQLite's and
+PostgreSQL's default for text. Nothing is cut off (`TEXT` has no length), so that no two people can
+meet in one row (CVE-2026-57580).
+"""
+
+from sqlalchemy import Column, Double, MetaData, Table, Text
+
+# The revision that this code reads and writes; the newest file in migrations/versions.
+REVISION = "0001"
+
+metadata = MetaData()
+
+links = Table(
+    "links",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True, index=True),
+    Column("provider", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("last_used", Double),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True, index=True),
+    Column("removed", Double, nullable=False),
+)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("email", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+)
+
+alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text))
