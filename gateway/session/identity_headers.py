@@ -1,5 +1,7 @@
 """The header lines that tell upstream who is signed in."""
 
+from unicodedata import category
+
 from gateway.config import IdentityHeaders
 from gateway.errors import DirectoryUnavailable
 from gateway.session.assertion import AssertionMinter
@@ -37,6 +39,10 @@ class IdentityLines:
         return "".join(f"{name}: {value}\r\n" for name, value in values.items()).encode()
 
 
+# Unicode categories: control characters (C0, C1, DEL), lone surrogates, line and paragraph ends.
+_UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
 def _checked(value: str) -> str:
     """The value, unless upstream could read it as another header, or otherwise than we do.
 
@@ -45,8 +51,8 @@ def _checked(value: str) -> str:
     """
     if not value:
         raise DirectoryUnavailable("an account has no id or no username")
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+    if any(category(character) in _UNSAFE for character in value):
         raise DirectoryUnavailable("an account's id or username has a control character in it")
-    if value != value.strip(" "):
+    if value != value.strip():
         raise DirectoryUnavailable("an account's id or username begins or ends with a space")
     return value

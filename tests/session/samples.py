@@ -1,0 +1,113 @@
+"""People, accounts and sessions for tests of sessions, and a clock that a test moves by hand."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.account.model import CONTACT, Account, Address
+from gateway.config import IdentityHeaders
+from gateway.config import Sessions as SessionSettings
+from gateway.email import Email
+from gateway.identity.claims import GoogleVoucher, Identity, IdentityKey, Voucher
+from gateway.session.assertion import AssertionMinter
+from gateway.session.cache import Cache
+from gateway.session.identity_headers import IdentityLines
+from gateway.session.keys import KeyRing
+from gateway.session.live import Sessions
+from gateway.session.model import Session
+from gateway.session.store import SessionStore
+
+ISSUER = "https://sonar.acme.example"
+AUDIENCE = "sonar"
+# Long enough for the slowest machine; a test that waits this long has failed.
+PATIENCE = 10.0
+
+
+class Clock:
+    """Unix seconds, moved by the test."""
+
+    def __init__(self, now: float | None = None) -> None:
+        self.now = time.time() if now is None else now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> float:
+        self.now += seconds
+        return self.now
+
+
+async def until(holds: Callable[[], object], within: float = PATIENCE) -> None:
+    """Wait until `holds()` is true; fail after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.002)
+
+
+def an_identity(
+    email: str | None = "jo@acme.example",
+    *,
+    voucher: Voucher | None = None,
+    provider: str = "google",
+) -> Identity:
+    return Identity(
+        key=IdentityKey("https://accounts.google.com", "110248495921238986420"),
+        provider=provider,
+        email=None if email is None else Email.parse(email),
+        voucher=GoogleVoucher(True, "acme.example") if voucher is None else voucher,
+        name="Jo Öström",
+        auth_time=1_700_000_000.0,
+    )
+
+
+def an_account(username: str = "jo", email: str | None = "jo@acme.example") -> Account:
+    addresses = () if email is None else (Address(Email.parse(email), CONTACT),)
+    return Account(f"id-{username}", username, "Jo Öström", "Acme", True, addresses)
+
+
+def a_session(
+    now: float,
+    *,
+    key: str | None = None,
+    identity: Identity | None = None,
+    account: Account | None = None,
+    idle: float = 3600.0,
+    lifetime: float = 86400.0,
+) -> Session:
+    return Session(
+        key=secrets.token_hex(32) if key is None else key,
+        public_id=secrets.token_hex(8),
+        identity=an_identity() if identity is None else identity,
+        account=an_account() if account is None else account,
+        started=now,
+        seen=now,
+        idle=idle,
+        lifetime=lifetime,
+    )
+
+
+def lines_for(keys: KeyRing, lifetime: float = 300.0) -> IdentityLines:
+    minter = AssertionMinter(keys, issuer=ISSUER, audience=AUDIENCE, lifetime=lifetime)
+    return IdentityLines(IdentityHeaders(), minter)
+
+
+def sessions_on(
+    store: SessionStore,
+    keys: KeyRing,
+    clock: Callable[[], float] = time.time,
+    *,
+    cache: Cache | None = None,
+    idle: float = 3600.0,
+    lifetime: float = 86400.0,
+    grace: float = 300.0,
+) -> Sessions:
+    """One process's view of `store`."""
+    settings = SessionSettings(idle=idle, lifetime=lifetime, outage_grace=grace)
+    return Sessions(store, keys, lines_for(keys), settings, clock=clock, cache=cache)
+
+
+def new_keys(directory: Path) -> KeyRing:
+    return KeyRing.load(directory / "keys")

@@ -1,0 +1,209 @@
+"""Keys are made once, agreed on by all processes, and closed to everybody else."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from gateway.errors import ConfigError
+from gateway.session.cookie import mint, verify
+from gateway.session.keys import KeyRing, new_key_id
+from gateway.session.seal import Sealer
+
+
+def pem(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, password: bytes | None = None
+) -> bytes:
+    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        protection = serialization.BestAvailableEncryption(password)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+
+
+def put(directory: Path, name: str, content: bytes, mode: int = 0o600) -> Path:
+    directory.mkdir(exist_ok=True)
+    path = directory / name
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+class TestFirstStart:
+    def test_makes_one_key_of_each_kind(self, tmp_path: Path) -> None:
+        KeyRing.load(tmp_path / "var" / "keys")
+        names = sorted(path.name for path in (tmp_path / "var" / "keys").iterdir())
+        assert len(names) == 2
+        assert re.fullmatch(r"[0-9a-z]{16}\.es256\.pem", names[0])
+        assert re.fullmatch(r"[0-9a-z]{16}\.root\.key", names[1])
+
+    def test_only_the_owner_may_read_them(self, tmp_path: Path) -> None:
+        KeyRing.load(tmp_path / "keys")
+        assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()} == {
+            0o600
+        }
+
+    def test_the_next_start_finds_the_same(self, tmp_path: Path) -> None:
+        first, second = KeyRing.load(tmp_path), KeyRing.load(tmp_path)
+        assert verify(second, mint(first).value) is not None
+        assert first.signing_key.id == second.signing_key.id
+
+    def test_makes_only_the_kind_that_is_missing(self, tmp_path: Path) -> None:
+        first = KeyRing.load(tmp_path)
+        next(tmp_path.glob("*.es256.pem")).unlink()
+        second = KeyRing.load(tmp_path)
+        assert second.root_id == first.root_id
+        assert len(second.signing_keys) == 1
+
+    def test_processes_starting_at_once_agree(self, tmp_path: Path) -> None:
+        program = (
+            "import sys; from pathlib import Path; from gateway.session.keys import KeyRing\n"
+            "sys.stdin.readline(); ring = KeyRing.load(Path(sys.argv[1]))\n"
+            "print(ring.root_id, ring.signing_key.id, ring.subkey(ring.root_id, 'x').hex())"
+        )
+        starting = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(tmp_path / "keys")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(4)
+        ]
+        for process in starting:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        answers = {process.communicate(timeout=60)[0] for process in starting}
+        assert len(answers) == 1
+        assert len(answers.pop().split()) == 3
+        assert len(list((tmp_path / "keys").iterdir())) == 2
+
+    def test_what_a_crash_left_half_written_is_no_key(self, tmp_path: Path) -> None:
+        put(tmp_path, ".261123124700a1b2.root.key.1234abcd", b"12")
+        assert KeyRing.load(tmp_path).root_id != "261123124700a1b2"
+
+    def test_a_place_that_cannot_be_used_is_a_config_error(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ConfigError, match="cannot be used"):
+            KeyRing.load(tmp_path / "file" / "keys")
+
+
+class TestSeveralKeys:
+    OLD, NEW = "250101000000aaaa", "260101000000aaaa"
+
+    def load(self, directory: Path) -> KeyRing:
+        put(directory, f"{self.OLD}.root.key", b"11" * 32)
+        put(directory, f"{self.OLD}.es256.pem", pem(ec.generate_private_key(ec.SECP256R1())))
+        return KeyRing.load(directory)
+
+    def test_the_newest_is_current_and_the_older_still_serves(self, tmp_path: Path) -> None:
+        before = self.load(tmp_path)
+        cookie = mint(before)
+        sealed = Sealer(before).seal("p", "b", b"text")
+        put(tmp_path, f"{self.NEW}.root.key", b"22" * 32 + b"\n")
+        put(tmp_path, f"{self.NEW}.es256.pem", pem(ec.generate_private_key(ec.SECP256R1())))
+
+        after = KeyRing.load(tmp_path)
+
+        assert after.root_id == self.NEW
+        assert [key.id for key in after.signing_keys] == [self.OLD, self.NEW]
+        assert after.signing_key.id == self.NEW
+        assert verify(after, cookie.value) == cookie.key
+        assert Sealer(after).open("p", "b", sealed) == b"text"
+        assert verify(before, mint(after).value) is None
+
+    def test_ids_sort_by_age(self) -> None:
+        assert new_key_id(1_700_000_000) < new_key_id(1_700_000_001) < new_key_id(1_900_000_000)
+
+
+class TestSubkeys:
+    def test_differ_by_purpose_root_and_binding(self, tmp_path: Path) -> None:
+        put(tmp_path, "250101000000aaaa.root.key", b"11" * 32)
+        put(tmp_path, "260101000000aaaa.root.key", b"22" * 32)
+        ring = KeyRing.load(tmp_path)
+        keys = [
+            ring.subkey("250101000000aaaa", "a"),
+            ring.subkey("250101000000aaaa", "b"),
+            ring.subkey("260101000000aaaa", "a"),
+            ring.bound_key("250101000000aaaa", "a", ""),
+            ring.bound_key("250101000000aaaa", "a", "x"),
+            ring.bound_key("250101000000aaaa", "b", "x"),
+        ]
+        assert len(set(keys)) == len(keys)
+        assert {len(key or b"") for key in keys} == {32}
+
+    def test_none_for_an_unknown_root(self, keys: KeyRing) -> None:
+        assert keys.subkey("0000000000000000", "a") is None
+        assert keys.bound_key("0000000000000000", "a", "x") is None
+
+    def test_repr_shows_no_key(self, tmp_path: Path) -> None:
+        put(tmp_path, "250101000000aaaa.root.key", b"ab" * 32)
+        assert "abab" not in repr(KeyRing.load(tmp_path))
+
+
+UNUSABLE: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "short root": ("root.key", lambda: b"11" * 31, "32 bytes in hex"),
+    "long root": ("root.key", lambda: b"11" * 33, "32 bytes in hex"),
+    "root not hex": ("root.key", lambda: b"zz" * 32, "32 bytes in hex"),
+    "root not text": ("root.key", lambda: b"\xff" * 32, "32 bytes in hex"),
+    "empty root": ("root.key", lambda: b"", "32 bytes in hex"),
+    "no PEM": ("es256.pem", lambda: b"nothing", "not an unencrypted private key"),
+    "other curve": (
+        "es256.pem",
+        lambda: pem(ec.generate_private_key(ec.SECP384R1())),
+        "not a P-256 key",
+    ),
+    "RSA": ("es256.pem", lambda: pem(rsa.generate_private_key(65537, 2048)), "not a P-256 key"),
+    "encrypted": (
+        "es256.pem",
+        lambda: pem(ec.generate_private_key(ec.SECP256R1()), b"pass"),
+        "not an unencrypted private key",
+    ),
+}
+
+
+class TestUnusableFiles:
+    @pytest.mark.parametrize("case", UNUSABLE)
+    def test_is_named_with_what_is_wrong(self, case: str, tmp_path: Path) -> None:
+        suffix, content, wrong = UNUSABLE[case]
+        path = put(tmp_path, f"250101000000aaaa.{suffix}", content())
+        with pytest.raises(ConfigError, match=wrong) as caught:
+            KeyRing.load(tmp_path)
+        assert [problem.where for problem in caught.value.problems] == [str(path)]
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o602, 0o777])
+    def test_a_file_open_to_others_is_refused(self, mode: int, tmp_path: Path) -> None:
+        put(tmp_path, "250101000000aaaa.root.key", b"11" * 32, mode)
+        with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600"):
+            KeyRing.load(tmp_path)
+
+    def test_every_problem_at_once_and_no_key_in_it(self, tmp_path: Path) -> None:
+        put(tmp_path, "250101000000aaaa.root.key", b"cafe", 0o644)
+        put(tmp_path, "250101000000bbbb.root.key", b"cafe")
+        with pytest.raises(ConfigError) as caught:
+            KeyRing.load(tmp_path)
+        assert len(caught.value.problems) == 2
+        assert "cafe" not in str(caught.value)
+
+    def test_a_mounted_secret_may_be_read_by_its_group(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Kubernetes: root owns it, `fsGroup` reads it. What others could change is refused."""
+        root = put(tmp_path, "250101000000aaaa.root.key", b"11" * 32, 0o440)
+        signing = pem(ec.generate_private_key(ec.SECP256R1()))
+        put(tmp_path, "250101000000aaaa.es256.pem", signing, 0o440)
+        monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+        assert KeyRing.load(tmp_path).root_id == "250101000000aaaa"
+        root.chmod(0o460)
+        with pytest.raises(ConfigError, match="mode 0460"):
+            KeyRing.load(tmp_path)
