@@ -9,6 +9,7 @@
         ├── SessionsUnavailable    the session store cannot be read or written
         ├── ProviderUnavailable    discovery, keys or token endpoint of a provider failed
         └── UpstreamUnavailable    no connection to Sonar, or it broke before it answered
+            └── UpstreamTimeout    it did not answer in time
 
 Expected outcomes (a refused token, an expired transaction, a wrong password) are values with a
 `Reason`, never exceptions. Foreign exceptions (SQLAlchemy, redis, aiohttp, OSError) are translated
@@ -35,9 +36,9 @@ class Problem:
     wrong: str
 
     def __str__(self) -> str:
-        key = f" {self.key}" if self.key else ""
         value = f" = {self.value}" if self.value is not None else ""
-        return f"{self.where}:{key}{value}: {self.wrong}"
+        about = f"{self.key}{value}".strip()
+        return ": ".join(part for part in (self.where, about, self.wrong) if part)
 
 
 class GatewayError(Exception):
@@ -80,3 +81,7 @@ class ProviderUnavailable(Unavailable):
 
 class UpstreamUnavailable(Unavailable):
     reason = Reason.UPSTREAM_UNAVAILABLE
+
+
+class UpstreamTimeout(UpstreamUnavailable):
+    reason = Reason.UPSTREAM_TIMEOUT

@@ -80,9 +80,12 @@ def _parse(text: str) -> tuple[Origin, SplitResult]:
 def _host(host: str) -> str:
     if ":" in host or _NUMBER_AT_END.fullmatch(host):
         try:
-            return str(ipaddress.ip_address(host))
+            address = ipaddress.ip_address(host)
         except ValueError:
             raise ValueError("has an IP address that is not written in full") from None
+        if "%" in host:
+            raise ValueError("has an IPv6 zone, which means something on one machine only")
+        return str(address)
     if len(host) > 253 or not _HOST.fullmatch(host):
         raise ValueError("has a host that is not a name such as sonar.example")
     return host

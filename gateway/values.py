@@ -25,7 +25,7 @@ from gateway.email import Email, parse_domain
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
-# RFC 9110 section 5.6.2 allows more, but upstream may read `X_Y` and even `X.Y` as `X-Y` (CGI does),
+# RFC 9110 section 5.6.2 allows more, but CGI and its heirs read `X_Y` and even `X.Y` as `X-Y`,
 # and then two headers would be one.
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 # RFC 6265 section 4.1.1: a cookie's name is a token.

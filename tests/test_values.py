@@ -1,0 +1,243 @@
+"""Each small value: what it becomes, and what is not one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from gateway import values
+from gateway.email import Email
+from gateway.values import ListenAddress
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30.0), ("15m", 900.0), ("8h", 28800.0), ("7d", 604800.0), ("1s", 1.0)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert values.duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0s", "00m", "", "s", "30", "30 s", "1h30m", "-1s", "+1s", "1.5h", "1w", "1S", "٣s",
+        "9999999s", "30s\n", 30, 30.0, True, None, ["30s"],
+    ],
+)  # fmt: skip
+def test_not_durations(value: object) -> None:
+    with pytest.raises(ValueError, match="such as 30s"):
+        values.duration(value)
+
+
+def test_some_durations_may_be_nothing() -> None:
+    assert values.duration_or_zero("0s") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1.0, "1s"), (90.0, "90s"), (60.0, "1m"), (28800.0, "8h"), (86400.0, "1d"), (0.5, "0.5s")],
+)
+def test_spelled_durations(seconds: float, text: str) -> None:
+    assert values.spell_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        (":8080", ("", 8080)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),  # noqa: S104
+        ("localhost:0", ("localhost", 0)),
+        ("[::1]:8080", ("::1", 8080)),
+        ("[0:0:0:0:0:0:0:1]:8080", ("::1", 8080)),
+        ("127.0.0.1:65535", ("127.0.0.1", 65535)),
+    ],
+)
+def test_listen_addresses(text: str, address: tuple[str, int]) -> None:
+    assert values.listen_address(text) == ListenAddress(*address)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:8080",
+        "[::1]", "[127.0.0.1]:80", "[localhost]:80", "sonar.example:80", "127.1:80", "a:b:80",
+        "127.0.0.1:-1", "127.0.0.1: 80", "127.0.0.1:٨٠", "unix:/run/x", 8080, None,
+    ],
+)  # fmt: skip
+def test_not_listen_addresses(value: object) -> None:
+    with pytest.raises(ValueError, match="must be an address and a port"):
+        values.listen_address(value)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8080", ":8080", "[::1]:8080"])
+def test_listen_addresses_are_told_as_written(text: str) -> None:
+    assert str(values.listen_address(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.2.3", "10.1.2.3/32"),
+        ("::1", "::1/128"),
+        ("FD00::/8", "fd00::/8"),
+    ],
+)
+def test_cidrs(text: str, network: str) -> None:
+    assert values.cidr(text) == network
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("10.0.0.1/8", "host bits"),
+        ("0.0.0.0/0", "trust every client"),
+        ("::/0", "trust every client"),
+        ("proxy.example", "must be a network"),
+        ("10.0.0.0/33", "must be a network"),
+        ("", "must be a network"),
+        (10, "must be a network"),
+    ],
+)
+def test_not_cidrs(value: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        values.cidr(value)
+
+
+def guid(digit: str) -> str:
+    return "-".join(digit * length for length in (8, 4, 4, 4, 12))
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad"),
+    [
+        (
+            values.header_name,
+            ["X-Sonar-Account-Id", "Remote-User", "X"],
+            [
+                "",
+                "X_Sonar",
+                "X.Sonar",
+                "X Sonar",
+                "X:",
+                "-X",
+                "1X",
+                "é",
+                "X\r\n",
+                "Host",
+                "host",
+                "COOKIE",
+                "Set-Cookie",
+                "Authorization",
+                "Connection",
+                "Upgrade",
+                "Transfer-Encoding",
+                "Content-Length",
+                "Content-Type",
+                "X-Forwarded-For",
+                "X-Forwarded-User",
+                "X-Request-ID",
+                "Forwarded",
+                "Via",
+                "TE",
+                "Trailer",
+                "Expect",
+                "Proxy",
+                "Proxy-Authorization",
+                "X-Original-URL",
+                "Accept-Encoding",
+                "If-Match",
+                "Sec-WebSocket-Key",
+                "Range",
+                "X" * 65,
+            ],
+        ),
+        (
+            values.cookie_name,
+            ["SONARSESSID", "JSESSIONID", "laravel_session", "__Secure-x"],
+            [
+                "",
+                "a b",
+                "a=b",
+                "a;b",
+                "é",
+                "a\n",
+                "__Host-sonar_sso",
+                "__host-SONAR_x",
+                "sonar_sso",
+                "sonar_tx_1",
+                "x" * 65,
+            ],
+        ),
+        (
+            values.sql_name,
+            ["accounts", "sonar.accounts", "_x1", "T$"],
+            ["", "a b", "a;b", 'a"b', "a.b.c", "1a", "a-b", "a.", "drop table x", "é"],
+        ),
+        (values.word, ["contact", "return_to", "a.b-c", "7"], ["", "a b", "-a", "a/b", "é", "a\n"]),
+        (
+            values.provider_name,
+            ["google", "my-idp", "a", "7"],
+            ["", "Google", "a_b", "a/b", "-a", "a-", "..", "a b", "é", "a" * 33, "google\n"],
+        ),
+        (
+            values.algorithm,
+            ["RS256", "ES256", "PS512", "EdDSA"],
+            ["", "none", "None", "HS256", "HS512", "rs256", "RS1", "RSA-OAEP", "dir"],
+        ),
+        (
+            values.tenant,
+            ["organizations", "common", "consumers", guid("a"), "acme.onmicrosoft.com"],
+            ["", "everybody", "../common", "a/b", "acme", "{tenantid}", "a b", guid("g")],
+        ),
+        (
+            values.trusted_tenant,
+            [guid("a"), guid("0")],
+            ["", "organizations", "common", "acme.example", guid("g"), guid("a") + "\n", "8f2c"],
+        ),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_names(check: Callable[[str], str], good: list[str], bad: list[str]) -> None:
+    for name in good:
+        assert check(name) == name
+    for name in bad:
+        with pytest.raises(ValueError, match=r".{10}"):
+            check(name)
+
+
+def test_guids_are_in_small_letters() -> None:
+    assert values.trusted_tenant(guid("A")) == guid("a")
+    assert values.tenant(guid("A")) == guid("a")
+    assert values.tenant("Organizations") == "organizations"
+
+
+def test_the_tenant_of_personal_accounts_vouches_for_nobody() -> None:
+    with pytest.raises(ValueError, match="personal"):
+        values.trusted_tenant("9188040D-6C67-4C5B-B112-36A304B66DAD")
+
+
+def test_mailboxes() -> None:
+    assert values.email("Jo@Acme.Example") == Email("jo", "acme.example")
+    for wrong in ("jo", "a@evil@acme.example", 7, None):
+        with pytest.raises(ValueError, match=r".{10}"):
+            values.email(wrong)
+
+
+def test_relative_paths_start_where_the_file_is(tmp_path: Path) -> None:
+    path: TypeAdapter[Path] = TypeAdapter(values.PathOnDisk)
+    assert path.validate_python("var/x", context={"base": tmp_path}) == tmp_path / "var/x"
+    assert path.validate_python("/var/x", context={"base": tmp_path}) == Path("/var/x")
+    assert path.validate_python(Path("x"), context={"base": tmp_path}) == tmp_path / "x"
+    for wrong in ("", "a\0b", 7, None):
+        with pytest.raises(ValidationError):
+            path.validate_python(wrong)
+
+
+def test_log_targets(tmp_path: Path) -> None:
+    target: TypeAdapter[str] = TypeAdapter(values.LogTarget)
+    assert target.validate_python("-", context={"base": tmp_path}) == "-"
+    assert target.validate_python("a.log", context={"base": tmp_path}) == str(tmp_path / "a.log")
