@@ -45,13 +45,15 @@ _CREATE = """
 redis.call('HSET', KEYS[1], 'record', ARGV[1], 'seen', ARGV[2], 'idle', ARGV[3], 'until', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 """
-# Activity moves `seen` forward and the expiry with it. A session that was ended meanwhile is not
-# brought back, as it would be by reading first and then writing.
+# Activity moves `seen` forward and the expiry with it. A session that ended or expired meanwhile is
+# not brought back, as it would be by reading first and then writing.
 _TOUCH = """
 local seen, idle, till = unpack(redis.call('HMGET', KEYS[1], 'seen', 'idle', 'until'))
 if not seen then return end
-local latest = math.max(tonumber(seen), tonumber(ARGV[1]))
-local ends = math.min(latest + tonumber(idle), tonumber(till))
+seen, idle, till = tonumber(seen), tonumber(idle), tonumber(till)
+if math.min(seen + idle, till) <= tonumber(ARGV[2]) then return end
+local latest = math.max(seen, tonumber(ARGV[1]))
+local ends = math.min(latest + idle, till)
 redis.call('HSET', KEYS[1], 'seen', string.format('%.6f', latest))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((ends - tonumber(ARGV[2])) * 1000)))
 """

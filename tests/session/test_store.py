@@ -1,0 +1,344 @@
+"""One contract, every store: SQLite in a file, and a real Valkey."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.email import Email
+from gateway.errors import SessionsUnavailable
+from gateway.identity.claims import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
+from gateway.session.store import SessionStore
+from gateway.session.store.embedded import EmbeddedStore
+from gateway.session.store.redis import RedisStore
+from tests.session.samples import Clock, a_session, an_account, an_identity, until
+
+Opener = Callable[[], SessionStore]
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def another(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Opener:
+    """Makes another store on the same place: what another process would have."""
+    if request.param == "embedded":
+        return lambda: EmbeddedStore(tmp_path / "sessions" / "sessions.db", clock)
+    valkey = request.getfixturevalue("valkey")
+    return lambda: RedisStore(valkey.url, clock)
+
+
+@pytest.fixture
+async def store(another: Opener) -> AsyncIterator[SessionStore]:
+    store = another()
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def other(another: Opener, store: SessionStore) -> AsyncIterator[SessionStore]:
+    """A second process on the same place."""
+    other = another()
+    await other.open()
+    yield other
+    await other.close()
+
+
+class TestSessions:
+    async def test_are_loaded_as_they_were_created(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        assert await store.load(session.key) == session
+
+    @pytest.mark.parametrize(
+        "voucher",
+        [
+            GoogleVoucher(True, "acme.example"),
+            GoogleVoucher(False, None),
+            MicrosoftVoucher("8f2c0000-0000-4000-8000-000000000000", True),
+            StandardVoucher(False),
+        ],
+    )
+    async def test_keep_every_kind_of_identity(
+        self, voucher: Voucher, store: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock(), identity=an_identity(voucher=voucher))
+        await store.create(session)
+        assert await store.load(session.key) == session
+
+    async def test_keep_what_is_missing_and_what_is_foreign(
+        self, store: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(
+            clock(), identity=an_identity(None), account=an_account("Ďuro 鈴木", email=None)
+        )
+        await store.create(session)
+        assert await store.load(session.key) == session
+
+    async def test_are_none_when_unknown(self, store: SessionStore) -> None:
+        assert await store.load("0" * 64) is None
+        assert await store.load("") is None
+        assert await store.load("*") is None
+
+    async def test_are_seen_by_other_processes(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        assert await other.load(session.key) == session
+
+    async def test_survive_a_restart(
+        self, store: SessionStore, another: Opener, clock: Clock
+    ) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        await store.close()
+        again = another()
+        await again.open()
+        assert await again.load(session.key) == session
+        await again.close()
+
+    async def test_are_gone_after_idle_time(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock(), idle=60)
+        await store.create(session)
+        clock.pass_by(59.9)
+        assert await store.load(session.key) == session
+        clock.pass_by(0.2)
+        assert await store.load(session.key) is None
+        assert await store.all() == ()
+
+    async def test_are_gone_after_their_lifetime_whatever_happens(
+        self, store: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock(), idle=60, lifetime=100)
+        await store.create(session)
+        for _ in range(3):
+            await store.touch(session.key, clock.pass_by(33))
+        assert await store.load(session.key) is not None
+        await store.touch(session.key, clock.pass_by(1.1))
+        assert await store.load(session.key) is None
+
+    async def test_leave_the_store_in_real_time(self, another: Opener, clock: Clock) -> None:
+        clock.now = time.time()
+        store = another()
+        await store.open()
+        session = a_session(clock(), idle=0.1)
+        await store.create(session)
+        clock.pass_by(0.15)
+        assert await store.load(session.key) is None
+        await store.close()
+
+
+class TestTouch:
+    async def test_moves_the_idle_time(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock(), idle=60)
+        await store.create(session)
+        seen = clock.pass_by(40)
+        await store.touch(session.key, seen)
+        clock.pass_by(40)
+        loaded = await other.load(session.key)
+        assert loaded is not None
+        assert loaded.seen == pytest.approx(seen, abs=1e-5)
+        assert replace(loaded, seen=session.seen) == session
+
+    async def test_never_moves_it_back(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        await store.touch(session.key, clock() + 40)
+        await store.touch(session.key, clock() + 20)
+        await store.touch(session.key, clock() - 20)
+        loaded = await store.load(session.key)
+        assert loaded is not None
+        assert loaded.seen == pytest.approx(clock() + 40, abs=1e-5)
+
+    async def test_does_nothing_to_what_is_unknown(self, store: SessionStore, clock: Clock) -> None:
+        await store.touch("0" * 64, clock())
+        assert await store.all() == ()
+
+    async def test_never_brings_back_what_ended(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        await store.end(session.key)
+        await store.touch(session.key, clock.pass_by(1))
+        assert await store.load(session.key) is None
+
+    async def test_never_brings_back_what_expired(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock(), idle=60)
+        await store.create(session)
+        await store.touch(session.key, clock.pass_by(61))
+        assert await store.load(session.key) is None
+
+
+class TestEnd:
+    async def test_ends(self, store: SessionStore, other: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        assert await store.end(session.key) is True
+        assert await store.load(session.key) is None
+        assert await other.load(session.key) is None
+
+    async def test_says_whether_it_was_there(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        assert await store.end("0" * 64) is False
+        assert await store.end(session.key) is True
+        assert await store.end(session.key) is False
+
+    async def test_ends_no_other(self, store: SessionStore, clock: Clock) -> None:
+        one, two = a_session(clock()), a_session(clock())
+        await store.create(one)
+        await store.create(two)
+        await store.end(one.key)
+        assert await store.load(two.key) == two
+
+    async def test_is_heard_here_and_elsewhere_within_a_second(
+        self, store: SessionStore, another: Opener, clock: Clock
+    ) -> None:
+        other, here, there = another(), list[str](), list[str]()
+        store.on_end(here.append, lambda: None)
+        other.on_end(there.append, lambda: None)
+        await other.open()
+        sessions = [a_session(clock()) for _ in range(20)]
+        for session in sessions:
+            await store.create(session)
+            await store.end(session.key)
+        assert here[-1] == sessions[-1].key
+        await until(lambda: len(there) == 20, within=1.0)
+        assert there == [session.key for session in sessions]
+        await other.close()
+
+    async def test_is_heard_both_ways(
+        self, store: SessionStore, another: Opener, clock: Clock
+    ) -> None:
+        other, here = another(), list[str]()
+        store.on_end(here.append, lambda: None)
+        await other.open()
+        session = a_session(clock())
+        await store.create(session)
+        await store.end("1" * 64)
+        await other.end(session.key)
+        await until(lambda: {"1" * 64, session.key} <= set(here), within=1.0)
+        await other.close()
+
+
+class TestAll:
+    async def test_newest_first(self, store: SessionStore, clock: Clock) -> None:
+        sessions = [a_session(clock.pass_by(1)) for _ in range(5)]
+        for session in sessions:
+            await store.create(session)
+        assert await store.all() == tuple(reversed(sessions))
+
+    async def test_more_than_a_page(self, store: SessionStore, clock: Clock) -> None:
+        sessions = [a_session(clock() - number / 1000) for number in range(1300)]
+        await asyncio.gather(*(store.create(session) for session in sessions))
+        assert await store.all() == tuple(sessions)
+
+    async def test_nobody(self, store: SessionStore) -> None:
+        await store.claim("tx:1", 60)
+        await store.count("password:jo", 60)
+        assert await store.all() == ()
+
+
+class TestClaim:
+    async def test_is_true_for_the_first_only(
+        self, store: SessionStore, other: SessionStore
+    ) -> None:
+        assert await store.claim("tx:1", 60) is True
+        assert await store.claim("tx:1", 60) is False
+        assert await other.claim("tx:1", 60) is False
+        assert await other.claim("tx:2", 60) is True
+
+    async def test_is_true_for_one_of_many_at_once(
+        self, store: SessionStore, other: SessionStore
+    ) -> None:
+        answers = await asyncio.gather(
+            *(each.claim("tx:1", 60) for _ in range(20) for each in (store, other))
+        )
+        assert sorted(answers) == [False] * 39 + [True]
+
+
+class TestCount:
+    async def test_counts_across_processes(self, store: SessionStore, other: SessionStore) -> None:
+        assert await store.count("jo", 60) == 1
+        assert await other.count("jo", 60) == 2
+        assert await store.count("jo", 60) == 3
+        assert await store.count("al", 60) == 1
+
+    async def test_misses_none_of_many_at_once(
+        self, store: SessionStore, other: SessionStore
+    ) -> None:
+        answers = await asyncio.gather(
+            *(each.count("jo", 60) for _ in range(20) for each in (store, other))
+        )
+        assert sorted(answers) == list(range(1, 41))
+
+    async def test_is_forgotten(self, store: SessionStore, other: SessionStore) -> None:
+        await store.count("jo", 60)
+        await other.forget("jo")
+        assert await store.count("jo", 60) == 1
+        await store.forget("nobody")
+
+
+class TestWindows:
+    """Claims and counts end by themselves, in real time, counted from the first."""
+
+    async def test_of_claims(self, store: SessionStore, clock: Clock) -> None:
+        assert await store.claim("tx:1", 0.05)
+        assert await self.comes_true(store, clock, lambda: store.claim("tx:1", 0.05))
+
+    async def test_of_counts(self, store: SessionStore, clock: Clock) -> None:
+        async def begins_anew() -> bool:
+            return await store.count("jo", 0.05) == 1
+
+        assert await store.count("jo", 0.05) == 1
+        assert await self.comes_true(store, clock, begins_anew)
+
+    async def comes_true(
+        self, store: SessionStore, clock: Clock, question: Callable[[], Awaitable[bool]]
+    ) -> bool:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            clock.now = time.time()
+            if await question():
+                return True
+        return False
+
+
+class TestClosed:
+    async def test_is_unavailable_before_open_and_after_close(self, another: Opener) -> None:
+        store = another()
+        with pytest.raises(SessionsUnavailable):
+            await store.load("0" * 64)
+        await store.open()
+        await store.close()
+        with pytest.raises(SessionsUnavailable):
+            await store.load("0" * 64)
+
+    async def test_may_be_closed_twice_and_unopened(self, another: Opener) -> None:
+        store = another()
+        await store.close()
+        await store.open()
+        await store.close()
+        await store.close()
+
+    async def test_a_cancelled_caller_harms_nobody(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        asking = asyncio.create_task(store.load(session.key))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await store.load(session.key) == session
+
+
+async def test_email_addresses_come_back_as_such(store: SessionStore, clock: Clock) -> None:
+    session = a_session(clock())
+    await store.create(session)
+    loaded = await store.load(session.key)
+    assert loaded is not None
+    assert loaded.identity.email == Email("jo", "acme.example")
+    assert isinstance(loaded.account.addresses, tuple)
