@@ -96,7 +96,7 @@ class RedisStore:
         self._client = Redis.from_pool(self._pool())
         try:
             await self._try_out()
-            news = News(self._pool(), _ENDED, self._heard, self._lost)
+            news = News(self._pool(), _ENDED, lambda key: self._heard(key), lambda: self._lost())
             await self._run(news.start())
         except BaseException:
             await self._client.aclose()
