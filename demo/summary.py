@@ -1,0 +1,91 @@
+"""What is printed once everything runs: where to go, who can sign in, how to stop."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from demo.people import (
+    CONSUMER_TENANT,
+    GOOGLE_PEOPLE,
+    MICROSOFT_PEOPLE,
+    MicrosoftPerson,
+    Person,
+)
+from demo.plan import Plan
+from demo.sonar.seed import ACCOUNTS
+
+# Narrower than this, the last column is not wrapped but left to the terminal.
+_NARROWEST = 100
+
+
+def summary(plan: Plan, width: int) -> str:
+    """The whole text; `width` is the terminal's, in characters."""
+    config = plan.config
+    lines = [
+        "",
+        "Sonar Gateway is running, with a stand-in Sonar behind it.",
+        "",
+        f"  Open    {config.server.public_url}",
+        "  Stop    Ctrl-C",
+        "",
+        "Who can sign in: click a provider's button on Sonar's sign-in page, then pick a person.",
+    ]
+    for name, people in (("google", GOOGLE_PEOPLE), ("microsoft", MICROSOFT_PEOPLE)):
+        if name in config.providers:
+            lines += _provider(plan, name, people, width)
+    lines += ["", "With the Sonar password, as ever; and to prove an account is yours:", ""]
+    lines += _passwords(width)
+    host, port = config.server.management
+    lines += [
+        "",
+        f"  Sonar itself   http://{plan.sonar}",
+        f"  Health         http://{host}:{port}/readyz",
+        f"  Logs and data  {plan.data} (delete it to start afresh)",
+        "  Policies       edit a file in policies/ while it runs: it is in force within a second",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _provider(plan: Plan, name: str, people: tuple[Person, ...], width: int) -> list[str]:
+    provider = plan.config.providers[name]
+    if not plan.plays(name):
+        redirect = f"{plan.config.server.public_url}/sso/callback/{name}"
+        return [
+            "",
+            f"{provider.label}: the real one. Registered there must be the redirect URI",
+            f"  {redirect}",
+        ]
+    shown = [person for person in people if not _is_elsewhere(person, provider.tenant)]
+    rows = ((person.name, person.email or "(no email)", person.meets) for person in shown)
+    return ["", f"{provider.label} (stand-in)", *_table(rows, width)]
+
+
+def _is_elsewhere(person: Person, tenant: str) -> bool:
+    """Entra's endpoint for organizations knows no personal accounts."""
+    match person:
+        case MicrosoftPerson(tenant=own):
+            return tenant == "organizations" and own == CONSUMER_TENANT
+        case _:
+            return False
+
+
+def _passwords(width: int) -> Iterator[str]:
+    rows = [
+        (a.username, a.password, a.display_name + ("" if a.active else " (inactive: refused)"))
+        for a in ACCOUNTS
+    ]
+    yield from _table([("user name", "password", "account"), *rows], width)
+
+
+def _table(rows: Iterable[tuple[str, str, str]], width: int) -> Iterator[str]:
+    """Three columns; the last one is wrapped where there is room for it."""
+    listed = list(rows)
+    first = max(len(row[0]) for row in listed)
+    second = max(len(row[1]) for row in listed)
+    indent = 2 + first + 2 + second + 2
+    for one, two, three in listed:
+        row = f"  {one:<{first}}  {two:<{second}}  {three}"
+        if width < _NARROWEST:
+            yield row
+        else:
+            yield from textwrap.wrap(row, width, subsequent_indent=" " * indent)

@@ -1,0 +1,114 @@
+"""`python -m demo` as a new user runs it: it says where to go, works there, and stops."""
+
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from tests.demo.ports import are_free, free_ports
+
+ROOT = Path(__file__).parents[2]
+STARTED_WITHIN = 60
+STOPPED_WITHIN = 20
+
+
+@asynccontextmanager
+async def demo(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "demo", *arguments),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def said_until(process: asyncio.subprocess.Process, last: str) -> str:
+    """What it says up to the line with `last`, or all of it."""
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(STARTED_WITHIN):
+        while last not in said and (line := await process.stdout.readline()):
+            said += line.decode()
+    return said
+
+
+def config_in(folder: Path) -> Path:
+    """The repository's config.yaml with its policies, where data goes into `folder`."""
+    text = (ROOT / "config.yaml").read_text()
+    config = folder / "config.yaml"
+    config.write_text(text.replace("policies: policies/", f"policies: {ROOT / 'policies'}"))
+    return config
+
+
+async def test_runs_signs_in_and_stops(tmp_path: Path) -> None:
+    port = free_ports()
+    async with demo("--config", str(config_in(tmp_path)), "--port", str(port)) as process:
+        said = await said_until(process, "Policies")
+        assert f"http://localhost:{port}" in said
+        assert re.search(r"Jo March +jo@acme\.example", said)
+        assert re.search(r"jmarch +march-hare +Jo March", said)
+
+        await look_around(f"http://localhost:{port}")
+
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(STOPPED_WITHIN):
+            assert "Stopped." in await said_until(process, "Stopped.")
+            assert await process.wait() == 0
+    assert are_free(port), "something still listens"
+
+
+async def look_around(url: str) -> None:
+    """As a password user: the sign-in page has the buttons, the deep link is kept."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar) as browser:
+        page = await (await browser.get(f"{url}/voicemail?page=2")).text()
+        assert "Google" in page
+        assert "Microsoft" in page
+        form = {"username": "jmarch", "password": "march-hare", "return_to": "/voicemail?page=2"}
+        answer = await browser.post(f"{url}/login", data=form)
+        assert str(answer.url) == f"{url}/voicemail?page=2"
+        assert "Jo March" in await answer.text()
+
+
+async def test_says_which_port_is_taken(tmp_path: Path) -> None:
+    port = free_ports()
+    config = str(config_in(tmp_path))
+    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port + 2)
+    async with server, demo("--config", config, "--port", str(port)) as process:
+        said = await said_until(process, "make run PORT=")
+        assert f"{port + 2}  the stand-in providers" in said
+        assert await process.wait() == 1
+
+
+async def test_says_what_is_wrong_with_the_config(tmp_path: Path) -> None:
+    config = config_in(tmp_path)
+    config.write_text(config.read_text() + "nonsense: 1\n")
+    async with demo("--config", str(config)) as process:
+        said = await said_until(process, "no such line")
+        assert "nonsense" in said
+        assert "Traceback" not in said
+        assert await process.wait() == 1
+
+
+async def test_refuses_a_port_that_is_none() -> None:
+    async with demo("--port", "70000") as process:
+        assert "a port is a number from 1 to 65532" in await said_until(process, "no such line")
+        assert await process.wait() == 2
+
+
+async def test_has_help() -> None:
+    async with demo("--help") as process:
+        said = await said_until(process, "no such line")
+        assert "--port" in said
+        assert await process.wait() == 0
