@@ -53,8 +53,8 @@ class SigningKey:
         return public if self.issuer is None else public | {"issuer": self.issuer}
 
 
-def new_key(issuer: str | None = None) -> SigningKey:
-    return SigningKey(secrets.token_hex(8), RSAKey.generate_key(2048), issuer)
+def new_key() -> RSAKey:
+    return RSAKey.generate_key(2048)
 
 
 @dataclass(slots=True)
@@ -98,20 +98,26 @@ def make_stand_in(
     base_url: str,
     google: Client,
     microsoft: Client,
-    people: tuple[tuple[Person, ...], tuple[Person, ...]] = (GOOGLE_PEOPLE, MICROSOFT_PEOPLE),
+    keys: tuple[RSAKey, RSAKey] | None = None,
 ) -> StandIn:
     """Both providers, to be served at `base_url` (`http://localhost:8082`): discovery at
     `/google/.well-known/openid-configuration` and
-    `/microsoft/{tenant}/v2.0/.well-known/openid-configuration`."""
-    theirs, others = people
-    microsoft_base = f"{base_url}/microsoft"
+    `/microsoft/{tenant}/v2.0/.well-known/openid-configuration`. New keys unless given."""
+    googles, microsofts = keys or (new_key(), new_key())
+    issuer = f"{base_url}/microsoft/{{tenantid}}/v2.0"
     return StandIn(
-        google=Provider("google", f"{base_url}/google", google, theirs, [new_key()]),
+        google=Provider(
+            "google",
+            f"{base_url}/google",
+            google,
+            GOOGLE_PEOPLE,
+            [SigningKey(secrets.token_hex(8), googles)],
+        ),
         microsoft=Provider(
             "microsoft",
-            microsoft_base,
+            f"{base_url}/microsoft",
             microsoft,
-            others,
-            [new_key(f"{microsoft_base}/{{tenantid}}/v2.0")],
+            MICROSOFT_PEOPLE,
+            [SigningKey(secrets.token_hex(8), microsofts, issuer)],
         ),
     )

@@ -65,7 +65,7 @@ def _read_key(jwk: Mapping[str, object]) -> SigningKey | None:
     for member in (kid, algorithm, issuer):
         if member is not None and not isinstance(member, str):
             return None
-    if jwk.get("use", "sig") != "sig" or jwk.get("kty") not in {"RSA", "EC", "OKP"}:
+    if jwk.get("use", "sig") != "sig" or jwk.get("kty") not in ("RSA", "EC", "OKP"):
         return None
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:

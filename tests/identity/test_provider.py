@@ -1,0 +1,372 @@
+"""Whole sign-ins at the stand-ins over real sockets, honest and with one thing wrong each."""
+
+import asyncio
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from joserfc.jwk import ECKey, OctKey
+from multidict import MultiDict
+
+from demo.people import ACME_TENANT, CONSUMER_TENANT, GLOBEX_TENANT
+from demo.providers.faults import ABSENT, Fault, TokenReply
+from demo.providers.standin import new_key
+from gateway.email import Email
+from gateway.identity.claims import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
+from gateway.identity.transaction import Transaction
+from gateway.reasons import Reason
+from tests.identity.conftest import PUBLIC_URL, Stage
+
+NOW = time.time()
+
+
+def transaction(provider: str = "google", **changes: str) -> Transaction:
+    values = {
+        "id": "AAAAAAAAAAAAAAAA",
+        "provider": provider,
+        "state": "AAAAAAAAAAAAAAAA.the-state",
+        "nonce": "the-nonce",
+        "code_verifier": "v" * 64,
+        "next": "/voicemail",
+    }
+    return Transaction(**(values | changes), started=NOW)  # type: ignore[arg-type]
+
+
+def reason(outcome: Identity | Refused) -> Reason | None:
+    return outcome.reason if isinstance(outcome, Refused) else None
+
+
+async def outcome(stage: Stage, name: str, person: str) -> Reason | None:
+    return reason(await stage.sign_in(stage.client(name), person, transaction(name), time.time()))
+
+
+# honest sign-ins
+
+
+async def test_google(stage: Stage) -> None:
+    identity = await stage.sign_in(stage.client("google"), "jo", transaction(), time.time())
+    assert isinstance(identity, Identity)
+    assert identity.key == IdentityKey(f"{stage.base_url}/google", "100000000000000000001")
+    assert identity.provider == "google"
+    assert identity.email == Email("jo", "acme.example")
+    assert identity.voucher == GoogleVoucher(True, "acme.example")
+    assert identity.name == "Jo March"
+
+
+@pytest.mark.parametrize("tenant", ["organizations", "common", ACME_TENANT])
+async def test_microsoft(stage: Stage, tenant: str) -> None:
+    client = stage.client("microsoft", tenant=tenant)
+    identity = await stage.sign_in(client, "mara", transaction("microsoft"), time.time())
+    assert isinstance(identity, Identity)
+    assert identity.key == IdentityKey(
+        f"{stage.base_url}/microsoft/{ACME_TENANT}/v2.0",
+        f"{ACME_TENANT}.20000000-0000-4000-8000-000000000001",
+    )
+    assert identity.voucher == MicrosoftVoucher(ACME_TENANT, domain_owner_verified=False)
+
+
+async def test_every_person_can_sign_in(stage: Stage) -> None:
+    for name, people in (
+        ("google", stage.stand_in.google.people),
+        ("microsoft", stage.stand_in.microsoft.people),
+    ):
+        client = stage.client(name, tenant="common")
+        for person in people:
+            identity = await stage.sign_in(client, person.id, transaction(name), time.time())
+            assert isinstance(identity, Identity), person
+            assert (str(identity.email) if identity.email else None) == person.email
+
+
+@pytest.mark.parametrize("methods", [["client_secret_basic"], ["client_secret_post"], ABSENT])
+async def test_a_secret_with_any_sign_in_it(stage: Stage, methods: object) -> None:
+    stage.stand_in.google.document_changes["token_endpoint_auth_methods_supported"] = methods
+    assert await outcome(stage, "google", "jo") is None
+
+
+async def test_two_people_at_once_are_never_mixed_up(stage: Stage) -> None:
+    client = stage.client("google")
+    people = stage.stand_in.google.people
+
+    async def sign_in(index: int) -> Identity | Refused:
+        own = transaction(state=f"state-{index}", nonce=f"nonce-{index}")
+        return await stage.sign_in(client, people[index].id, own, time.time())
+
+    identities = await asyncio.gather(*(sign_in(index) for index in range(len(people))))
+    subjects = [who.key.subject for who in identities if isinstance(who, Identity)]
+    assert subjects == [getattr(person, "subject", "") for person in people]
+    assert stage.stand_in.google.requests["discovery"] == 1
+    assert stage.stand_in.google.requests["keys"] == 1
+
+
+# the way there
+
+
+async def asked(stage: Stage, name: str, **hints: str | bool) -> dict[str, list[str]]:
+    url = await stage.client(name).authorization_url(transaction(name), **hints)  # type: ignore[arg-type]
+    return parse_qs(urlsplit(url).query)
+
+
+async def test_authorization_url(stage: Stage) -> None:
+    assert await asked(stage, "google") == {
+        "response_type": ["code"],
+        "client_id": ["the client"],
+        "redirect_uri": [f"{PUBLIC_URL}/sso/callback/google"],
+        "scope": ["openid email profile"],
+        "state": ["AAAAAAAAAAAAAAAA.the-state"],
+        "nonce": ["the-nonce"],
+        "code_challenge": ["w1TpKUdYE9hUAcNSeeSRFioHDxfUxuHho_JHAfZ_vDM"],
+        "code_challenge_method": ["S256"],
+    }
+
+
+async def test_hints(stage: Stage) -> None:
+    hints = {"login_hint": "jo@acme.example", "domain_hint": "acme.example"}
+    google = await asked(stage, "google", select_account=True, **hints)
+    assert google["prompt"] == ["select_account"]
+    assert google["login_hint"] == ["jo@acme.example"]
+    assert google["hd"] == ["acme.example"]
+    microsoft = await asked(stage, "microsoft", **hints)
+    assert microsoft["login_hint"] == ["jo@acme.example"]
+    assert microsoft["domain_hint"] == ["acme.example"]
+    assert "prompt" not in microsoft
+
+
+async def test_microsofts_account_picker_comes_without_a_hint(stage: Stage) -> None:
+    microsoft = await asked(stage, "microsoft", select_account=True, login_hint="jo@acme.example")
+    assert microsoft["prompt"] == ["select_account"]
+    assert "login_hint" not in microsoft
+
+
+@pytest.mark.parametrize("hint", ["", "x" * 255, "a\r\nb", "a\x00b", "\u202eevil"])
+async def test_strange_hints_are_left_out(stage: Stage, hint: str) -> None:
+    assert "login_hint" not in await asked(stage, "google", login_hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("offered", "prompt"),
+    [(ABSENT, ["select_account"]), (["none", "login"], ["login"]), (["none"], None)],
+)
+async def test_the_picker_as_far_as_the_provider_has_one(
+    stage: Stage, offered: object, prompt: list[str] | None
+) -> None:
+    stage.stand_in.google.document_changes["prompt_values_supported"] = offered
+    assert (await asked(stage, "google", select_account=True)).get("prompt") == prompt
+
+
+async def test_sign_out_url(stage: Stage) -> None:
+    assert await stage.client("google").sign_out_url() is None
+    url = await stage.client("microsoft").sign_out_url()
+    assert url is not None
+    assert url.startswith(f"{stage.base_url}/microsoft/organizations/oauth2/v2.0/logout?")
+    async with stage.browser.get(url) as page:
+        assert f'href="{PUBLIC_URL}/sso/login"' in await page.text()
+
+
+# the authorization response
+
+
+async def answered(stage: Stage, change: dict[str, object], name: str = "google") -> Reason | None:
+    client = stage.client(name)
+    params = await stage.pick(
+        await client.authorization_url(transaction(name)), "mara" if name == "microsoft" else "jo"
+    )
+    for key, value in change.items():
+        params.popall(key, None)
+        for one in value if isinstance(value, list) else [value]:
+            if one is not ABSENT:
+                params.add(key, str(one))
+    return reason(await client.identify(transaction(name), params, time.time()))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"state": ABSENT}, Reason.CALLBACK_MALFORMED),
+        ({"state": ""}, Reason.CALLBACK_MALFORMED),
+        ({"state": "another"}, Reason.CALLBACK_MALFORMED),
+        ({"state": "AAAAAAAAAAAAAAAA.the-stat\u00e9"}, Reason.CALLBACK_MALFORMED),
+        (
+            {"state": ["AAAAAAAAAAAAAAAA.the-state", "AAAAAAAAAAAAAAAA.the-state"]},
+            Reason.CALLBACK_MALFORMED,
+        ),
+        ({"code": ["one", "two"]}, Reason.CALLBACK_MALFORMED),
+        ({"unknown": ["one", "two"]}, Reason.CALLBACK_MALFORMED),
+        ({"code": ABSENT}, Reason.CALLBACK_MALFORMED),
+        ({"code": ""}, Reason.CALLBACK_MALFORMED),
+        ({"code": "made-up"}, Reason.CODE_REFUSED),
+        ({"iss": ABSENT}, Reason.CALLBACK_MALFORMED),
+        ({"iss": ""}, Reason.CALLBACK_MALFORMED),
+        ({"iss": "https://evil.example"}, Reason.CALLBACK_MALFORMED),
+        ({"code": ABSENT, "error": "access_denied"}, Reason.PROVIDER_DENIED),
+        ({"error": "access_denied"}, Reason.PROVIDER_DENIED),
+        ({"error": "access_denied", "iss": ABSENT}, Reason.PROVIDER_DENIED),
+        ({"error": "access_denied", "iss": "https://evil.example"}, Reason.CALLBACK_MALFORMED),
+        ({"error": "access_denied", "state": "another"}, Reason.CALLBACK_MALFORMED),
+        ({"error": "server_error"}, Reason.PROVIDER_ERROR),
+        ({"error": ""}, Reason.PROVIDER_ERROR),
+        ({"error": "<script>\n"}, Reason.PROVIDER_ERROR),
+        ({"unknown": "extra"}, None),
+    ],
+)
+async def test_authorization_response(
+    stage: Stage, change: dict[str, object], expected: Reason | None
+) -> None:
+    assert await answered(stage, change) == expected
+
+
+@pytest.mark.parametrize(
+    ("tenant", "expected"),
+    [
+        (ACME_TENANT, None),
+        (GLOBEX_TENANT, Reason.TOKEN_ISSUER),
+        ("{tenantid}", Reason.CALLBACK_MALFORMED),
+        ("organizations", Reason.CALLBACK_MALFORMED),
+    ],
+)
+async def test_microsofts_iss_is_compared_when_it_is_there(
+    stage: Stage, tenant: str, expected: Reason | None
+) -> None:
+    named = f"{stage.base_url}/microsoft/{tenant}/v2.0"
+    assert await answered(stage, {"iss": named}, "microsoft") == expected
+
+
+async def test_cancelling_at_the_provider(stage: Stage) -> None:
+    assert await outcome(stage, "google", "cancel") == Reason.PROVIDER_DENIED
+    assert await outcome(stage, "microsoft", "cancel") == Reason.PROVIDER_DENIED
+
+
+async def test_a_log_never_gets_an_attackers_error(stage: Stage) -> None:
+    params = MultiDict({"state": transaction().state, "error": "x\nsigned_in user=root"})
+    refused = await stage.client("google").identify(transaction(), params, NOW)
+    assert refused == Refused(Reason.PROVIDER_ERROR, "not a known error")
+
+
+async def test_another_providers_transaction(stage: Stage) -> None:
+    params = await stage.pick(await stage.client("google").authorization_url(transaction()), "jo")
+    refused = await stage.client("microsoft").identify(transaction(), params, time.time())
+    assert reason(refused) == Reason.TRANSACTION_UNKNOWN
+    assert stage.stand_in.microsoft.requests["token"] == 0
+
+
+# the code
+
+
+async def test_a_code_is_good_once(stage: Stage) -> None:
+    client = stage.client("google")
+    params = await stage.pick(await client.authorization_url(transaction()), "jo")
+    assert reason(await client.identify(transaction(), params, time.time())) is None
+    again = await client.identify(transaction(), params, time.time())
+    assert reason(again) == Reason.CODE_REFUSED
+
+
+async def test_a_stolen_code_lacks_its_verifier(stage: Stage) -> None:
+    client = stage.client("google")
+    params = await stage.pick(await client.authorization_url(transaction()), "jo")
+    thief = transaction(code_verifier="w" * 64)
+    assert reason(await client.identify(thief, params, time.time())) == Reason.CODE_REFUSED
+
+
+async def test_an_injected_code_carries_another_nonce(stage: Stage) -> None:
+    client = stage.client("google")
+    params = await stage.pick(await client.authorization_url(transaction()), "jo")
+    other = transaction(nonce="another")
+    assert reason(await client.identify(other, params, time.time())) == Reason.TOKEN_NONCE
+
+
+async def test_a_wrong_secret(stage: Stage) -> None:
+    client = stage.client("google", client_secret="wrong")
+    refused = await stage.sign_in(client, "jo", transaction(), time.time())
+    assert refused == Refused(Reason.PROVIDER_ERROR, "token endpoint: invalid_client")
+
+
+# the ID token: each fails only the check that is named
+
+
+EVIL_KEY = new_key()
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(claims={"iss": "https://evil.example"}), Reason.TOKEN_ISSUER),
+        (Fault(claims={"iss": ABSENT}), Reason.TOKEN_ISSUER),
+        (Fault(claims={"aud": "another client"}), Reason.TOKEN_AUDIENCE),
+        (Fault(claims={"aud": ABSENT}), Reason.TOKEN_AUDIENCE),
+        (Fault(claims={"aud": ["the client", "x"], "azp": ABSENT}), Reason.TOKEN_AUTHORIZED_PARTY),
+        (Fault(claims={"azp": "another client"}), Reason.TOKEN_AUTHORIZED_PARTY),
+        (Fault(claims={"nonce": "another"}), Reason.TOKEN_NONCE),
+        (Fault(claims={"nonce": ABSENT}), Reason.TOKEN_NONCE),
+        (Fault(claims={"exp": 1}), Reason.TOKEN_EXPIRED),
+        (Fault(claims={"exp": ABSENT}), Reason.TOKEN_EXPIRED),
+        (Fault(claims={"iat": 1}), Reason.TOKEN_ISSUED_AT),
+        (Fault(claims={"iat": 9999999999}), Reason.TOKEN_ISSUED_AT),
+        (Fault(claims={"nbf": 9999999999}), Reason.TOKEN_ISSUED_AT),
+        (Fault(claims={"sub": ABSENT}), Reason.TOKEN_SUBJECT),
+        (Fault(claims={"email": "a@evil@acme.example"}), Reason.TOKEN_EMAIL),
+        (Fault(claims={"sub": 5}), Reason.TOKEN_MALFORMED),
+        # the signature
+        (Fault(key=EVIL_KEY), Reason.TOKEN_SIGNATURE),
+        (Fault(header={"kid": "another"}), Reason.TOKEN_KEY_UNKNOWN),
+        (Fault(header={"typ": "logout+jwt"}), Reason.TOKEN_MALFORMED),
+        (Fault(header={"typ": "at+jwt"}), Reason.TOKEN_MALFORMED),
+        (Fault(algorithm="RS512"), Reason.TOKEN_ALGORITHM),
+        (Fault(algorithm="PS256"), Reason.TOKEN_ALGORITHM),
+        (Fault(algorithm="ES256", key=ECKey.generate_key("P-256")), Reason.TOKEN_ALGORITHM),
+        (Fault(algorithm="HS256", key=OctKey.generate_key(256)), Reason.TOKEN_ALGORITHM),
+        (Fault(token=""), Reason.TOKEN_MALFORMED),
+        (Fault(token="x"), Reason.TOKEN_MALFORMED),
+        (Fault(token="a.b"), Reason.TOKEN_MALFORMED),
+        (Fault(token="a.b.c.d.e"), Reason.TOKEN_MALFORMED),
+        (Fault(token="e30.e30.e30"), Reason.TOKEN_MALFORMED),
+        (Fault(token="eyJhbGciOiJub25lIn0.e30."), Reason.TOKEN_MALFORMED),
+        (Fault(token="eyJhbGciOiJub25lIn0.e30.e30"), Reason.TOKEN_ALGORITHM),
+        (Fault(token="eyJhbGciOiJOb05lIn0.e30.e30"), Reason.TOKEN_ALGORITHM),
+        (Fault(token="x." + "y" * 40000 + ".z"), Reason.TOKEN_MALFORMED),
+        (Fault(token="\u00e9.b.c"), Reason.TOKEN_MALFORMED),
+        # the token endpoint
+        (Fault(reply=TokenReply(body=b"{}")), Reason.TOKEN_MALFORMED),
+        (Fault(reply=TokenReply(body=b'{"id_token": 5}')), Reason.TOKEN_MALFORMED),
+        (Fault(reply=TokenReply(body=b'{"id_token": null}')), Reason.TOKEN_MALFORMED),
+        (Fault(reply=TokenReply(400, body=b'{"error":"invalid_grant"}')), Reason.CODE_REFUSED),
+        (Fault(reply=TokenReply(400, body=b'{"error":"invalid_scope"}')), Reason.PROVIDER_ERROR),
+        (Fault(reply=TokenReply(400, body=b'{"error":["x"]}')), Reason.PROVIDER_ERROR),
+        (Fault(reply=TokenReply(403)), Reason.PROVIDER_ERROR),
+    ],
+)
+async def test_a_fault_is_refused(stage: Stage, fault: Fault, expected: Reason) -> None:
+    stage.stand_in.google.fault = fault
+    assert await outcome(stage, "google", "jo") == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(claims={"tid": ABSENT}), Reason.TOKEN_TENANT),
+        (Fault(claims={"tid": "acme.example"}), Reason.TOKEN_TENANT),
+        (Fault(claims={"tid": GLOBEX_TENANT}), Reason.TOKEN_ISSUER),
+        (Fault(claims={"tid": CONSUMER_TENANT}), Reason.TOKEN_TENANT),
+        (Fault(claims={"oid": ABSENT}), Reason.TOKEN_SUBJECT),
+        (Fault(claims={"aud": "another client"}), Reason.TOKEN_AUDIENCE),
+        (Fault(claims={"nonce": ABSENT}), Reason.TOKEN_NONCE),
+    ],
+)
+async def test_microsofts_faults_are_refused(stage: Stage, fault: Fault, expected: Reason) -> None:
+    stage.stand_in.microsoft.fault = fault
+    assert await outcome(stage, "microsoft", "mara") == expected
+
+
+@pytest.mark.parametrize("issuer", [None, f"/microsoft/{CONSUMER_TENANT}/v2.0", "/elsewhere"])
+async def test_microsofts_keys_speak_for_their_issuer_only(
+    stage: Stage, issuer: str | None
+) -> None:
+    key = stage.stand_in.microsoft.keys[0]
+    key.issuer = None if issuer is None else stage.base_url + issuer
+    assert await outcome(stage, "microsoft", "mara") == Reason.TOKEN_KEY_ISSUER
+
+
+async def test_one_tenants_client_refuses_the_others(stage: Stage) -> None:
+    client = stage.client("microsoft", tenant=ACME_TENANT)
+    own = f"{stage.base_url}/microsoft/{GLOBEX_TENANT}/v2.0"
+    stage.stand_in.microsoft.fault = Fault(claims={"tid": GLOBEX_TENANT, "iss": own})
+    refused = await stage.sign_in(client, "mara", transaction("microsoft"), time.time())
+    assert reason(refused) == Reason.TOKEN_ISSUER
