@@ -12,7 +12,7 @@ _FIRST = os.getpid() % len(_RANGE)
 
 def free_ports() -> int:
     """The first of four consecutive ports that nobody listens on."""
-    ports = (*_RANGE[_FIRST:], *_RANGE[:_FIRST])
+    ports: tuple[int, ...] = (*_RANGE[_FIRST:], *_RANGE[:_FIRST])
     return next(port for port in ports if are_free(port))
 
 
