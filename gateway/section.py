@@ -31,8 +31,11 @@ _WRONG = {
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
-    "union_tag_not_found": "the key `kind` is required here",
 }
+# A secret may stand under a mistyped key, or where the section around it should be.
+_MAY_BE_SECRET = frozenset(
+    {"extra_forbidden", "missing", "dict_type", "model_type", "model_attributes_type"}
+)
 
 
 class Section(BaseModel):
@@ -80,29 +83,33 @@ def checked(
     try:
         return model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:
-        # `input` is taken out by hand below, so that nothing secret is shown.
         found = [_problem(model, document, detail) for detail in error.errors(include_url=False)]
     return tuple(problem for _line, problem in sorted(found, key=lambda entry: entry[0]))
 
 
 def _problem(model: type[Section], document: Document, detail: ErrorDetails) -> tuple[int, Problem]:
-    location = tuple(detail["loc"])
-    path = _path(document.value, location)
-    shown = _shown(detail)
-    wrong = detail["msg"].removeprefix("Value error, ")
-    match detail["type"]:
+    """One error of pydantic with the line to sort it by."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    path = _path(document.value, detail["loc"])
+    value = detail["input"]
+    match kind:
         case "extra_forbidden":
-            wrong = _unknown(str(path[-1]), _allowed(model, location[:-1]))
-        case "literal_error" | "enum" | "union_tag_invalid":
-            ctx = detail.get("ctx", {})
-            wrong = f"must be one of {ctx.get('expected', ctx.get('expected_tags'))}"
-        case "greater_than_equal" | "less_than_equal":
-            ctx = detail.get("ctx", {})
-            bound = f"at least {ctx['ge']}" if "ge" in ctx else f"at most {ctx['le']}"
-            wrong = f"must be {bound}"
-        case kind:
-            wrong = _WRONG.get(kind, wrong)
-    return document.line(path) or 0, document.problem(path, shown, wrong)
+            wrong = _unknown(str(path[-1]), _allowed(model, detail["loc"][:-1]))
+        case "union_tag_not_found":
+            path = (*path, "kind")
+            wrong = _WRONG["missing"]
+        case "union_tag_invalid":
+            path, value = (*path, "kind"), context["tag"]
+            wrong = f"must be one of {context['expected_tags']}"
+        case "literal_error" | "enum":
+            wrong = f"must be one of {context['expected']}"
+        case "greater_than_equal":
+            wrong = f"must be at least {context['ge']}"
+        case "less_than_equal":
+            wrong = f"must be at most {context['le']}"
+        case _:
+            wrong = _WRONG.get(kind, detail["msg"].removeprefix("Value error, "))
+    return document.line(path) or 0, document.problem(path, _shown(kind, value), wrong)
 
 
 def _path(value: object, location: KeyPath) -> KeyPath:
@@ -124,20 +131,15 @@ def _path(value: object, location: KeyPath) -> KeyPath:
     return tuple(path)
 
 
-def _shown(detail: ErrorDetails) -> str | None:
-    """The value as it stood in the file: only a scalar, and never what may be a secret.
-
-    The value of an unknown key may be a secret under a mistyped key, so it is not shown either.
-    """
-    value = detail["input"]
-    if detail["type"] == _SECRET:
+def _shown(kind: str, value: object) -> str | None:
+    """The value as it stood in the file: only a scalar, and never what may be a secret."""
+    if kind == _SECRET:
         return "**********"
-    if detail["type"] in {"missing", "extra_forbidden"} or "_type" in detail["type"]:
-        return None
-    if value is None or not isinstance(value, str | int | float):
+    if kind in _MAY_BE_SECRET or not isinstance(value, str | int | float):
         return None
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    text = text.encode("unicode_escape").decode("ascii")
+    # A line break or an escape sequence must not write the operator's terminal.
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _LONGEST_SHOWN + 1])
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
 
 

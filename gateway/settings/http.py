@@ -59,6 +59,17 @@ class Fragment(Section):
     place: Literal["before", "after", "prepend", "append"] = "append"
     """Before or after that element, or inside it at its start or end."""
 
+    @field_validator("selector")
+    @classmethod
+    def _usable(cls, selector: str) -> str:
+        # Imported here, as most of those who import Config need no HTML rewriter.
+        from gateway.edge.inject import check_selector
+
+        wrong = check_selector(selector)
+        if wrong is not None:
+            raise ValueError(f"is no CSS selector that can be used: {wrong}")
+        return selector
+
 
 class Upstream(Section):
     """The legacy Sonar application."""

@@ -1,0 +1,61 @@
+"""The commands' own manners: answers, problems and exit codes."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import Commands, main
+from gateway.config import load_config
+from gateway.errors import LinksUnavailable
+
+
+def test_help() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    assert "SONAR_GATEWAY_CONFIG" in result.output
+
+
+@pytest.mark.parametrize("file", ["config", "policy"])
+def test_schema(file: str) -> None:
+    result = CliRunner().invoke(main, ["schema", file])
+    assert result.exit_code == 0
+    schema = json.loads(result.output)
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["schema", "x"], ["nonsense"], ["--nonsense"]])
+def test_wrong_use(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+def test_problems_are_told_one_a_line_on_standard_error(tmp_path: Path) -> None:
+    @click.group(cls=Commands)
+    def commands() -> None: ...
+
+    @commands.command()
+    def read() -> None:
+        load_config(file)
+
+    file = tmp_path / "config.yaml"
+    file.write_text("upstrem: 1\ndirectory: 2\n")
+    result = CliRunner().invoke(commands, ["read"])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 3
+    assert f"{file}:1: upstrem: unknown key, did you mean `upstream`?" in result.stderr
+
+
+def test_what_broke_is_told_in_words() -> None:
+    @click.group(cls=Commands)
+    def commands() -> None: ...
+
+    @commands.command()
+    def links() -> None:
+        raise LinksUnavailable("the database does not answer")
+
+    result = CliRunner().invoke(commands, ["links"])
+    assert result.exit_code == 1
+    assert result.stderr == "the database does not answer\n"
