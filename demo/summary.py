@@ -15,32 +15,31 @@ from demo.sonar.seed import ACCOUNTS
 
 # Narrower than this, the last column is not wrapped but left to the terminal.
 _NARROWEST = 100
+# A user name and its password, side by side with others where there is room.
+_CELL = 40
 
 
 def summary(plan: Plan, width: int) -> str:
-    """The whole text; `width` is the terminal's, in characters."""
+    """The whole text; `width` is the terminal's, in characters. What is needed first stands last,
+    where it is still on the screen."""
     config = plan.config
-    lines = [
-        "",
-        "Sonar Gateway is running, with a stand-in Sonar behind it.",
-        "",
-        f"  Open    {config.server.public_url}",
-        "  Stop    Ctrl-C",
-        "",
-        "Who can sign in: click a provider's button on Sonar's sign-in page, then pick a person.",
-    ]
+    lines = ["", "People to sign in as, with a provider's button on Sonar's sign-in page:"]
     for name, people in (("google", GOOGLE_PEOPLE), ("microsoft", MICROSOFT_PEOPLE)):
         if name in config.providers:
             lines += _provider(plan, name, people, width)
-    lines += ["", "With the Sonar password, as ever; and to prove an account is yours:", ""]
+    lines += ["", "Sonar's user names and passwords, to sign in as ever or to link an account:", ""]
     lines += _passwords(width)
     host, port = config.server.management
     lines += [
         "",
-        f"  Sonar itself   http://{plan.sonar}",
-        f"  Health         http://{host}:{port}/readyz",
-        f"  Logs and data  {plan.data} (delete it to start afresh)",
-        "  Policies       edit a file in policies/ while it runs: it is in force within a second",
+        "Sonar Gateway is running, with a stand-in Sonar behind it.",
+        "",
+        f"  Open      {config.server.public_url}",
+        f"  Policies  edit a file in {config.policies}: it is in force within a second",
+        f"  Logs      {plan.data}, with all data; delete it to start afresh",
+        f"  Beside    Sonar without the gateway http://{plan.sonar},"
+        f" health http://{host}:{port}/readyz",
+        "  Stop      Ctrl-C",
         "",
     ]
     return "\n".join(lines)
@@ -70,11 +69,13 @@ def _is_elsewhere(person: Person, tenant: str) -> bool:
 
 
 def _passwords(width: int) -> Iterator[str]:
-    rows = [
-        (a.username, a.password, a.display_name + ("" if a.active else " (inactive: refused)"))
-        for a in ACCOUNTS
+    cells = [
+        f"  {a.username:<14}  {a.password:<11}{'' if a.active else ' (inactive)'}" for a in ACCOUNTS
     ]
-    yield from _table([("user name", "password", "account"), *rows], width)
+    columns = max(1, min(3, width // _CELL))
+    height = -(-len(cells) // columns)
+    for row in range(height):
+        yield "".join(f"{cell:<{_CELL}}" for cell in cells[row::height]).rstrip()
 
 
 def _table(rows: Iterable[tuple[str, str, str]], width: int) -> Iterator[str]:
