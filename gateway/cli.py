@@ -4,13 +4,15 @@ Exit codes: 0 fine, 1 found a problem, 2 wrong use. Answers go to standard outpu
 standard error, one a line.
 """
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway.config import Config
+from gateway.config import Config, load_config
+from gateway.email import Email, InvalidEmail
 from gateway.errors import ConfigError, GatewayError
 from gateway.policy.parse import PolicyFile
 from gateway.section import schema_of
@@ -57,3 +59,72 @@ def schema(file: str) -> None:
     """Print the JSON schema of config.yaml or of a policy file, for editors."""
     described = schema_of(Config if file == "config" else PolicyFile)
     click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.pass_obj
+def serve(config_file: Path) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    # Each command imports what it needs, so that `serve` is ready within a second.
+    from gateway.commands.serve import serve as run
+
+    run(load_config(config_file))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def check(config_file: Path, as_json: bool) -> None:
+    """Try everything the configuration names: one line each, changing nothing."""
+    from gateway.commands import check as command
+
+    lines = asyncio.run(command.check(load_config(config_file)))
+    if as_json:
+        click.echo(json.dumps(command.as_json(lines), indent=2, ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(str(line))
+    if any(line.state == "FAIL" for line in lines):
+        raise click.exceptions.Exit(PROBLEM)
+
+
+class EmailType(click.ParamType[Email]):
+    """An email address on the command line."""
+
+    name = "email"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Email:
+        if isinstance(value, Email):
+            return value
+        try:
+            return Email.parse(value)
+        except InvalidEmail as error:
+            self.fail(str(error), param, ctx)
+
+
+@main.command()
+@click.argument("email", type=EmailType())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def explain(config_file: Path, email: Email, as_json: bool) -> None:
+    """Say step by step what a sign-in with EMAIL would lead to, and why."""
+    from gateway.commands import explain as command
+
+    explained = asyncio.run(command.explain_with(load_config(config_file), email))
+    if as_json:
+        answer = command.as_json(email, explained)
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        click.echo(command.as_text(email, explained))
+
+
+@main.command()
+@click.pass_obj
+def migrate(config_file: Path) -> None:
+    """Bring the gateway's own database to the schema of this version."""
+    from gateway.account.migrations import migrate as run
+
+    applied = asyncio.run(run(load_config(config_file).links.database))
+    click.echo(f"applied {', '.join(applied)}" if applied else "nothing to do")

@@ -1,0 +1,171 @@
+"""`sonar-gateway check`: does everything that config.yaml names work? One line each.
+
+Every line is tried for real, all of them at once: the providers' discovery and keys, the redirect
+URIs, the database, the directory, the session store, Sonar itself and the places for the
+fragments in its pages. Nothing is changed.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+
+from gateway.account.directory import open_directory
+from gateway.account.links import LinkStore
+from gateway.account.passwords import Passwords
+from gateway.config import Config, Fragment, warnings_about
+from gateway.edge.inject import Injected, Injection, inject
+from gateway.errors import ConfigError, GatewayError
+from gateway.identity.fetch import open_http
+from gateway.identity.provider import ProviderClient, Providers
+from gateway.policy.parse import parse_policies
+from gateway.policy.store import read_folder
+from gateway.session.keys import KeyRing
+from gateway.session.store.choose import store_for
+
+# What a legacy sign-in page may have at most, as in the edge.
+_LARGEST_PAGE = 2 * 1024 * 1024
+# Longer than any part's own time limit, so that the line says what the part says.
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing tried. `state`: `ok`, `warn` (works, but look at it) or `FAIL`."""
+
+    state: Literal["ok", "warn", "FAIL"]
+    part: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.state:<5} {self.part:<22} {self.detail}"
+
+
+Lines = tuple[Line, ...]
+
+
+async def check(config: Config) -> Lines:
+    """Try every part; never raises for what is wrong with one."""
+    async with open_http() as http:
+        tried = await asyncio.gather(
+            _tried("config", _config(config)),
+            _tried("policies", _policies(config)),
+            _tried("keys", _keys(config)),
+            _tried("links database", _links(config)),
+            _tried("sessions", _sessions(config)),
+            _tried("directory", _directory(config)),
+            _tried("upstream", _upstream(config, http)),
+            *(_tried(provider.name, _provider(provider)) for provider in Providers(config, http)),
+        )
+    return tuple(line for lines in tried for line in lines)
+
+
+async def _tried(part: str, attempt: Awaitable[Lines]) -> Lines:
+    """The lines of one part; whatever it raises is its line."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await attempt
+    except ConfigError as error:
+        return tuple(Line("FAIL", part, str(problem)) for problem in error.problems)
+    except GatewayError as error:
+        return (Line("FAIL", part, str(error)),)
+    except TimeoutError:
+        return (Line("FAIL", part, f"no answer within {_PATIENCE:.0f} s"),)
+
+
+async def _config(config: Config) -> Lines:
+    warnings = tuple(Line("warn", "config", warning) for warning in warnings_about(config))
+    return (Line("ok", "config", f"for {config.server.public_url}"), *warnings)
+
+
+async def _policies(config: Config) -> Lines:
+    kinds = {name: provider.kind for name, provider in config.providers.items()}
+    files = read_folder(config.policies)
+    policies = files if isinstance(files, tuple) else parse_policies(files, kinds)
+    if isinstance(policies, tuple):
+        return tuple(Line("FAIL", "policies", str(problem)) for problem in policies)
+    distinct = sorted({policy.domain: policy for policy in policies.by_domain.values()}.items())
+    if not distinct:
+        return (Line("warn", "policies", f"none in {config.policies}: every domain is refused"),)
+    listed = ", ".join(f"{domain} ({policy.sso})" for domain, policy in distinct)
+    return (Line("ok", "policies", listed),)
+
+
+async def _keys(config: Config) -> Lines:
+    keys = KeyRing.load(config.keys)
+    return (Line("ok", "keys", f"in {config.keys}; signing with {keys.signing_key.id}"),)
+
+
+async def _links(config: Config) -> Lines:
+    links = LinkStore(config.links.database)
+    await links.open()
+    await links.close()
+    return (Line("ok", "links database", "reachable, schema up to date"),)
+
+
+async def _sessions(config: Config) -> Lines:
+    store = store_for(config.sessions)
+    await store.open()
+    try:
+        live = len(await store.all())
+    finally:
+        await store.close()
+    return (Line("ok", "sessions", f"{_kind(config)} store works; {live} signed in"),)
+
+
+def _kind(config: Config) -> str:
+    return "embedded" if config.sessions.store == "embedded" else "Redis"
+
+
+async def _directory(config: Config) -> Lines:
+    passwords = Passwords(config.passwords.concurrent)
+    directory = open_directory(config.directory, passwords)
+    try:
+        await directory.open()
+        return (Line("ok", "directory", await directory.check()),)
+    finally:
+        await directory.close()
+        passwords.close()
+
+
+async def _upstream(config: Config, http: aiohttp.ClientSession) -> Lines:
+    upstream = config.upstream
+    url = f"{upstream.url}{upstream.login_path}"
+    try:
+        async with http.get(url, allow_redirects=False) as reply:
+            page = await reply.content.read(_LARGEST_PAGE)
+            status, coding = reply.status, reply.headers.get("Content-Encoding", "")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return (Line("FAIL", "upstream", f"{url}: {type(error).__name__} {error}"),)
+    if status != 200:
+        return (Line("FAIL", "upstream", f"{url} answers {status}, a sign-in page answers 200"),)
+    answers = Line("ok", "upstream", f"{url} answers {status}")
+    return (answers, _anchor("sign-in buttons", page, coding, upstream.login_buttons))
+
+
+def _anchor(part: str, page: bytes, coding: str, fragment: Fragment) -> Line:
+    """Whether the place for a fragment is on the page."""
+    injection = Injection(fragment.selector, fragment.place)
+    outcome = inject(page, coding, "<i></i>", injection)
+    if isinstance(outcome, Injected):
+        return Line("ok", part, f"go {fragment.place} the first {fragment.selector!r}")
+    return Line(
+        "FAIL",
+        part,
+        f"no place for them: nothing on the page is {fragment.selector!r}; "
+        "set upstream.login_buttons.selector to a CSS selector of Sonar's sign-in form",
+    )
+
+
+async def _provider(provider: ProviderClient) -> Lines:
+    return tuple(
+        Line("ok" if finding.ok else "FAIL", f"{provider.name} {finding.what}", finding.detail)
+        for finding in await provider.check()
+    )
+
+
+def as_json(lines: Lines) -> list[dict[str, str]]:
+    """For a program: the same lines."""
+    return [{"state": line.state, "part": line.part, "detail": line.detail} for line in lines]
