@@ -5,6 +5,7 @@ a page says about it: the cause and the way out. Nothing outside this list is ev
 as a reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,3 +88,168 @@ class Explanation:
     title: str
     cause: str
     way_out: str
+
+
+# Three lines each: the reasons and a title, the cause, the way out. Told to the person it happened
+# to, who did nothing wrong; what only an operator understands stays in the log.
+_TEXTS = """
+matched: You are signed in
+Your email address is one of your Sonar account's addresses.
+You need not do anything. Under "Single Sign-On" you can switch this off.
+linked: You are signed in
+You linked this account once with your Sonar password.
+You need not do anything. Under "Single Sign-On" you can remove the link.
+preferred: You are signed in
+You have several Sonar accounts, and this is the one you chose last time.
+To use another, open "Switch account" at any time.
+chosen: You are signed in
+You chose this account.
+We will remember it. To use another, open "Switch account" at any time.
+proved: You are signed in
+You entered the password of this Sonar account, and it is now linked.
+Next time you will not be asked for it.
+several_accounts: Which account?
+You can use more than one Sonar account.
+Choose one. We will remember it, and you can switch at any time.
+no_account: Which Sonar account is yours?
+None of the Sonar accounts has the email address that you signed in with.
+Enter your Sonar username and password once. After that, this sign-in opens your account.
+email_untrusted: Please enter your Sonar password once
+Your provider did not confirm that your email address belongs to your company.
+Enter your Sonar username and password once. After that, this sign-in opens your account.
+subject_changed: Please enter your Sonar password once
+Somebody with the same email address has signed in before, but not as the same person.
+Enter your Sonar username and password once, so that we know that this account is yours.
+shared_mailbox: Please enter your Sonar password once
+Several people read this mailbox, so the address alone does not say who you are.
+Enter your own Sonar username and password once. After that, this sign-in opens your account.
+link_removed: This sign-in is switched off
+You, or somebody who uses this sign-in, removed its link to the Sonar account.
+Enter your Sonar username and password once to switch it on again.
+account_inactive: This account is not active
+Your Sonar account has been switched off.
+Ask your Office Manager to switch it on, or use another account's username and password.
+email_missing: We need your email address
+Your provider did not tell us your email address, so we cannot find your company.
+Sign in with an account that has an email address, or with your Sonar password.
+no_policy: Single sign-on is not set up for your company yet
+Nobody has switched it on for the part of your email address after the @.
+Sign in with your Sonar password. You can ask to join the pilot.
+domain_off: Single sign-on is off for your company
+Your company does not use it at the moment.
+Sign in with your Sonar password. You can ask to join the pilot.
+not_pilot_user: You are not in the pilot yet
+Your company is trying single sign-on with a few people first.
+Sign in with your Sonar password. You can ask to join the pilot.
+blocked_user: Single sign-on is blocked for this address
+Somebody who looks after Sonar has blocked it.
+Ask your Office Manager why, or sign in with your Sonar password.
+provider_not_allowed: Your company uses another provider
+This way to sign in is not allowed for your email address.
+Choose the other button on the sign-in page, or use your Sonar password.
+shared_mailbox_refused: Shared mailboxes cannot sign in
+Several people read this mailbox, so it does not say who you are.
+Sign in with your own email address, or with your Sonar password.
+provider_denied: You did not sign in
+You or your provider stopped the sign-in before it was finished.
+Try again. If your provider says that approval is needed, ask your company's administrator.
+provider_error provider_unavailable: Your provider did not answer as it should
+Signing in with it is not possible at the moment. Your Sonar account is not affected.
+Try again in a minute, or sign in with your Sonar password.
+provider_unknown: There is no such provider
+The address names a way to sign in that Sonar does not offer.
+Go to the sign-in page and choose one of the buttons there.
+callback_malformed: That is not a finished sign-in
+The address you came back with is incomplete or was changed on the way.
+Start again from the sign-in page.
+code_refused: The sign-in came too late
+Your provider's answer was used already, or was too old.
+Start again from the sign-in page. Please do not use the back button while you sign in.
+token_malformed token_algorithm token_key_unknown token_key_issuer: The answer cannot be trusted
+What came back from your provider is not what it should have sent, so we did not use it.
+Try again. If it happens again, tell support the number below and use your Sonar password.
+token_signature token_issuer token_audience token_authorized_party: The answer cannot be trusted
+What came back was not made by your provider, or not for Sonar, so we did not use it.
+Try again. If it happens again, tell support the number below and use your Sonar password.
+token_tenant: This Microsoft account belongs to another organisation
+Sonar does not accept accounts of the organisation that you signed in with.
+Choose your work account at Microsoft, or use your Sonar password.
+token_nonce token_subject token_email: The answer does not belong to this sign-in
+What came back from your provider is incomplete, or belongs to another sign-in.
+Start again from the sign-in page.
+token_expired token_issued_at: The sign-in came too late
+Your provider's answer was too old when it reached us, or a clock is wrong.
+Start again. If it happens again, tell support: a clock may be wrong.
+transaction_unknown: We do not know this sign-in
+It was begun in another browser, or this browser did not keep our cookie.
+Start again from the sign-in page, and allow cookies for this site.
+transaction_expired: The sign-in took too long
+For your safety it has to be finished within ten minutes.
+Start again. You will get to the page that you wanted.
+transaction_used: This sign-in is finished already
+Each one works once. You are probably signed in, in this tab or in another one.
+Go to Sonar. If it asks you to sign in, start again.
+form_forged: Please send the form again
+It did not come from a page that we gave you, or that page was too old.
+Go back, reload the page, and try once more.
+password_wrong: Username or password is wrong
+Sonar has no active account with this username and this password.
+Try again. These are the ones you use on Sonar's own sign-in page.
+password_throttled: Too many attempts
+There were too many wrong passwords, so we ask you to wait.
+Try again in a quarter of an hour, or ask your Office Manager for a new password.
+account_not_offered: This account cannot be chosen
+It is not, or not any more, one of the accounts that you can use.
+Choose one of the accounts that are shown.
+not_signed_in: You are not signed in
+This part of Sonar is for people who have signed in.
+Sign in, and you will get to the page that you wanted.
+session_expired: Please sign in again
+You have not used Sonar for a while, or your session was ended.
+Sign in again, and you will get to the page that you wanted.
+signed_out: You are signed out
+Your session on this device has ended.
+Sign in again whenever you like. On a shared computer, also sign out at your provider.
+request_malformed: We cannot read this request
+Your browser, or something between it and us, sent what could be understood in more than one way.
+Go to Sonar's front page and try again from there.
+request_too_large: This request is too large
+The address or the cookies that your browser sent are longer than we accept.
+Delete the cookies of this site in your browser, then try again.
+not_found: There is no such page
+The address may be mistyped, or the page is gone.
+Go to Sonar's front page and find your way from there.
+method_not_allowed: That does not work here
+This address does not take that kind of request.
+Go to Sonar's front page and try again from there.
+upstream_refused: Sonar did not accept your sign-in
+We told Sonar who you are, and it still asks for a password.
+Sign out and in again. If that does not help, tell support the number below.
+upstream_unavailable upstream_malformed: Sonar does not answer
+We can reach you, but not Sonar at the moment, or its answer was broken.
+Wait a moment and reload the page. Nothing that you sent was kept by us.
+upstream_timeout: Sonar takes too long
+It has not answered in time. It may still be working on what you sent.
+Wait a moment and look whether it was done before you try again.
+directory_unavailable links_unavailable: Single sign-on has to wait
+We cannot look up your Sonar account at the moment.
+Try again in a minute, or sign in with your Sonar password.
+sessions_unavailable: We cannot check your sign-in right now
+The part of our system that remembers who is signed in does not answer.
+Try again in a minute. The Sonar password works on Sonar's own sign-in page.
+internal_error: Something went wrong on our side
+It was not your fault, and it has been written down.
+Try again. If it happens again, tell support the number below.
+"""
+
+
+def _explanations() -> Mapping[Reason, Explanation]:
+    lines = _TEXTS.strip().splitlines()
+    told: dict[Reason, Explanation] = {}
+    for heading, cause, way_out in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        reasons, _, title = heading.partition(": ")
+        told |= dict.fromkeys(map(Reason, reasons.split()), Explanation(title, cause, way_out))
+    return told
+
+
+EXPLANATIONS = _explanations()
