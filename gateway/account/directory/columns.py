@@ -52,9 +52,9 @@ def contact(email: object) -> tuple[object, object]:
 
 def means(typed: str, usernames: Iterable[str]) -> str | None:
     """Which of `usernames` somebody means who types `typed`: that one, else the only one that
-    differs in case. Two that differ from each other in case only are never guessed between."""
+    differs in case, or in the blanks a CHAR column puts after it. Between two it never guesses."""
     found = set(usernames)
     if typed in found:
         return typed
-    alike = [name for name in found if name.lower() == typed.lower()]
+    alike = [name for name in found if name.rstrip(" ").lower() == typed.lower()]
     return alike[0] if len(alike) == 1 else None

@@ -8,10 +8,11 @@ type is looked up, because PostgreSQL compares no number with text.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import (
+    CHAR,
     ColumnElement,
     Connection,
     Select,
@@ -31,6 +32,7 @@ from sqlalchemy.types import TypeEngine
 
 from gateway.account.directory import MOST_ACCOUNTS
 from gateway.account.directory.columns import spellings
+from gateway.account.model import CONTACT
 from gateway.config import SqlDirectory
 from gateway.email import Email
 
@@ -46,19 +48,33 @@ _INTEGER_BITS = 63
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables, with the id's type as the database has it."""
+    """The tables, and the id's type as the database has it. `addresses` is `None` when the
+    accounts table has the only address."""
 
     config: SqlDirectory
     id_type: TypeEngine[Any]
+    accounts: TableClause
+    addresses: TableClause | None
+
+    @classmethod
+    def of(cls, config: SqlDirectory, id_type: TypeEngine[Any]) -> Self:
+        columns = account_columns(config)
+        accounts = _table(config.accounts_table, columns, config.accounts.id, id_type)
+        if config.addresses_table is None:
+            return cls(config, id_type, accounts, None)
+        columns, owner = address_columns(config), config.addresses.account_id
+        addresses = _table(config.addresses_table, columns, owner, id_type)
+        return cls(config, id_type, accounts, addresses)
 
     def select_by_email(self, email: Email) -> Select[Any]:
         """Accounts that may have the address; the database's idea of equal may be wider."""
         found: list[ColumnElement[bool]] = []
         if self.config.accounts.email is not None:
             found.append(func.lower(self._column("email")).in_(spellings(email)))
-        if self.config.addresses_table is not None:
-            owners = select(self._owner()).where(
-                func.lower(self._addresses().c[self.config.addresses.email]).in_(spellings(email))
+        if self.addresses is not None:
+            columns = self.config.addresses
+            owners = select(self.addresses.c[columns.account_id]).where(
+                func.lower(self.addresses.c[columns.email]).in_(spellings(email))
             )
             found.append(self._id().in_(owners))
         return self._select().where(or_(*found)).order_by(self._id()).limit(MOST_ACCOUNTS + 1)
@@ -79,19 +95,15 @@ class Schema:
 
     def select_addresses(self, ids: Collection[object]) -> Select[Any] | None:
         """(owner, email, purpose) of these accounts, `None` when there is no such table."""
-        if self.config.addresses_table is None:
+        if self.addresses is None:
             return None
         columns = self.config.addresses
-        addresses = self._addresses()
-        purpose = literal("contact") if columns.purpose is None else addresses.c[columns.purpose]
+        owner, email = self.addresses.c[columns.account_id], self.addresses.c[columns.email]
+        purpose = literal(CONTACT) if columns.purpose is None else self.addresses.c[columns.purpose]
         return (
-            select(
-                self._owner().label("owner"),
-                addresses.c[columns.email].label("email"),
-                purpose.label("purpose"),
-            )
-            .where(self._owner().in_(ids))
-            .order_by(self._owner(), addresses.c[columns.email])
+            select(owner.label("owner"), email.label("email"), purpose.label("purpose"))
+            .where(owner.in_(ids))
+            .order_by(owner, email)
             .limit(_MOST_ADDRESSES)
         )
 
@@ -99,7 +111,7 @@ class Schema:
         return select(self._column("password_hash")).limit(SAMPLE)
 
     def count_accounts(self) -> Select[Any]:
-        return select(func.count()).select_from(self._accounts())
+        return select(func.count()).select_from(self.accounts)
 
     def read_id(self, account_id: str) -> object | None:
         """An account id as the database compares it, `None` for what cannot be one."""
@@ -117,33 +129,22 @@ class Schema:
         # One spelling an account: `007` is not account 7.
         return value if str(value) == account_id else None
 
+    def id_text(self, value: object) -> str:
+        """An account id as everything but the database knows it. Blanks after a CHAR say nothing:
+        PostgreSQL gives them, MySQL does not."""
+        text = str(value)
+        return text.rstrip(" ") if isinstance(self.id_type, CHAR) else text
+
     def _select(self) -> Select[Any]:
         roles = ("username", "display_name", "organisation", "active", "password_hash", "email")
         return select(self._id().label("id"), *(self._column(role).label(role) for role in roles))
 
     def _column(self, role: str) -> ColumnElement[Any]:
         name = getattr(self.config.accounts, role)
-        return null() if name is None else self._accounts().c[name]
+        return null() if name is None else self.accounts.c[name]
 
     def _id(self) -> ColumnElement[Any]:
-        return self._accounts().c[self.config.accounts.id]
-
-    def _owner(self) -> ColumnElement[Any]:
-        return self._addresses().c[self.config.addresses.account_id]
-
-    def _accounts(self) -> TableClause:
-        columns = self.config.accounts
-        return _table(
-            self.config.accounts_table, account_columns(self.config), columns.id, self.id_type
-        )
-
-    def _addresses(self) -> TableClause:
-        return _table(
-            self.config.addresses_table or "",
-            address_columns(self.config),
-            self.config.addresses.account_id,
-            self.id_type,
-        )
+        return self.accounts.c[self.config.accounts.id]
 
 
 def read_schema(connection: Connection, config: SqlDirectory) -> Schema | tuple[str, ...]:
@@ -167,7 +168,7 @@ def read_schema(connection: Connection, config: SqlDirectory) -> Schema | tuple[
         ]
         if name == config.accounts_table:
             id_type = types.get(config.accounts.id, id_type)
-    return tuple(missing) or Schema(config, id_type)
+    return tuple(missing) or Schema.of(config, id_type)
 
 
 def account_columns(config: SqlDirectory) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ The database finds, Python decides: a collation may call two different texts equ
 have cut a text off (CVE-2026-57580), so every row that comes back is compared again, exactly.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,9 +103,10 @@ class SqlAccounts:
             return None
         async with working(self._open()) as connection:
             schema = await self._read_schema(connection)
-            rows = (await connection.execute(schema.select_by_username(username))).all()
-            meant = means(username, (str(row.username) for row in rows))
-            same = [row for row in rows if meant is not None and str(row.username) == meant]
+            found = (await connection.execute(schema.select_by_username(username))).all()
+            rows = [row for row in found if isinstance(row.username, str)]
+            meant = means(username, (row.username for row in rows))
+            same = [row for row in rows if row.username == meant]
             if len(same) != 1:
                 return None
             accounts = await self._with_addresses(connection, schema, same)
@@ -120,23 +122,29 @@ class SqlAccounts:
         self, connection: AsyncConnection, schema: Schema, rows: Sequence[Row[Any]]
     ) -> tuple[Account, ...]:
         """The rows as accounts, with every address of each."""
-        rows = [row for row in rows if row.id is not None and row.username is not None]
-        query = schema.select_addresses([row.id for row in rows])
-        addresses = [] if query is None else (await connection.execute(query)).all()
+        owners = {schema.id_text(row.id): row for row in rows if row.id is not None}
+        values = [schema.read_id(owner) for owner in owners]
+        query = schema.select_addresses([value for value in values if value is not None])
+        found = [] if query is None else (await connection.execute(query)).all()
+        addresses: defaultdict[str, list[tuple[object, object]]] = defaultdict(list)
+        for entry in found:
+            addresses[schema.id_text(entry.owner)].append((entry.email, entry.purpose))
         return tuple(
-            self._account(
-                row, [(entry.email, entry.purpose) for entry in addresses if entry.owner == row.id]
-            )
-            for row in rows
+            self._account(owner, row, addresses[owner])
+            for owner, row in owners.items()
+            if row.username is not None
         )
 
-    def _account(self, row: Row[Any], addresses: list[tuple[object, object]]) -> Account:
+    def _account(
+        self, account_id: str, row: Row[Any], addresses: list[tuple[object, object]]
+    ) -> Account:
+        username = str(row.username).rstrip(" ")
         without_column = self._config.accounts.active is None
         return Account(
-            id=str(row.id),
-            username=str(row.username),
-            display_name=str(row.display_name or row.username),
-            organisation=str(row.organisation or ""),
+            id=account_id,
+            username=username,
+            display_name=str(row.display_name or username).strip(),
+            organisation=str(row.organisation or "").strip(),
             active=without_column or read_active(row.active, self._active_values),
             addresses=read_addresses([contact(row.email), *addresses]),
         )
@@ -161,8 +169,8 @@ class SqlAccounts:
 def _text(value: object) -> str:
     """A password hash as text; drivers give `bytes` for binary columns."""
     if isinstance(value, bytes):
-        return value.decode("ascii", "replace")
-    return value if isinstance(value, str) else ""
+        value = value.decode("ascii", "replace")
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _usable(text: str) -> bool:
