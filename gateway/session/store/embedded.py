@@ -7,6 +7,7 @@ written (`PRAGMA data_version`, a few microseconds).
 """
 
 import asyncio
+import random
 import sqlite3
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ _log = structlog.get_logger()
 
 # A quarter of the second within which every process must know that a session ended.
 _LISTEN_EVERY = 0.25
+# How long a writer waits for other processes' writes, which take milliseconds.
+_BUSY_SECONDS = 1.0
 _PURGE_EVERY = 60.0
 T = TypeVar("T")
 
@@ -101,10 +104,16 @@ class EmbeddedStore:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._thread is None:
             raise SessionsUnavailable("the session store is not open")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, OSError) as error:
-            raise SessionsUnavailable(f"{self._path}: {error}") from error
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            except (sqlite3.Error, OSError) as error:
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise SessionsUnavailable(f"{self._path}: {error}") from error
+            # SQLite's own waiting would hold the thread, and with it every reader and the news.
+            # By chance, so that two processes do not stay in step.
+            await asyncio.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
 
     async def _listen(self, database: Database) -> None:
         purged = self._clock()
@@ -124,6 +133,12 @@ class EmbeddedStore:
                 continue
             for key in ended:
                 self._heard(key)
+
+
+def _is_busy(error: Exception) -> bool:
+    """Another process is writing; what was asked has not happened."""
+    # The low byte is the primary code (sqlite.org/rescode.html); Python's own errors have none.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _ignore_key(key: str) -> None:
