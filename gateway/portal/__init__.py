@@ -1,1 +1,23 @@
-"""The gateway's own pages, under /sso/: an aiohttp application on a private Unix socket."""
+"""The gateway's own pages, under /sso/: an aiohttp application on a private Unix socket.
+
+    app.py          which path is which page; headers and error pages that every answer gets
+    parts.py        what the pages are given
+    visit.py        one request: who is there, and until when that is judged
+    forms.py        a form is read strictly, and only from our own page
+    pages.py        templates, redirects, refusals
+
+    sign_in.py      sign-in page, the way to the provider and back
+    choose.py       several accounts: which one; and switching later
+    link.py         none: prove one with its password
+    settings.py     one's own links and matches
+    sign_out.py     sign out here, and at the provider
+    about.py        /sso/me and the assertion's public keys
+
+    candidates.py   which accounts this identity may use now
+    proof.py        a Sonar password, throttled
+    completion.py   the one place where a sign-in becomes a session
+
+A sign-in runs  sign_in -> candidates -> (choose | link) -> completion.  The edge is never imported:
+to it this is one more upstream. What it says in X-Forwarded-For and X-Request-ID is believed,
+because nobody else reaches the socket.
+"""

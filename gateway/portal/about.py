@@ -1,0 +1,39 @@
+"""What programs ask: who is signed in here, and which keys sign the assertion."""
+
+from aiohttp import web
+
+from gateway.portal.visit import Visit, signed_in
+from gateway.reasons import Reason
+
+# Sonar may keep the keys this long; a new key is published well before it signs anything.
+_KEYS_FRESH = 300
+
+
+async def me(visit: Visit) -> web.Response:
+    """Signed in as whom, or 401. Times are Unix seconds. Asking is no activity: a page that polls
+    would otherwise keep an abandoned session alive."""
+    live = await signed_in(visit)
+    if live is None:
+        return web.json_response({"error": Reason.NOT_SIGNED_IN, "login": "/sso/login"}, status=401)
+    session = live.session
+    return web.json_response(
+        {
+            "account": {
+                "id": session.account.id,
+                "username": session.account.username,
+                "display_name": session.account.display_name,
+                "organisation": session.account.organisation,
+            },
+            "provider": session.identity.provider,
+            "email": str(session.identity.email),
+            "since": int(session.started),
+            "ends": int(session.ends()),
+        }
+    )
+
+
+async def jwks(visit: Visit) -> web.Response:
+    """RFC 7517: the public keys that verify `X-Sonar-Assertion`."""
+    return web.json_response(
+        visit.parts.jwks(), headers={"Cache-Control": f"public, max-age={_KEYS_FRESH}"}
+    )

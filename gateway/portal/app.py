@@ -1,0 +1,129 @@
+"""Which path is which page, and what every answer has in common."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway.errors import Unavailable
+from gateway.portal import about, choose, link, settings, sign_in, sign_out
+from gateway.portal.forms import LONGEST_FORM
+from gateway.portal.pages import refusal, start_over
+from gateway.portal.parts import PORTAL, Portal
+from gateway.portal.refusals import broken
+from gateway.portal.visit import Visit, open_visit
+from gateway.reasons import Reason
+
+log = structlog.get_logger()
+
+Page = Callable[[Visit], Awaitable[web.Response]]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# For the runner that serves this application. The edge has judged the size of a request already;
+# what it lets through (32 KiB of head, mostly the cookies of Sonar and of five tabs signing in)
+# must fit here, where aiohttp would refuse more than 8 KiB.
+SERVER: Mapping[str, Any] = {"max_line_size": 32 * 1024, "max_field_size": 32 * 1024}
+
+_STATIC = Path(__file__).parent / "static"
+# The files change with a version of the gateway only; an hour is how long a browser may show the
+# old look after one.
+_STATIC_FRESH = 3600
+
+# No script at all, nothing from elsewhere, no frame around a page with a password field
+# (clickjacking), no form that posts to another site.
+_CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+
+_HEADERS = {
+    "Content-Security-Policy": _CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not `no-referrer`, under which browsers send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def make_portal(parts: Portal) -> web.Application:
+    """The portal, to be served where only the edge can reach it."""
+    app = web.Application(client_max_size=LONGEST_FORM, middlewares=[_answer_everything])
+    app[PORTAL] = parts
+    app.on_response_prepare.append(_protect)
+    app.router.add_get("/sso/login", _page(sign_in.show))
+    app.router.add_get("/sso/login/{provider}", _page(sign_in.start))
+    # Not for HEAD, which asks what GET would do and must not do it: the code works only once.
+    app.router.add_get("/sso/callback/{provider}", _page(sign_in.callback), allow_head=False)
+    app.router.add_get("/sso/accounts", _page(choose.show))
+    app.router.add_post("/sso/accounts", _page(choose.choose))
+    app.router.add_get("/sso/link", _page(link.show))
+    app.router.add_post("/sso/link", _page(link.link))
+    app.router.add_get("/sso/settings", _page(settings.show))
+    app.router.add_post("/sso/settings/links/add", _page(settings.add))
+    app.router.add_post("/sso/settings/links/remove", _page(settings.remove))
+    app.router.add_get("/sso/logout", _page(sign_out.show))
+    app.router.add_post("/sso/logout", _page(sign_out.sign_out))
+    app.router.add_get("/sso/me", _page(about.me))
+    app.router.add_get("/sso/jwks.json", _page(about.jwks))
+    app.router.add_static("/sso/static", _STATIC)
+    return app
+
+
+def _page(page: Page) -> _Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await page(open_visit(request))
+
+    return handler
+
+
+@web.middleware
+async def _answer_everything(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Whatever happens, the person gets a page that says why and what to do."""
+    try:
+        return await handler(request)
+    except Unavailable as error:
+        visit = open_visit(request)
+        return broken(visit, error, visit.next())
+    except web.HTTPException as answer:
+        reason = _REASONS.get(answer.status)
+        if reason is None:
+            raise
+        headers = {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else None
+        return refusal(open_visit(request), reason, start_over("/"), headers=headers)
+    except Exception:
+        visit = open_visit(request)
+        log.exception(
+            "portal_failed",
+            reason=Reason.INTERNAL_ERROR,
+            path=request.path,
+            request_id=visit.request_id,
+        )
+        return refusal(visit, Reason.INTERNAL_ERROR, start_over("/"))
+
+
+_REASONS = {
+    400: Reason.REQUEST_MALFORMED,
+    403: Reason.NOT_FOUND,  # a folder of static files: there is nothing to see in it
+    404: Reason.NOT_FOUND,
+    405: Reason.METHOD_NOT_ALLOWED,
+    413: Reason.REQUEST_TOO_LARGE,
+}
+
+
+async def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    static = request.path.startswith("/sso/static/") and response.status in {200, 206, 304}
+    fresh = f"public, max-age={_STATIC_FRESH}" if static else "no-store"
+    response.headers.setdefault("Cache-Control", fresh)

@@ -1,0 +1,112 @@
+"""No account found, or another one wanted: prove it with its password, once, and it is linked."""
+
+import structlog
+from aiohttp import web
+
+from gateway.account.model import Account, Link
+from gateway.account.resolution import Refuse
+from gateway.identity.claims import Identity
+from gateway.portal.candidates import stand
+from gateway.portal.completion import complete
+from gateway.portal.forms import Unreadable
+from gateway.portal.pages import (
+    STATUS,
+    Action,
+    another_identity,
+    explain,
+    face_of,
+    page,
+    password_action,
+    refusal,
+    start_over,
+    token_for,
+)
+from gateway.portal.person import Person, leave, spend, who_is_there
+from gateway.portal.proof import prove
+from gateway.portal.refusals import refused_form, refused_identity, used_transaction
+from gateway.portal.visit import Visit
+from gateway.reasons import EXPLANATIONS, Reason
+from gateway.secret import Secret
+
+log = structlog.get_logger()
+
+PATH = "/sso/link"
+
+
+async def show(visit: Visit) -> web.Response:
+    person = await who_is_there(visit)
+    if isinstance(person, web.Response):
+        return person
+    standing = await stand(visit, person.identity)
+    if isinstance(standing, Refuse):
+        return refused_identity(visit, person.identity, standing, person.next)
+    return _form(visit, person)
+
+
+async def link(visit: Visit) -> web.Response:
+    """The password first, then the transaction: a slip of the finger does not cost the sign-in,
+    and the throttle, not the transaction, is what stops guessing."""
+    person = await who_is_there(visit)
+    if isinstance(person, web.Response):
+        return person
+    fields = await visit.form(person.bound_to, "username", "password")
+    if isinstance(fields, Unreadable):
+        return refused_form(visit, fields, person.page(PATH))
+    refused = await stand(visit, person.identity)
+    if isinstance(refused, Refuse):
+        return refused_identity(visit, person.identity, refused, person.next)
+    username = fields["username"].strip()
+    account = await prove(visit, person.identity.key, username, Secret(fields["password"]))
+    if isinstance(account, Reason):
+        return _form(visit, person, account, username)
+    if not await spend(visit, person):
+        return used_transaction(visit, person.next)
+    await add_link(visit, person.identity, account)
+    standing = await stand(visit, person.identity)
+    if isinstance(standing, Refuse):
+        return refused_identity(visit, person.identity, standing, person.next)
+    linked = standing.account(account.id)
+    if linked is None:
+        return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, start_over(person.next))
+    response = await complete(visit, person.identity, standing, linked, Reason.PROVED, person.next)
+    return leave(visit, person, response)
+
+
+async def add_link(visit: Visit, identity: Identity, account: Account) -> None:
+    """Remember that this identity proved this account. Raises LinksUnavailable."""
+    email = str(identity.email) if identity.email else ""
+    await visit.parts.links.add(
+        Link(identity.key, account.id, identity.provider, email, visit.now, None)
+    )
+    log.info(
+        "link_added",
+        provider=identity.provider,
+        email=email,
+        account_id=account.id,
+        request_id=visit.request_id,
+    )
+
+
+def _form(
+    visit: Visit, person: Person, refused: Reason | None = None, username: str = ""
+) -> web.Response:
+    return page(
+        visit,
+        "link.html",
+        status=200 if refused is None else STATUS.get(refused, 403),
+        here=person.page(PATH),
+        token=token_for(visit, person.bound_to),
+        provider=face_of(visit, person.identity.provider),
+        email=person.identity.email,
+        why=None if person.why is None else EXPLANATIONS[person.why],
+        message=None if refused is None else explain(visit, refused),
+        username=username,
+        actions=_ways(visit, person),
+    )
+
+
+def _ways(visit: Visit, person: Person) -> tuple[Action, ...]:
+    another = another_identity(visit, person.identity.provider, person.next)
+    if person.session is None:
+        return (another, password_action(visit, person.next))
+    return (Action("Back to your accounts", person.page("/sso/accounts")), another)

@@ -1,0 +1,171 @@
+"""Templates, redirects and refusals: every answer of the portal that a person reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import jinja2
+from aiohttp import web
+
+from gateway.portal.forms import form_token
+from gateway.portal.visit import Visit
+from gateway.reasons import EXPLANATIONS, Reason
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do next: a link, the first of several shown as the main one."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A provider's name in paths, its label in sentences, and which mark stands beside it."""
+
+    name: str
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a form page says about what was just sent."""
+
+    title: str
+    text: str
+
+
+def _day(seconds: float) -> str:
+    """Unix seconds -> `5 March 2026`; UTC, because the server cannot know the reader's zone."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _machine_day(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(day=_day, machine_day=_machine_day)
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def page(visit: Visit, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """Render `template`. `request_id` is there for every one, for a person to quote."""
+    text = _ENVIRONMENT.get_template(template).render(request_id=visit.request_id, **values)
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+
+def face_of(visit: Visit, provider: str) -> Face:
+    """A provider as people see it. One that was taken out of the configuration while people are
+    still signed in with it goes by its name."""
+    client = visit.parts.providers.get(provider)
+    if client is None:
+        return Face(provider, provider, "oidc")
+    return Face(provider, client.label, client.kind)
+
+
+def token_for(visit: Visit, bound_to: str) -> str:
+    return form_token(visit.parts.sealer, bound_to)
+
+
+def see_other(path: str) -> web.Response:
+    """303, so that a reload repeats nothing. `path` is on our own origin: the policy on forms
+    (`form-action 'self'`) stops a browser from following a form's redirect anywhere else."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+def link_to(path: str, **query: str | None) -> str:
+    """`link_to("/sso/login", next="/a b")` -> `/sso/login?next=%2Fa+b`; `None` is left out, and
+    so is a `next` that says no more than the default."""
+    kept = {
+        name: value
+        for name, value in query.items()
+        if value is not None and not (name == "next" and value == "/")
+    }
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def password_action(visit: Visit, next_path: str) -> Action:
+    """The old way in, always there: Sonar's own sign-in page, with the way back."""
+    upstream = visit.parts.config.upstream
+    query = {upstream.return_parameter: next_path} if next_path != "/" else {}
+    return Action("Use your Sonar password instead", link_to(upstream.login_path, **query))
+
+
+def start_over(next_path: str) -> Action:
+    return Action("Start over", link_to("/sso/login", next=next_path))
+
+
+def another_identity(visit: Visit, provider: str, next_path: str) -> Action:
+    """The way out of the wrong account: the provider asks which one."""
+    href = link_to(f"/sso/login/{provider}", next=next_path, select_account="1")
+    return Action(f"Use another {face_of(visit, provider).label} account", href)
+
+
+def explain(visit: Visit, reason: Reason) -> Message:
+    """A refusal that leaves the form standing, to try again in."""
+    explanation = EXPLANATIONS[reason]
+    if reason is Reason.PASSWORD_THROTTLED:
+        minutes = ceil(visit.parts.config.passwords.window / 60)
+        wait = "a minute" if minutes <= 1 else f"{minutes} minutes"
+        return Message(explanation.title, f"{explanation.cause} You can try again in {wait}.")
+    return Message(explanation.title, f"{explanation.cause} {explanation.way_out}")
+
+
+def refusal(
+    visit: Visit,
+    reason: Reason,
+    *actions: Action,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """A page that says why not, and what to do next."""
+    response = page(
+        visit,
+        "refusal.html",
+        status=STATUS.get(reason, 403),
+        reason=reason,
+        explanation=EXPLANATIONS[reason],
+        actions=actions,
+    )
+    response.headers.update(headers or {})
+    return response
+
+
+# What a refusal is in HTTP; what is not named here is 403: understood, and refused.
+STATUS: Mapping[Reason, int] = {
+    Reason.PROVIDER_UNKNOWN: 404,
+    Reason.NOT_FOUND: 404,
+    Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.REQUEST_TOO_LARGE: 413,
+    Reason.PASSWORD_THROTTLED: 429,
+    Reason.REQUEST_MALFORMED: 400,
+    Reason.CALLBACK_MALFORMED: 400,
+    Reason.TRANSACTION_UNKNOWN: 400,
+    Reason.TRANSACTION_EXPIRED: 400,
+    Reason.TRANSACTION_USED: 400,
+    Reason.PROVIDER_UNAVAILABLE: 503,
+    Reason.DIRECTORY_UNAVAILABLE: 503,
+    Reason.LINKS_UNAVAILABLE: 503,
+    Reason.SESSIONS_UNAVAILABLE: 503,
+    Reason.INTERNAL_ERROR: 500,
+}

@@ -1,0 +1,39 @@
+"""What the pages are given: every part of the gateway that a sign-in runs through."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from gateway.account.directory import Directory
+from gateway.account.links import LinkStore
+from gateway.config import Config
+from gateway.identity.provider import Providers
+from gateway.identity.transaction import Transactions
+from gateway.policy.model import Policies
+from gateway.session.live import Sessions
+from gateway.session.seal import Sealer
+from gateway.session.store import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """`policies` gives the snapshot in force, taken once a request; `jwks` the public keys of the
+    assertion; `clock` the time in Unix seconds."""
+
+    config: Config
+    providers: Providers
+    transactions: Transactions
+    sessions: Sessions
+    store: SessionStore
+    directory: Directory
+    links: LinkStore
+    policies: Callable[[], Policies]
+    sealer: Sealer
+    jwks: Callable[[], Mapping[str, Any]]
+    clock: Callable[[], float] = time.time
+
+
+PORTAL = web.AppKey("portal", Portal)

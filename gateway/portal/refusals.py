@@ -1,0 +1,112 @@
+"""Each way a page can say no, with what it writes to the log and what it offers to do next."""
+
+import structlog
+from aiohttp import web
+
+from gateway.account.resolution import Refuse
+from gateway.errors import Unavailable
+from gateway.identity.claims import Identity, Refused
+from gateway.portal.forms import Unreadable
+from gateway.portal.pages import (
+    Action,
+    another_identity,
+    link_to,
+    password_action,
+    refusal,
+    start_over,
+)
+from gateway.portal.visit import Visit
+from gateway.reasons import Reason
+
+log = structlog.get_logger()
+
+
+def refused_answer(visit: Visit, provider: str, refused: Refused, next_path: str) -> web.Response:
+    """The provider's answer does not hold, or the person said no there."""
+    return _no_identity(visit, refused, next_path, provider)
+
+
+def refused_transaction(visit: Visit, refused: Refused, next_path: str) -> web.Response:
+    """The browser's side does not hold: no transaction, an old one, a used one."""
+    return _no_identity(visit, refused, next_path, None)
+
+
+def used_transaction(visit: Visit, next_path: str) -> web.Response:
+    return refused_transaction(
+        visit, Refused(Reason.TRANSACTION_USED, "its single use was claimed before"), next_path
+    )
+
+
+def _no_identity(
+    visit: Visit, refused: Refused, next_path: str, provider: str | None
+) -> web.Response:
+    log.info(
+        "sign_in_refused",
+        reason=refused.reason,
+        detail=refused.detail,
+        provider=provider,
+        request_id=visit.request_id,
+        address=visit.address,
+    )
+    return refusal(visit, refused.reason, start_over(next_path), password_action(visit, next_path))
+
+
+def refused_identity(
+    visit: Visit, identity: Identity, refused: Refuse, next_path: str
+) -> web.Response:
+    """The policy says no. The password is the way in; another identity may be one."""
+    log.info(
+        "sign_in_refused",
+        reason=refused.reason,
+        trail=[f"{step.question} {step.answer}" for step in refused.trail],
+        provider=identity.provider,
+        domain=identity.email.domain if identity.email else None,
+        email=str(identity.email) if identity.email else None,
+        request_id=visit.request_id,
+        address=visit.address,
+    )
+    return refusal(
+        visit,
+        refused.reason,
+        password_action(visit, next_path),
+        another_identity(visit, identity.provider, next_path),
+        Action("Back to the sign-in page", link_to("/sso/login", next=next_path, switch="1")),
+    )
+
+
+def refused_form(visit: Visit, unreadable: Unreadable, page: str) -> web.Response:
+    """A form that is not ours, or not whole; `page` is where the real one is."""
+    log.info(
+        "form_refused",
+        reason=unreadable.reason,
+        detail=unreadable.detail,
+        path=visit.request.path,
+        request_id=visit.request_id,
+        address=visit.address,
+    )
+    return refusal(visit, unreadable.reason, Action("Open the page again", page))
+
+
+def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
+    """Something we depend on does not answer; the password still works, and so may a retry."""
+    log.warning(
+        "portal_unavailable",
+        reason=error.reason,
+        error=str(error),
+        path=visit.request.path,
+        request_id=visit.request_id,
+    )
+    return refusal(
+        visit,
+        error.reason,
+        password_action(visit, next_path),
+        Action("Try again", _once_more(visit, next_path)),
+        headers={"Retry-After": "30"},
+    )
+
+
+def _once_more(visit: Visit, next_path: str) -> str:
+    """The page itself where it can be asked for again; a callback's code is spent."""
+    asked = visit.request
+    repeatable = asked.method in {"GET", "HEAD"} and not asked.path.startswith("/sso/callback/")
+    return asked.path_qs if repeatable else link_to("/sso/login", next=next_path)

@@ -1,0 +1,185 @@
+"""One's own links and matches: see them, add one, remove one, turn a removed one on again."""
+
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from gateway.account.model import Account
+from gateway.account.resolution import Refuse
+from gateway.identity.claims import Identity
+from gateway.portal.candidates import Standing, stand
+from gateway.portal.forms import Unreadable
+from gateway.portal.link import add_link
+from gateway.portal.pages import (
+    STATUS,
+    Action,
+    another_identity,
+    explain,
+    face_of,
+    link_to,
+    page,
+    refusal,
+    see_other,
+    token_for,
+)
+from gateway.portal.person import session_binding
+from gateway.portal.proof import prove
+from gateway.portal.refusals import refused_form, refused_identity
+from gateway.portal.visit import Visit, sign_off, signed_in
+from gateway.reasons import Reason
+from gateway.secret import Secret
+from gateway.session.model import Session
+
+log = structlog.get_logger()
+
+PATH = "/sso/settings"
+
+# What a page says after a redirect; the address names one of these and cannot say anything else.
+_NOTICES = {
+    "added": "The account is connected. Your sign-in opens it from now on.",
+    "removed": "The account is removed. Your sign-in no longer opens it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An account this identity opens: linked `since` (Unix seconds), or matched by its email
+    (`since` is `None`). `email`: the identity's address then, and now for a match."""
+
+    account: Account
+    email: str
+    since: float | None
+    last_used: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An account this person took away from this identity, `when` in Unix seconds."""
+
+    account: Account
+    when: float
+
+
+async def show(visit: Visit) -> web.Response:
+    session = await _session(visit)
+    if session is None:
+        return _sign_in_first()
+    return await _page(visit, session)
+
+
+async def add(visit: Visit) -> web.Response:
+    """Link one more account, or one that was removed, by its password."""
+    session = await _session(visit)
+    if session is None:
+        return _sign_in_first()
+    fields = await visit.form(session_binding(session.key), "username", "password")
+    if isinstance(fields, Unreadable):
+        return refused_form(visit, fields, PATH)
+    standing = await stand(visit, session.identity)
+    if isinstance(standing, Refuse):
+        return refused_identity(visit, session.identity, standing, "/")
+    username = fields["username"].strip()
+    account = await prove(visit, session.identity.key, username, Secret(fields["password"]))
+    if isinstance(account, Reason):
+        return await _page(visit, session, account, username)
+    await add_link(visit, session.identity, account)
+    return see_other(link_to(PATH, done="added"))
+
+
+async def remove(visit: Visit) -> web.Response:
+    """Take an account away from this identity: the link, and the match with it, and every session
+    they opened. The password brings it back."""
+    session = await _session(visit)
+    if session is None:
+        return _sign_in_first()
+    fields = await visit.form(session_binding(session.key), "account")
+    if isinstance(fields, Unreadable):
+        return refused_form(visit, fields, PATH)
+    identity, account_id = session.identity, fields["account"]
+    standing = await stand(visit, identity)
+    if isinstance(standing, Refuse):
+        return refused_identity(visit, identity, standing, "/")
+    if all(entry.account.id != account_id for entry in _entries(standing, identity)):
+        return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, Action("Back to settings", PATH))
+    await visit.parts.links.remove(identity.key, account_id, visit.now)
+    ended = await visit.parts.sessions.end_where(
+        lambda other: other.identity.key == identity.key and other.account.id == account_id
+    )
+    log.info(
+        "link_removed",
+        provider=identity.provider,
+        email=str(identity.email),
+        account_id=account_id,
+        sessions_ended=ended,
+        request_id=visit.request_id,
+    )
+    if session.account.id != account_id:
+        return see_other(link_to(PATH, done="removed"))
+    response = see_other(link_to("/sso/logout", provider=identity.provider))
+    sign_off(visit, response)
+    return response
+
+
+async def _session(visit: Visit) -> Session | None:
+    live = await signed_in(visit)
+    if live is None:
+        return None
+    visit.parts.sessions.touch(live, visit.now)
+    return live.session
+
+
+def _sign_in_first() -> web.Response:
+    return see_other(link_to("/sso/login", next=PATH))
+
+
+async def _page(
+    visit: Visit, session: Session, refused: Reason | None = None, username: str = ""
+) -> web.Response:
+    identity = session.identity
+    standing = await stand(visit, identity)
+    if isinstance(standing, Refuse):
+        return refused_identity(visit, identity, standing, "/")
+    return page(
+        visit,
+        "settings.html",
+        status=200 if refused is None else STATUS.get(refused, 403),
+        token=token_for(visit, session_binding(session.key)),
+        provider=face_of(visit, identity.provider),
+        email=identity.email,
+        current=session.account.id,
+        entries=_entries(standing, identity),
+        removed=await _removed(visit, identity),
+        notice=_NOTICES.get(visit.query("done") or ""),
+        message=None if refused is None else explain(visit, refused),
+        username=username,
+        actions=(
+            another_identity(visit, identity.provider, PATH),
+            Action("Sign out", "/sso/logout"),
+            Action("Back to Sonar", visit.parts.config.upstream.profile_path),
+        ),
+    )
+
+
+def _entries(standing: Standing, identity: Identity) -> tuple[Entry, ...]:
+    """Links first, inactive ones too, so that they can be removed; then matches."""
+    linked = [
+        Entry(entry.account, entry.link.email, entry.link.created, entry.link.last_used)
+        for entry in standing.facts.links
+    ]
+    known = {entry.account.id for entry in linked}
+    matched = [
+        Entry(account, str(identity.email), None, None)
+        for account in standing.accounts
+        if account.id not in known
+    ]
+    return (*linked, *matched)
+
+
+async def _removed(visit: Visit, identity: Identity) -> tuple[Removed, ...]:
+    """The accounts taken away; one that is gone from Sonar is not worth a line."""
+    found = [
+        (await visit.parts.directory.by_id(account_id), when)
+        for account_id, when in (await visit.parts.links.removed_of(identity.key)).items()
+    ]
+    return tuple(Removed(account, when) for account, when in found if account is not None)

@@ -1,0 +1,96 @@
+"""One request to the portal, and who is there."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.identity.next_path import safe_next
+from gateway.policy.model import Policies
+from gateway.portal.forms import Fields, Unreadable, read_form
+from gateway.portal.parts import PORTAL, Portal
+from gateway.session.cookie import CookieNames, expire_cookie
+from gateway.session.live import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request with the time and the policies it is judged by, both taken once."""
+
+    request: web.Request
+    parts: Portal
+    now: float
+    policies: Policies
+
+    @property
+    def request_id(self) -> str:
+        """The edge's id of this request: for the log, and for the person to quote."""
+        return self.request.headers.get("X-Request-ID", "")
+
+    @property
+    def address(self) -> str:
+        """The client's address as the edge found it; nobody but the edge can say it here."""
+        return self.request.headers.get("X-Forwarded-For", "")
+
+    @property
+    def origin(self) -> str:
+        return self.parts.config.server.public_url
+
+    @property
+    def secure(self) -> bool:
+        return self.origin.startswith("https:")
+
+    def query(self, name: str) -> str | None:
+        """The one value of a query parameter; two values are no value, not a choice."""
+        values = self.request.query.getall(name, [])
+        return values[0] if len(values) == 1 else None
+
+    def next(self) -> str:
+        """Where the person meant to go: a path of our own origin, `/` when unsure."""
+        return safe_next(self.query("next"), self.origin)
+
+    async def form(self, bound_to: str, *expected: str) -> Fields | Unreadable:
+        return await read_form(
+            self.request,
+            self.parts.sealer,
+            bound_to=bound_to,
+            origin=self.origin,
+            expected=frozenset(expected),
+        )
+
+
+def open_visit(request: web.Request) -> Visit:
+    parts = request.app[PORTAL]
+    return Visit(request, parts, parts.clock(), parts.policies())
+
+
+async def browser_session(visit: Visit) -> Live | None:
+    """The session this browser's cookie belongs to, whether or not it may be used."""
+    cookie = visit.request.cookies.get(CookieNames(visit.secure).session)
+    return None if cookie is None else await visit.parts.sessions.read(cookie, visit.now)
+
+
+async def signed_in(visit: Visit) -> Live | None:
+    """The session of this browser, if its policy still allows it.
+
+    The edge asks the policy too, with the same answer: were they to differ, somebody whose domain
+    was turned off would be sent to and fro between the sign-in page and the page they asked for.
+    """
+    live = await browser_session(visit)
+    if live is None or live.session.identity.email is None:
+        return None
+    identity = live.session.identity
+    if visit.policies.refusal(live.session.identity.email, identity.provider) is not None:
+        return None
+    return live
+
+
+def sign_off(visit: Visit, response: web.StreamResponse) -> None:
+    """Make the browser forget the session, and Sonar's own cookies with it, so that two
+    identities never mix in one browser."""
+    names = (CookieNames(visit.secure).session, *visit.parts.config.upstream.session_cookies)
+    for name in names:
+        add_cookie(response, expire_cookie(name, secure=visit.secure))
+
+
+def add_cookie(response: web.StreamResponse, cookie: str) -> None:
+    response.headers.add("Set-Cookie", cookie)

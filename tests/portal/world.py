@@ -1,0 +1,240 @@
+"""The portal with everything behind it real: providers, SQL accounts, links, sessions."""
+
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import bcrypt
+from aiohttp import web
+
+from demo.people import PEOPLE
+from demo.providers.app import make_app
+from demo.providers.standin import Client, StandIn, make_stand_in
+from demo.sonar.seed import ACCOUNTS
+from gateway.account.directory import Directory, open_directory
+from gateway.account.links import LinkStore
+from gateway.account.migrations import migrate
+from gateway.account.passwords import Passwords
+from gateway.config import Config, config_from
+from gateway.identity.provider import Providers
+from gateway.identity.transaction import Transactions
+from gateway.policy.model import Policies
+from gateway.policy.store import PolicyStore
+from gateway.portal.app import SERVER, make_portal
+from gateway.portal.parts import Portal
+from gateway.session.assertion import AssertionMinter
+from gateway.session.cookie import CookieNames
+from gateway.session.identity_headers import IdentityLines
+from gateway.session.keys import KeyRing
+from gateway.session.live import Sessions
+from gateway.session.model import Session
+from gateway.session.seal import Sealer
+from gateway.session.store.embedded import EmbeddedStore
+from tests.journeys.browser import Browser, Page
+
+POLICIES = Path(__file__).parents[2] / "policies"
+PASSWORDS = {account.username: account.password for account in ACCOUNTS}
+
+
+@dataclass
+class Clock:
+    """The time, and how far a test has moved it on."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass
+class World:
+    """What a test may look at and change. `policies` is the snapshot in force."""
+
+    origin: str
+    config: Config
+    standin: StandIn
+    directory: Directory
+    links: LinkStore
+    store: EmbeddedStore
+    sessions: Sessions
+    policies: Policies
+    sonar: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def change_sonar(self, statement: str, *values: object) -> None:
+        """Change Sonar's own database, as its administrator would."""
+        with sqlite3.connect(self.sonar) as database:
+            database.execute(statement, values)
+        database.close()
+
+    async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
+        """Be `person_id` on the provider's page."""
+        person = next(person for person in PEOPLE if person.id == person_id)
+        return await browser.press(page, person.name)
+
+    async def arrive(
+        self, browser: Browser, provider: str, person_id: str, next_path: str = "/"
+    ) -> Page:
+        """Sign in from the sign-in page, as far as it goes by itself."""
+        page = await browser.open(f"/sso/login?next={next_path}&switch=1")
+        page = await browser.click(page, f"Sign in with {provider.capitalize()}")
+        return await self.pick(browser, page, person_id)
+
+    async def live(self) -> dict[str, Session]:
+        """Live sessions by account id; the newest where there are several."""
+        return {session.account.id: session for session in reversed(await self.store.all())}
+
+
+@asynccontextmanager
+async def a_world(folder: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as closing:
+        portal_socket, provider_socket = _listening(), _listening()
+        origin, provider_base = _address(portal_socket), _address(provider_socket)
+        config = config_from(_config(origin, provider_base, folder), folder)
+        standin = _standin(provider_base, origin)
+        await _serve(closing, make_app(standin), provider_socket)
+
+        sonar = folder / "sonar.db"
+        _fill(sonar)
+        await migrate(config.links.database)
+        passwords = Passwords(config.passwords.concurrent)
+        closing.callback(passwords.close)
+        directory = open_directory(config.directory, passwords)
+        await directory.open()
+        closing.push_async_callback(directory.close)
+        links = LinkStore(config.links.database)
+        await links.open()
+        closing.push_async_callback(links.close)
+        keys = KeyRing.load(config.keys)
+        minter = AssertionMinter(keys, issuer=origin, audience="sonar", lifetime=300)
+        clock = Clock()
+        store = EmbeddedStore(config.sessions.path, clock)
+        sessions = Sessions(
+            store, keys, IdentityLines(config.headers, minter), config.sessions, clock=clock
+        )
+        await sessions.start()
+        closing.push_async_callback(sessions.stop)
+        policies = PolicyStore(POLICIES)
+        policies.load()
+        http = await closing.enter_async_context(
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        )
+        world = World(
+            origin,
+            config,
+            standin,
+            directory,
+            links,
+            store,
+            sessions,
+            policies.current,
+            sonar,
+            clock,
+        )
+        sealer = Sealer(keys)
+        app = make_portal(
+            Portal(
+                config=config,
+                providers=Providers(config, http),
+                transactions=Transactions(sealer, CookieNames(secure=False)),
+                sessions=sessions,
+                store=store,
+                directory=directory,
+                links=links,
+                policies=lambda: world.policies,
+                sealer=sealer,
+                jwks=minter.jwks,
+                clock=clock,
+            )
+        )
+        app.router.add_get("/{page:(?!sso/).*}", _sonar)
+        await _serve(closing, app, portal_socket)
+        yield world
+
+
+async def _sonar(request: web.Request) -> web.Response:
+    """Where a sign-in leads; what stands there is not the portal's business."""
+    return web.Response(text=f"Sonar {request.path_qs}")
+
+
+def _listening() -> socket.socket:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    return listening
+
+
+def _address(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def _serve(closing: AsyncExitStack, app: web.Application, at: socket.socket) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **SERVER)
+    await runner.setup()
+    closing.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, at).start()
+
+
+def _config(origin: str, providers: str, folder: Path) -> dict[str, object]:
+    return {
+        "server": {"public_url": origin, "listen": "127.0.0.1:8080"},
+        "upstream": {"url": "http://127.0.0.1:8081"},
+        "providers": {
+            "google": {
+                "client_id": "google-client",
+                "client_secret": "google-secret",
+                "discovery_url": f"{providers}/google/.well-known/openid-configuration",
+            },
+            "microsoft": {
+                "client_id": "microsoft-client",
+                "client_secret": "microsoft-secret",
+                "tenant": "common",
+                "discovery_url": (
+                    f"{providers}/microsoft/common/v2.0/.well-known/openid-configuration"
+                ),
+            },
+        },
+        "directory": {"kind": "sql", "url": f"sqlite:///{folder}/sonar.db"},
+        "links": {"database": f"sqlite:///{folder}/links.db"},
+        "sessions": {"path": str(folder / "sessions.db")},
+        "passwords": {"attempts": 3, "window": "15m"},
+        "keys": str(folder / "keys"),
+        "policies": str(POLICIES),
+    }
+
+
+def _standin(base: str, origin: str) -> StandIn:
+    def client(name: str) -> Client:
+        return Client(f"{name}-client", f"{name}-secret", (f"{origin}/sso/callback/{name}",))
+
+    return make_stand_in(base, client("google"), client("microsoft"))
+
+
+def _fill(path: Path) -> None:
+    """Sonar's accounts of the demonstration, with hashes that cost next to nothing."""
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            """
+            CREATE TABLE accounts (
+                id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE COLLATE NOCASE,
+                display_name TEXT NOT NULL, organisation TEXT NOT NULL, active INTEGER NOT NULL,
+                password_hash TEXT NOT NULL
+            );
+            CREATE TABLE addresses (account_id INTEGER, email TEXT, purpose TEXT);
+            """
+        )
+        for account in ACCOUNTS:
+            hashed = bcrypt.hashpw(account.password.encode(), bcrypt.gensalt(4)).decode()
+            row = (account.id, account.username, account.display_name, account.organisation)
+            database.execute(
+                "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", (*row, account.active, hashed)
+            )
+            database.executemany(
+                "INSERT INTO addresses VALUES (?, ?, ?)",
+                [(account.id, email, purpose) for email, purpose in account.addresses],
+            )
+    database.close()
