@@ -100,12 +100,14 @@ def sessions_on(
     clock: Callable[[], float] = time.time,
     *,
     cache: Cache | None = None,
-    idle: float = 3600.0,
-    lifetime: float = 86400.0,
-    grace: float = 300.0,
+    idle: int = 3600,
+    lifetime: int = 86400,
+    grace: int = 300,
 ) -> Sessions:
     """One process's view of `store`."""
-    settings = SessionSettings(idle=idle, lifetime=lifetime, outage_grace=grace)
+    settings = SessionSettings.model_validate(
+        {"idle": f"{idle}s", "lifetime": f"{lifetime}s", "outage_grace": f"{grace}s"}
+    )
     return Sessions(store, keys, lines_for(keys), settings, clock=clock, cache=cache)
 
 

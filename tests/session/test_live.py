@@ -1,0 +1,606 @@
+"""Sessions as edge and portal use them: what costs I/O, what ends, what goes on in an outage."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import DirectoryUnavailable, SessionsUnavailable
+from gateway.policy.model import Policies, Policy, ProviderRule, Sso
+from gateway.session.cache import Cache
+from gateway.session.cookie import mint
+from gateway.session.keys import KeyRing
+from gateway.session.live import UNREAD, Live, Sessions
+from gateway.session.model import Session
+from gateway.session.store.embedded import EmbeddedStore
+from tests.session.samples import Clock, an_account, an_identity, new_keys, sessions_on, until
+
+
+class CountedStore(EmbeddedStore):
+    """The embedded store, which counts what it is asked, may be held back or cut off."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock)
+        self.loads: list[str] = []
+        self.touches: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.cut_off = False
+        self.told: tuple[Callable[[str], None], Callable[[], None]] | None = None
+
+    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        self.told = heard, lost
+        super().on_end(heard, lost)
+
+    async def load(self, key: str) -> Session | None:
+        self.loads.append(key)
+        self.check()
+        session = await super().load(key)
+        await self.gate.wait()
+        return session
+
+    async def touch(self, key: str, seen: float) -> None:
+        self.check()
+        self.touches.append(key)
+        await super().touch(key, seen)
+
+    async def end(self, key: str) -> bool:
+        self.check()
+        return await super().end(key)
+
+    def check(self) -> None:
+        if self.cut_off:
+            raise SessionsUnavailable("cut off by the test")
+
+    def lose_news(self) -> None:
+        assert self.told is not None
+        self.told[1]()
+
+    def tell_end(self, key: str) -> None:
+        assert self.told is not None
+        self.told[0](key)
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> CountedStore:
+    return CountedStore(tmp_path / "sessions.db", clock)
+
+
+@pytest.fixture
+async def sessions(store: CountedStore, keys: KeyRing, clock: Clock) -> AsyncIterator[Sessions]:
+    sessions = sessions_on(store, keys, clock)
+    await sessions.start()
+    yield sessions
+    await sessions.stop()
+
+
+async def sign_in(
+    sessions: Sessions, clock: Clock, username: str = "jo", policy: Policy | None = None
+) -> tuple[str, Session]:
+    return await sessions.create(an_identity(), an_account(username), policy, clock())
+
+
+async def known(sessions: Sessions, cookie: str, clock: Clock) -> Live:
+    live = await sessions.read(cookie, clock())
+    assert live is not None
+    return live
+
+
+@pytest.fixture
+async def elsewhere(
+    store: CountedStore, sessions: Sessions, keys: KeyRing, clock: Clock
+) -> tuple[str, Session]:
+    """Somebody who signed in on another process: in the store, not in our cache."""
+    other = sessions_on(EmbeddedStore(store._path, clock), keys, clock)
+    await other.start()
+    signed_in = await sign_in(other, clock)
+    await other.stop()
+    return signed_in
+
+
+class TestCreate:
+    async def test_is_known_at_once(self, sessions: Sessions, clock: Clock) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        live = sessions.peek(cookie, clock())
+        assert isinstance(live, Live)
+        assert live.session == session
+        assert (session.started, session.seen) == (clock(), clock())
+
+    async def test_has_a_new_id_each_time(self, sessions: Sessions, clock: Clock) -> None:
+        made = [await sign_in(sessions, clock) for _ in range(3)]
+        assert len({cookie for cookie, _ in made}) == 3
+        assert len({session.key for _, session in made}) == 3
+        assert len({session.public_id for _, session in made}) == 3
+
+    @pytest.mark.parametrize(
+        ("policy_idle", "policy_lifetime", "idle", "lifetime"),
+        [
+            (None, None, 3600, 86400),
+            (60, None, 60, 86400),
+            (7200, None, 3600, 86400),
+            (None, 600, 3600, 600),
+            (None, 999999, 3600, 86400),
+        ],
+    )
+    async def test_takes_the_shorter_of_policy_and_config(
+        self,
+        policy_idle: float | None,
+        policy_lifetime: float | None,
+        idle: float,
+        lifetime: float,
+        sessions: Sessions,
+        clock: Clock,
+    ) -> None:
+        policy = Policy("acme.example", Sso.ON, idle=policy_idle, lifetime=policy_lifetime)
+        _, session = await sign_in(sessions, clock, policy=policy)
+        assert (session.idle, session.lifetime) == (idle, lifetime)
+
+    async def test_refuses_an_account_that_headers_cannot_tell(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        with pytest.raises(DirectoryUnavailable):
+            await sign_in(sessions, clock, "jo\r\nX-Sonar-Account-Id: 1")
+        assert await store.all() == ()
+
+
+class TestPeek:
+    async def test_a_forged_cookie_never_reaches_the_store(
+        self, store: CountedStore, sessions: Sessions, clock: Clock, tmp_path: Path
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        foreign = mint(new_keys(tmp_path / "other")).value
+        for forged in ("", "x", cookie[:-1], cookie + "A", cookie.swapcase(), foreign):
+            assert sessions.peek(forged, clock()) is None
+            assert await sessions.read(forged, clock()) is None
+        assert store.loads == []
+
+    async def test_a_known_cookie_never_reaches_the_store(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        for _ in range(100):
+            assert sessions.peek(cookie, clock()) is await sessions.read(cookie, clock())
+        assert store.loads == []
+
+    async def test_an_unknown_cookie_of_ours_is_unread(
+        self, sessions: Sessions, elsewhere: tuple[str, Session], clock: Clock
+    ) -> None:
+        cookie, session = elsewhere
+        assert sessions.peek(cookie, clock()) is UNREAD
+        live = await sessions.read(cookie, clock())
+        assert live is not None
+        assert live.session == session
+        assert sessions.peek(cookie, clock()) is live
+
+    async def test_a_gone_cookie_is_asked_for_once_in_a_while(
+        self, store: CountedStore, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        gone = mint(keys).value
+        for _ in range(50):
+            assert await sessions.read(gone, clock()) is None
+        assert len(store.loads) == 1
+        clock.pass_by(5.1)
+        assert sessions.peek(gone, clock()) is UNREAD
+
+
+class TestRead:
+    async def test_many_at_once_share_one_load(
+        self,
+        store: CountedStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+    ) -> None:
+        cookie, session = elsewhere
+        found = await asyncio.gather(*(sessions.read(cookie, clock()) for _ in range(50)))
+        assert store.loads == [session.key]
+        assert len({id(live) for live in found}) == 1
+
+    async def test_nobody_gets_another_s(
+        self, store: CountedStore, keys: KeyRing, sessions: Sessions, clock: Clock
+    ) -> None:
+        made = [await sign_in(sessions, clock, f"user{number}") for number in range(40)]
+        await sessions.stop()
+        fresh = sessions_on(store, keys, clock)
+        await fresh.start()
+        asked = [made[number % 40] for number in range(400)]
+        found = await asyncio.gather(*(fresh.read(cookie, clock()) for cookie, _ in asked))
+        for (_, session), live in zip(asked, found, strict=True):
+            assert live is not None
+            assert live.session == session
+            assert session.account.username in live.identity_headers(clock()).decode()
+        assert len(store.loads) == 40
+        await fresh.stop()
+
+    async def test_one_cancelled_reader_takes_nothing_from_the_others(
+        self,
+        store: CountedStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+    ) -> None:
+        cookie, session = elsewhere
+        store.gate.clear()
+        first = asyncio.create_task(sessions.read(cookie, clock()))
+        second = asyncio.create_task(sessions.read(cookie, clock()))
+        await until(lambda: store.loads)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        store.gate.set()
+        live = await second
+        assert live is not None
+        assert live.session == session
+        assert store.loads == [session.key]
+
+    async def test_a_session_that_ends_while_it_is_read_is_refused(
+        self,
+        store: CountedStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+    ) -> None:
+        """The store's answer is older than the news: the answer must not win."""
+        cookie, session = elsewhere
+        store.gate.clear()
+        reading = asyncio.create_task(sessions.read(cookie, clock()))
+        await until(lambda: store.loads)
+        store.tell_end(session.key)
+        store.gate.set()
+        assert await reading is None
+        assert sessions.peek(cookie, clock()) is None
+
+    async def test_a_session_read_while_news_is_lost_is_asked_for_again(
+        self,
+        store: CountedStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+    ) -> None:
+        cookie, _ = elsewhere
+        store.gate.clear()
+        reading = asyncio.create_task(sessions.read(cookie, clock()))
+        await until(lambda: store.loads)
+        store.lose_news()
+        store.gate.set()
+        assert await reading is not None
+        assert sessions.peek(cookie, clock()) is UNREAD
+
+
+class TestEnd:
+    async def test_is_refused_at_once(self, sessions: Sessions, clock: Clock) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        await sessions.end(session.key)
+        assert sessions.peek(cookie, clock()) is None
+        assert await sessions.read(cookie, clock()) is None
+        clock.pass_by(6)
+        assert await sessions.read(cookie, clock()) is None
+
+    async def test_closes_what_is_open_once(self, sessions: Sessions, clock: Clock) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        live, closed = await known(sessions, cookie, clock), list[int]()
+        live.closers.add(lambda: closed.append(1))
+        await sessions.end(session.key)
+        await sessions.end(session.key)
+        assert closed == [1]
+
+    async def test_of_an_unknown_session_is_nothing(self, sessions: Sessions) -> None:
+        await sessions.end("0" * 64)
+
+    async def test_that_the_store_does_not_take_is_not_forgotten(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.end(session.key)
+        clock.pass_by(60)
+        assert sessions.peek(cookie, clock()) is None
+        assert await sessions.read(cookie, clock()) is None
+        store.cut_off = False
+        deadline = asyncio.get_running_loop().time() + 3
+        while await EmbeddedStore.load(store, session.key) is not None:
+            assert asyncio.get_running_loop().time() < deadline
+        assert await sessions.read(cookie, clock()) is None
+
+    async def test_elsewhere_is_heard_here(
+        self, store: CountedStore, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        live, closed = await known(sessions, cookie, clock), list[int]()
+        live.closers.add(lambda: closed.append(1))
+        other = sessions_on(EmbeddedStore(store._path, clock), keys, clock)
+        await other.start()
+        await other.end(session.key)
+        await until(lambda: sessions.peek(cookie, clock()) is None, within=1.0)
+        assert closed == [1]
+        await other.stop()
+
+    async def test_where_ends_those_and_no_others(self, sessions: Sessions, clock: Clock) -> None:
+        made = [await sign_in(sessions, clock, name) for name in ("jo", "al", "jo")]
+        assert await sessions.end_where(lambda each: each.account.username == "jo") == 2
+        left = [sessions.peek(cookie, clock()) is not None for cookie, _ in made]
+        assert left == [False, True, False]
+
+
+class TestSweep:
+    ON = Policy("acme.example", Sso.ON, providers={"google": ProviderRule()})
+
+    @pytest.mark.parametrize(
+        ("policy", "ended"),
+        [
+            (ON, 0),
+            (None, 1),
+            (replace(ON, sso=Sso.OFF), 1),
+            (replace(ON, sso=Sso.PILOT), 1),
+            (replace(ON, providers={}), 1),
+        ],
+    )
+    async def test_ends_what_the_policies_no_longer_allow(
+        self, policy: Policy | None, ended: int, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        policies = Policies({} if policy is None else {"acme.example": policy})
+        assert await sessions.sweep(policies) == ended
+        assert (sessions.peek(cookie, clock()) is None) == bool(ended)
+
+    async def test_ends_a_blocked_person(self, sessions: Sessions, clock: Clock) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        email = session.identity.email
+        assert email is not None
+        policy = replace(self.ON, blocked_users=frozenset({email}))
+        assert await sessions.sweep(Policies({"acme.example": policy})) == 1
+        assert sessions.peek(cookie, clock()) is None
+
+    async def test_unknown_means_no(self, sessions: Sessions, clock: Clock) -> None:
+        await sessions.create(an_identity(None), an_account(), None, clock())
+        assert await sessions.sweep(Policies({"acme.example": self.ON})) == 1
+
+
+class TestExpiry:
+    async def test_by_idle_time(self, sessions: Sessions, clock: Clock) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        clock.pass_by(3601)
+        assert sessions.peek(cookie, clock()) is UNREAD
+        assert await sessions.read(cookie, clock()) is None
+        assert sessions.peek(cookie, clock()) is None
+
+    async def test_by_lifetime_needs_no_store(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        live, closed = await known(sessions, cookie, clock), list[int]()
+        live.closers.add(lambda: closed.append(1))
+        for _ in range(30):
+            clock.pass_by(3000)
+            sessions.touch(live, clock())
+        assert sessions.peek(cookie, clock()) is None
+        assert closed == [1]
+        assert store.loads == []
+
+    async def test_activity_on_another_process_counts(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        clock.pass_by(3000)
+        await EmbeddedStore.touch(store, session.key, clock())
+        clock.pass_by(3000)
+        live = await sessions.read(cookie, clock())
+        assert live is not None
+        assert live.ends == clock() + 600
+
+    @pytest.mark.parametrize("seconds", [3601, 86401])
+    async def test_closes_tunnels_although_nobody_asks(
+        self, seconds: float, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        live, closed = await known(sessions, cookie, clock), list[int]()
+        live.closers.add(lambda: closed.append(1))
+        clock.pass_by(seconds)
+        await until(lambda: closed, within=1.0)
+
+    async def test_leaves_a_busy_tunnel_open(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        live, closed = await known(sessions, cookie, clock), list[int]()
+        live.closers.add(lambda: closed.append(1))
+        clock.pass_by(3000)
+        await EmbeddedStore.touch(store, session.key, clock())
+        clock.pass_by(3000)
+        await until(lambda: session.key in store.loads)
+        await until(lambda: live.ends > clock())
+        assert closed == []
+
+
+class TestTouch:
+    async def test_writes_at_most_once_a_minute(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        live = await known(sessions, cookie, clock)
+        for _ in range(59):
+            sessions.touch(live, clock.pass_by(1))
+        await sessions._write_activity()
+        assert store.touches == []
+        for _ in range(3):
+            sessions.touch(live, clock.pass_by(1))
+        await sessions._write_activity()
+        assert store.touches == [session.key]
+
+    async def test_writes_sooner_when_the_idle_time_is_short(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        policy = Policy("acme.example", Sso.ON, idle=30)
+        cookie, session = await sign_in(sessions, clock, policy=policy)
+        live = await known(sessions, cookie, clock)
+        sessions.touch(live, clock.pass_by(3))
+        await sessions._write_activity()
+        assert store.touches == [session.key]
+
+    async def test_is_written_by_the_keeper_and_at_stop(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        live = await known(sessions, cookie, clock)
+        sessions.touch(live, clock.pass_by(61))
+        await until(lambda: len(store.touches) == 1)
+        sessions.touch(live, clock.pass_by(61))
+        await sessions.stop()
+        assert len(store.touches) == 2
+
+    async def test_is_kept_while_the_store_is_lost(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        live = await known(sessions, cookie, clock)
+        store.cut_off = True
+        seen = clock.pass_by(61)
+        sessions.touch(live, seen)
+        await sessions._write_activity()
+        store.cut_off = False
+        await sessions._write_activity()
+        loaded = await store.load(session.key)
+        assert loaded is not None
+        assert loaded.seen == seen
+
+
+class TestAnOutage:
+    async def test_who_is_signed_in_goes_on_for_the_grace(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        store.cut_off = True
+        store.lose_news()
+        assert sessions.peek(cookie, clock()) is UNREAD
+        for seconds in (0, 100, 100, 99):
+            clock.pass_by(seconds)
+            assert await sessions.read(cookie, clock()) is not None
+        clock.pass_by(1.1)
+        with pytest.raises(SessionsUnavailable):
+            await sessions.read(cookie, clock())
+
+    async def test_the_grace_does_not_begin_anew_with_each_loss(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        store.cut_off = True
+        for _ in range(4):
+            store.lose_news()
+            clock.pass_by(100)
+        with pytest.raises(SessionsUnavailable):
+            await sessions.read(cookie, clock())
+
+    async def test_the_grace_never_outlasts_the_session(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        clock.pass_by(3590)
+        store.cut_off = True
+        store.lose_news()
+        assert await sessions.read(cookie, clock()) is not None
+        clock.pass_by(20)
+        with pytest.raises(SessionsUnavailable):
+            await sessions.read(cookie, clock())
+
+    async def test_nobody_unknown_gets_in(
+        self,
+        store: CountedStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+    ) -> None:
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.read(elsewhere[0], clock())
+
+    async def test_nobody_storms_a_store_that_is_down(
+        self,
+        store: CountedStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+    ) -> None:
+        store.cut_off = True
+        for _ in range(100):
+            with pytest.raises(SessionsUnavailable):
+                await sessions.read(elsewhere[0], clock())
+        assert len(store.loads) <= 2
+
+    async def test_everything_is_confirmed_after_it(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        store.cut_off = True
+        store.lose_news()
+        assert await sessions.read(cookie, clock()) is not None
+        store.cut_off = False
+        await until(lambda: not sessions._known.silent, within=2.0)
+        store.loads.clear()
+        live = await sessions.read(cookie, clock())
+        assert sessions.peek(cookie, clock()) is live
+        assert store.loads == [session.key]
+
+    async def test_who_was_ended_meanwhile_is_refused_after_it(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, session = await sign_in(sessions, clock)
+        await until(lambda: store._listener)
+        store.cut_off = True
+        store.lose_news()
+        assert await sessions.read(cookie, clock()) is not None
+        assert store._database is not None
+        await store._run(lambda: store._database and store._database.end(session.key))
+        store.cut_off = False
+        await until(lambda: not sessions._known.silent, within=2.0)
+        assert await sessions.read(cookie, clock()) is None
+
+    async def test_tunnels_are_closed_after_the_grace(
+        self, store: CountedStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie, _ = await sign_in(sessions, clock)
+        live, closed = await known(sessions, cookie, clock), list[int]()
+        live.closers.add(lambda: closed.append(1))
+        store.cut_off = True
+        store.lose_news()
+        await until(lambda: store.loads)
+        clock.pass_by(299)
+        seen = len(store.loads)
+        await until(lambda: len(store.loads) > seen)
+        assert closed == []
+        clock.pass_by(2)
+        await until(lambda: closed, within=1.0)
+
+
+async def test_the_keeper_survives_what_it_meets(
+    sessions: Sessions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, _ = await sign_in(sessions, clock)
+    live, closed = await known(sessions, cookie, clock), list[int]()
+    live.closers.add(lambda: closed.append(1))
+    failures = list[int]()
+
+    async def broken() -> None:
+        failures.append(1)
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions, "_write_activity", broken)
+        await until(lambda: failures)
+    clock.pass_by(90000)
+    await until(lambda: closed, within=1.5)
+
+
+async def test_a_forgotten_session_is_read_again(
+    store: CountedStore, keys: KeyRing, clock: Clock
+) -> None:
+    sessions = sessions_on(store, keys, clock, cache=Cache(most=2))
+    await sessions.start()
+    made = [await sign_in(sessions, clock) for _ in range(3)]
+    assert sessions.peek(made[0][0], clock()) is UNREAD
+    live = await sessions.read(made[0][0], clock())
+    assert live is not None
+    assert live.session == made[0][1]
+    await sessions.stop()
