@@ -28,6 +28,8 @@ _WRONG = {
     "int_type": "must be a whole number",
     "tuple_type": "must be a list, such as [one, two]",
     "frozen_set_type": "must be a list, such as [one, two]",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",

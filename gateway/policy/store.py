@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from watchfiles import awatch
@@ -35,8 +35,14 @@ _LOOK_MS = 500
 _READ_ANYWAY_EVERY = 3.0
 _ENDINGS = frozenset({".yaml", ".yml"})
 
-Files = dict[str, bytes]
 OnChange = Callable[[Policies, Policies], Awaitable[object] | None]
+
+
+class Folder(NamedTuple):
+    """The content of each policy file by its path, and what could not be read."""
+
+    files: Mapping[str, bytes]
+    problems: tuple[Problem, ...] = ()
 
 
 class Tally(Protocol):
@@ -66,9 +72,10 @@ class PolicyStore:
         self._providers = providers
         self._tally = tally
         self._callbacks: list[OnChange] = []
-        self._last: Files | tuple[Problem, ...] | None = None
+        self._last: Folder | None = None
         self._task: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._caught_up = asyncio.Event()
 
     def load(self) -> None:
         """Read the folder for the first time; raise ConfigError with every problem."""
@@ -87,6 +94,7 @@ class PolicyStore:
     async def start(self) -> None:
         """Begin to watch, and catch up with what changed since `load`."""
         self._task = asyncio.create_task(self._watch(), name="policies")
+        await self._caught_up.wait()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -98,6 +106,7 @@ class PolicyStore:
         """Read the folder again; if it changed, put it in force or say what is wrong with it."""
         async with self._one_at_a_time:
             await self._reload()
+        self._caught_up.set()
 
     async def _reload(self) -> None:
         found = await asyncio.to_thread(read_folder, self._directory)
@@ -110,8 +119,11 @@ class PolicyStore:
         else:
             await self._put_in_force(outcome)
 
-    def _parse(self, found: Files | tuple[Problem, ...]) -> Policies | tuple[Problem, ...]:
-        return found if isinstance(found, tuple) else parse_policies(found, self._providers)
+    def _parse(self, folder: Folder) -> Policies | tuple[Problem, ...]:
+        parsed = parse_policies(folder.files, self._providers)
+        if isinstance(parsed, tuple):
+            return (*folder.problems, *parsed)
+        return folder.problems or parsed
 
     def _reject(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
@@ -139,15 +151,20 @@ class PolicyStore:
                 log.exception("policies_listener_failed")
 
     async def _watch(self) -> None:
+        deaf = False
         while True:
             try:
                 await self._watch_folder(await asyncio.to_thread(_folder_id, self._directory))
             except (OSError, RuntimeError) as error:
                 # No news to be had: the folder is missing, or the system has no watches left, for
                 # which watchfiles raises a RuntimeError of its own.
-                log.warning("policies_not_watched", error=str(error))
+                if not deaf:
+                    log.warning("policies_not_watched", error=str(error))
+                deaf = True
                 await self.reload()
                 await asyncio.sleep(_LOOK_MS / 1000)
+            else:
+                deaf = False
 
     async def _watch_folder(self, folder: tuple[int, int]) -> None:
         """Reload at each change, until another folder stands under the name."""
@@ -181,18 +198,19 @@ def _folder_id(directory: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def read_folder(directory: Path) -> Files | tuple[Problem, ...]:
-    """The content of each `*.yaml` and `*.yml` in the folder by its path, or why it has none.
+def read_folder(directory: Path) -> Folder:
+    """Each `*.yaml` and `*.yml` in the folder.
 
     Hidden names are left out: editors' temporary files, and `..data`, the folder of a ConfigMap,
     whose files come in by the symlinks beside it.
     """
-    files: Files = {}
+    files: dict[str, bytes] = {}
     problems: list[Problem] = []
     try:
         paths = sorted(directory.iterdir())
     except OSError as error:
-        return (Problem(str(directory), "", None, f"cannot be read: {error.strerror}"),)
+        wrong = f"cannot be read: {error.strerror}"
+        return Folder({}, (Problem(str(directory), "", None, wrong),))
     for path in paths:
         if path.suffix not in _ENDINGS or path.name.startswith("."):
             continue
@@ -205,4 +223,4 @@ def read_folder(directory: Path) -> Files | tuple[Problem, ...]:
                 files[str(path)] = file.read(LARGEST_FILE + 1)
         except OSError as error:
             problems.append(Problem(str(path), "", None, f"cannot be read: {error.strerror}"))
-    return tuple(problems) if problems else files
+    return Folder(files, tuple(problems))
