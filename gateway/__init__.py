@@ -4,7 +4,9 @@ Read in this order:
 
     reasons.py, errors.py   the words for every outcome, the tree of what can break
     email.py, secret.py     the two small values everything speaks in
-    config.py               what can be set; values.py and yamlfile.py read it
+    config.py, settings/    what can be set
+    yamlfile.py, section.py how files are read: strictly, every problem at once, with its line;
+                            values.py, urls.py and secret_values.py check each value
     edge/                   every request: bytes in -> decision -> bytes out
     policy/                 may this domain, this person, use SSO?
     identity/               who does the provider say this is?
