@@ -1,6 +1,13 @@
 """Who does the provider say this is?
 
-provider.py     discovery, keys, the authorization request, the code exchange
-claims.py       UnverifiedClaims -> Identity: every check of an ID token, in one place
-transaction.py  what the browser carries between our redirect and the provider's answer, sealed
+provider.py     one provider: the way there, and from the answer to a verified identity
+answer.py       the authorization response: state, RFC 9207 `iss`, error or code
+exchange.py     code for ID token
+token.py        the ID token's signature -> UnverifiedClaims
+claims.py       UnverifiedClaims -> Identity: every check of the claims, in one place
+model.py        Identity and what vouches for its email
+discovery.py    the provider's own description; cached.py keeps it and the keys; fetch.py gets them
+checks.py       what `sonar-gateway check` finds out about a provider
+transaction.py  what the browser carries between our redirect and the end of its sign-in, sealed
+next_path.py    where it goes then: a path of our own origin, or `/`
 """

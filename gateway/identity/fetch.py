@@ -15,7 +15,7 @@ from gateway.errors import ProviderUnavailable
 from gateway.urls import is_loopback
 
 # A person is waiting. Providers answer within a second; what takes ten is down.
-_TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
+TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
 
 # Entra's key set, the largest document in question, has some 20 KiB.
 _LARGEST_REPLY = 512 * 1024
@@ -29,9 +29,9 @@ class Reply:
     content: Mapping[str, object]
 
 
-def open_http() -> aiohttp.ClientSession:
+def open_http(timeout: aiohttp.ClientTimeout = TIMEOUT) -> aiohttp.ClientSession:
     """The session all providers share: no cookies between people, no redirects, bounded time."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT)
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout)
 
 
 def is_safe_url(url: str) -> bool:
@@ -64,7 +64,7 @@ async def post_form(
 async def get_page(http: aiohttp.ClientSession, url: str) -> tuple[int, str, str]:
     """Status, `Location` and text of a page, as far as the largest reply."""
     try:
-        async with http.get(url, allow_redirects=False, timeout=_TIMEOUT) as response:
+        async with http.get(url, allow_redirects=False) as response:
             content = await _read(response)
             location = response.headers.get("Location", "")
             return response.status, location, content.decode("utf-8", "replace")
@@ -88,7 +88,6 @@ async def _request(
             data=body,
             headers={"Accept": "application/json", **headers},
             allow_redirects=False,
-            timeout=_TIMEOUT,
         ) as response:
             content = await _read(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -134,6 +134,13 @@ class Transactions:
         """The verified identity under `entry_id`, which a page of ours named."""
         return self._open(_PROVEN, "proven", entry_id, cookies, now)
 
+    def led_to(self, entry_id: str, cookies: Mapping[str, str]) -> str | None:
+        """Where an entry of this browser leads, even one past its time: for a page that offers to
+        start over."""
+        transaction = self._read(_TRANSACTION, "transaction", entry_id, cookies)
+        entry = transaction or self._read(_PROVEN, "proven", entry_id, cookies)
+        return None if entry is None else entry.next
+
     def surplus(self, cookies: Mapping[str, str], now: float) -> tuple[str, ...]:
         """Cookies to remove so that one more entry makes at most `MOST`: whatever does not open or
         is past its time, then the oldest."""
@@ -163,20 +170,26 @@ class Transactions:
         cookies: Mapping[str, str],
         now: float,
     ) -> _Entry | Refused:
-        unknown = Refused(Reason.TRANSACTION_UNKNOWN, f"no {kind} of ours in this browser")
-        sealed = cookies.get(self._name(entry_id)) if _ID.fullmatch(entry_id) else None
-        opened = self._sealer.open(kind, entry_id, sealed) if sealed is not None else None
-        if opened is None:
-            return unknown
-        try:
-            entry = adapter.validate_json(opened)
-        except ValidationError:
-            # Sealed by another version of this program, whose fields were others.
-            return unknown
+        entry = self._read(adapter, kind, entry_id, cookies)
+        if entry is None:
+            return Refused(Reason.TRANSACTION_UNKNOWN, f"no {kind} of ours in this browser")
         # Another machine of ours, with its own clock, may have started it.
         if not -LEEWAY <= now - entry.started < LIFETIME:
             return Refused(Reason.TRANSACTION_EXPIRED, f"the {kind} is past its time")
         return entry
+
+    def _read(
+        self, adapter: TypeAdapter[_Entry], kind: str, entry_id: str, cookies: Mapping[str, str]
+    ) -> _Entry | None:
+        sealed = cookies.get(self._name(entry_id)) if _ID.fullmatch(entry_id) else None
+        opened = self._sealer.open(kind, entry_id, sealed) if sealed is not None else None
+        if opened is None:
+            return None
+        try:
+            return adapter.validate_json(opened)
+        except ValidationError:
+            # Sealed by another version of this program, whose fields were others.
+            return None
 
     def _name(self, entry_id: str) -> str:
         return f"{self._names.transaction_prefix}{entry_id}"

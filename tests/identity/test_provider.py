@@ -5,13 +5,15 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 from multidict import MultiDict
 
 from demo.people import ACME_TENANT, CONSUMER_TENANT, GLOBEX_TENANT
 from demo.providers.faults import ABSENT, Fault, TokenReply
-from demo.providers.standin import new_key
+from demo.providers.standin import SigningKey, new_key
 from gateway.email import Email
+from gateway.errors import ProviderUnavailable
+from gateway.identity.cached import FRESH, RENEW_AFTER
 from gateway.identity.claims import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
@@ -370,3 +372,88 @@ async def test_one_tenants_client_refuses_the_others(stage: Stage) -> None:
     stage.stand_in.microsoft.fault = Fault(claims={"tid": GLOBEX_TENANT, "iss": own})
     refused = await stage.sign_in(client, "mara", transaction("microsoft"), time.time())
     assert reason(refused) == Reason.TOKEN_ISSUER
+
+
+# a provider that is down, changes, or answers nonsense
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        TokenReply(500),
+        TokenReply(503),
+        TokenReply(429),
+        TokenReply(302, headers={"Location": "https://evil.example/"}),
+        TokenReply(200, content_type="text/html", body=b"<p>"),
+        TokenReply(200, body=b"{"),
+        TokenReply(200, body=b"[]"),
+        TokenReply(200, body=b'{"id_token": "' + b"x" * 600_000 + b'"}'),
+    ],
+)
+async def test_nonsense_from_the_token_endpoint(stage: Stage, reply: TokenReply) -> None:
+    stage.stand_in.google.fault = Fault(reply=reply)
+    with pytest.raises(ProviderUnavailable):
+        await outcome(stage, "google", "jo")
+
+
+async def test_down_from_the_start(stage: Stage) -> None:
+    stage.stand_in.google.down = True
+    client = stage.client("google")
+    with pytest.raises(ProviderUnavailable):
+        await client.authorization_url(transaction())
+    stage.stand_in.google.down = False
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+
+
+async def test_documents_are_kept_and_fetched_anew(stage: Stage) -> None:
+    client, provider = stage.client("google"), stage.stand_in.google
+    for _ in range(3):
+        assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    assert (provider.requests["discovery"], provider.requests["keys"]) == (1, 1)
+    stage.clock.now += FRESH
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    assert (provider.requests["discovery"], provider.requests["keys"]) == (2, 2)
+
+
+async def test_a_rolled_key_is_found_but_not_by_hammering(
+    stage: Stage, signing_keys: tuple[RSAKey, RSAKey]
+) -> None:
+    client, provider = stage.client("google"), stage.stand_in.google
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    provider.keys = [SigningKey("rolled", signing_keys[1])]
+    for _ in range(3):
+        refused = await stage.sign_in(client, "jo", transaction(), time.time())
+        assert reason(refused) == Reason.TOKEN_KEY_UNKNOWN
+    assert provider.requests["keys"] == 1
+    stage.clock.now += RENEW_AFTER
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    assert provider.requests["keys"] == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "https://evil.example"},
+        {"issuer": ABSENT},
+        {"token_endpoint": "http://evil.example/token"},
+        {"jwks_uri": ABSENT},
+    ],
+)
+async def test_a_discovery_document_that_is_not_believed(
+    stage: Stage, changes: dict[str, object]
+) -> None:
+    stage.stand_in.google.document_changes = changes
+    with pytest.raises(ProviderUnavailable):
+        await outcome(stage, "google", "jo")
+
+
+async def test_a_provider_without_keys_or_secrets(stage: Stage) -> None:
+    stage.stand_in.google.keys = []
+    client = stage.client("google")
+    stage.stand_in.google.fault = Fault(token="a.b.c")
+    with pytest.raises(ProviderUnavailable, match="no usable signing key"):
+        await stage.sign_in(client, "jo", transaction(), time.time())
+    methods = "token_endpoint_auth_methods_supported"
+    stage.stand_in.microsoft.document_changes[methods] = ["private_key_jwt"]
+    with pytest.raises(ProviderUnavailable, match="private_key_jwt"):
+        await outcome(stage, "microsoft", "mara")

@@ -110,6 +110,16 @@ def test_both_expire(transactions: Transactions, after: float, expected: Reason 
     assert reason(transactions.proven(proven.id, cookies, NOW + after)) == expected
 
 
+def test_where_an_entry_led_is_known_after_its_time(transactions: Transactions) -> None:
+    begun = transactions.begin("google", "/voicemail", NOW)
+    proven = transactions.prove(identity(StandardVoucher(True)), "/calls", Reason.NO_ACCOUNT, NOW)
+    cookies = jar(transactions.keep(begun), transactions.keep(proven))
+    assert transactions.led_to(begun.id, cookies) == "/voicemail"
+    assert transactions.led_to(proven.id, cookies) == "/calls"
+    assert transactions.led_to(begun.id, {}) is None
+    assert transactions.led_to("../x", cookies) is None
+
+
 def test_a_state_without_its_cookie_is_unknown(transactions: Transactions) -> None:
     """Login CSRF: the attacker's callback URL, opened in the victim's browser."""
     attackers = transactions.begin("google", "/", NOW)

@@ -1,0 +1,139 @@
+"""Documents are kept as long as they may be, and fetched once however many wait."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+import structlog
+
+from gateway.errors import ProviderUnavailable
+from gateway.identity.cached import FRESH, RENEW_AFTER, RETRY_AFTER, STALE, Cached
+from tests.identity.conftest import Clock
+
+
+@dataclass
+class Source:
+    """A document whose content is how often it was fetched."""
+
+    fetches: int = 0
+    down: bool = False
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def load(self) -> int:
+        self.fetches += 1
+        self.asked.set()
+        fetch = self.fetches
+        await self.gate.wait()
+        if self.down:
+            raise ProviderUnavailable(f"fetch {fetch}")
+        return fetch
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def cached(source: Source, clock: Clock) -> Cached[int]:
+    return Cached("test", source.load, clock)
+
+
+async def test_fresh_for_its_time(cached: Cached[int], clock: Clock) -> None:
+    assert await cached.get() == 1
+    clock.now += FRESH - 1
+    assert await cached.get() == 1
+    clock.now += 1
+    assert await cached.get() == 2
+
+
+async def test_stale_while_the_provider_is_down(
+    cached: Cached[int], source: Source, clock: Clock
+) -> None:
+    await cached.get()
+    source.down = True
+    clock.now += FRESH
+    with structlog.testing.capture_logs() as logs:
+        assert await cached.get() == 1
+        assert await cached.get() == 1
+    assert source.fetches == 2
+    assert [entry["event"] for entry in logs] == ["provider_document_stale"]
+    clock.now += RETRY_AFTER
+    assert await cached.get() == 1
+    assert source.fetches == 3
+    source.down = False
+    clock.now += RETRY_AFTER
+    assert await cached.get() == 4
+
+
+async def test_too_old_to_be_believed(cached: Cached[int], source: Source, clock: Clock) -> None:
+    await cached.get()
+    source.down = True
+    clock.now += STALE
+    with pytest.raises(ProviderUnavailable):
+        await cached.get()
+
+
+async def test_never_had_one(cached: Cached[int], source: Source) -> None:
+    source.down = True
+    with pytest.raises(ProviderUnavailable):
+        await cached.get()
+    source.down = False
+    assert await cached.get() == 2
+
+
+async def test_renewed_now_and_then_only(cached: Cached[int], source: Source, clock: Clock) -> None:
+    assert await cached.renewed() == 1
+    clock.now += RENEW_AFTER - 1
+    assert await cached.renewed() == 1
+    clock.now += 1
+    assert await cached.renewed() == 2
+    source.down = True
+    clock.now += RENEW_AFTER
+    with pytest.raises(ProviderUnavailable):
+        await cached.renewed()
+    assert await cached.renewed() == 2
+    assert source.fetches == 3
+
+
+async def test_one_fetch_for_many(cached: Cached[int], source: Source) -> None:
+    source.gate.clear()
+    waiting = [asyncio.create_task(cached.get()) for _ in range(10)]
+    await source.asked.wait()
+    source.gate.set()
+    assert await asyncio.gather(*waiting) == [1] * 10
+
+
+async def test_one_failure_for_many(cached: Cached[int], source: Source) -> None:
+    source.gate.clear()
+    source.down = True
+    waiting = [asyncio.create_task(cached.get()) for _ in range(3)]
+    await source.asked.wait()
+    source.gate.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ProviderUnavailable] * 3
+    assert source.fetches == 1
+
+
+async def test_who_goes_away_takes_nothing_from_the_others(
+    cached: Cached[int], source: Source
+) -> None:
+    source.gate.clear()
+    impatient = asyncio.create_task(cached.get())
+    patient = asyncio.create_task(cached.get())
+    await source.asked.wait()
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    source.gate.set()
+    assert await patient == 1
+    assert await cached.get() == 1
