@@ -1,0 +1,171 @@
+"""One reply of upstream on its way to the browser: events in, bytes out. No I/O.
+
+Rules
+    What comes out is always a reply that was understood, in framing of our own.
+    Nothing is ever completed for upstream: an end comes out only when an end went in.
+    Whatever follows the end does not belong to this request; it makes the connection unusable.
+"""
+
+from gateway.edge import page as pages
+from gateway.edge.headers import (
+    Outbound,
+    RawReply,
+    browser_head,
+    interim_head,
+    leads_to_login,
+    read_reply,
+)
+from gateway.edge.inbound import Inbound, Refusal
+from gateway.edge.page import Page
+from gateway.edge.reader import END, Malformed, ReplyEvent
+from gateway.edge.rules import Rules
+from gateway.reasons import Reason
+from gateway.session.entry import Live
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+
+
+class Answer:
+    """Set up by an exchange, fed with the events of upstream until `done`.
+
+    `begun`: the head of the final reply was given out. `failed`: what came is not a reply, or one
+    that the browser must not see; until `begun`, the gateway can still say so itself. `upgraded`:
+    a 101 came and the rest is not HTTP. `reusable`: the upstream connection may serve others.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_collecting",
+        "_inbound",
+        "_live",
+        "_reply",
+        "_rules",
+        "_signed_in",
+        "begun",
+        "done",
+        "extra",
+        "failed",
+        "keep_alive",
+        "page",
+        "reusable",
+        "sent",
+        "status",
+        "upgraded",
+    )
+
+    def __init__(
+        self, inbound: Inbound, rules: Rules, live: Live | None, page: Page | None, extra: bytes
+    ) -> None:
+        """`live`: whose reply it is. `extra`: headers of ours for the final head; they mean that
+        the person is signing out."""
+        self._inbound = inbound
+        self._rules = rules
+        self._live = live
+        self._signed_in = live is not None and not extra
+        self.page = page
+        self._collecting = False
+        self._reply: Outbound | None = None
+        self._chunked = False
+        self.extra = extra
+        self.begun = self.done = self.upgraded = self.reusable = False
+        self.failed: Refusal | None = None
+        self.keep_alive = inbound.keep_alive
+        self.sent = 0
+        self.status = 0
+
+    def feed(self, events: list[ReplyEvent]) -> bytes:
+        """What the browser gets for these events."""
+        out: list[bytes] = []
+        for event in events:
+            if self.done or self.upgraded or self.failed:
+                self.reusable = False
+                break
+            if type(event) is bytes:
+                self._body(event, out)
+            elif event is END:
+                self._end(out)
+            elif isinstance(event, RawReply):
+                self._head(event, out)
+            elif isinstance(event, Malformed):
+                self.failed = Refusal(502, Reason.UPSTREAM_MALFORMED, event.detail)
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def ended_by_close(self) -> bytes:
+        """Upstream closed the connection, and that is how this reply ends."""
+        return self.feed([END])
+
+    @property
+    def streams_events(self) -> bool:
+        """Whether it is a stream of server-sent events, which may last as long as a WebSocket."""
+        return self._reply is not None and self._reply.content_type.startswith(b"text/event-stream")
+
+    def _head(self, raw: RawReply, out: list[bytes]) -> None:
+        reply = read_reply(raw, self._inbound.method, self._live, self._rules)
+        if isinstance(reply, Refusal):
+            self.failed = reply
+        elif reply.status < 200:
+            self._interim(reply, out)
+        elif self._sent_to_login(reply):
+            # Sonar does not accept who we say this is: sending the person round again would only
+            # end here again.
+            self.failed = Refusal(403, Reason.UPSTREAM_REFUSED, "redirected to its sign-in page")
+        else:
+            self.reusable = raw.keep_alive
+            self.status = reply.status
+            self._reply = reply
+            if self.page is not None and self._inbound.method == "HEAD":
+                self._reply = pages.head_only(reply)
+            elif self.page is not None and self.page.fits(reply):
+                self._collecting = True
+                return
+            self._begin(out)
+
+    def _interim(self, reply: Outbound, out: list[bytes]) -> None:
+        if reply.status == 101:
+            if not self._inbound.wants_websocket:
+                detail = "switched protocols unasked"
+                self.failed = Refusal(502, Reason.UPSTREAM_MALFORMED, detail)
+                return
+            self.upgraded = True
+            self.status = 101
+        # RFC 9110 section 15.2: HTTP/1.0 knows no interim replies.
+        if self._inbound.minor:
+            out.append(interim_head(reply, upgraded=self.upgraded))
+
+    def _sent_to_login(self, reply: Outbound) -> bool:
+        return (
+            self._signed_in
+            and reply.status in _REDIRECTS
+            and leads_to_login(reply.location, self._inbound, self._rules)
+        )
+
+    def _begin(self, out: list[bytes]) -> None:
+        reply = self._reply
+        assert reply is not None  # noqa: S101 - for the type checker
+        minor = self._inbound.minor
+        self._chunked = reply.chunked and minor == 1
+        if reply.chunked and not self._chunked:
+            self.keep_alive = False
+        self.begun = True
+        out.append(browser_head(reply, minor, keep_alive=self.keep_alive, extra=self.extra))
+
+    def _body(self, data: bytes, out: list[bytes]) -> None:
+        if self._collecting and self.page is not None:
+            if self.page.add(data):
+                return
+            data, self._collecting = self.page.collected(), False
+            self._begin(out)
+        self.sent += len(data)
+        out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def _end(self, out: list[bytes]) -> None:
+        if self._reply is None:
+            return  # of an interim reply
+        if self._collecting and self.page is not None:
+            self._reply, page = self.page.finish(self._reply)
+            self._begin(out)
+            self.sent = len(page)
+            out.append(page)
+        if self._chunked:
+            out.append(b"0\r\n\r\n")
+        self.done = True

@@ -1,0 +1,292 @@
+"""One browser connection: bytes become requests, answered one after the other.
+
+Strategy
+    What comes waits in `_backlog` until somebody wants it: the reader, when a head is due, or the
+    exchange under way, when upstream takes its body. `advance` is the only place where things move
+    on; it is called when bytes come, when upstream has caught up, and when a reply is complete.
+    An exchange exists from the end of a head to the end of its reply. An idle connection has
+    neither an exchange nor a reader, so that thousands of them cost little.
+
+Rules
+    Requests are answered in order: the next one begins when the reply before it is complete and
+    the browser has taken most of it.
+    Parsed in small slices, so that pipelined requests wait as bytes and not as objects.
+    Bounded: when more waits than `_MOST_WAITING`, the socket is not read.
+    Every state but a running reply has a deadline; the server's clock calls `expired`.
+    After the last reply of a connection whose input was not read to its end, the rest is read and
+    thrown away for a moment: closing at once would reset the connection and could take our reply
+    from the browser before it read it (RFC 9112 section 9.6).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import cast
+
+from gateway.edge.exchange import Exchange
+from gateway.edge.inbound import RawHead, Refusal
+from gateway.edge.peer import Peer, peer_of
+from gateway.edge.reader import Malformed, RequestEvent, RequestReader
+from gateway.edge.shared import Shared
+from gateway.edge.upstream import keep_alive
+from gateway.reasons import Reason
+
+# Longer than the gap between two clicks, and than most load balancers keep their side open (60 s),
+# so that they close first.
+_IDLE_SECONDS = 75.0
+# A head fits in one packet or a few; who takes longer holds connections open (slow loris).
+_HEAD_SECONDS = 10.0
+# A browser that has taken nothing for this long is not coming back.
+_STUCK_SECONDS = 60.0
+# Long enough for a reply to cross the world and be read.
+_LINGER_SECONDS = 2.0
+# One slice holds at most some hundred heads.
+_SLICE = 16 * 1024
+# A body that upstream is slow to take, or requests sent ahead.
+_MOST_WAITING = 64 * 1024
+# Readers kept for reuse: as many as there are requests arriving at one moment.
+_SPARE_READERS = 64
+
+_spare: list[RequestReader] = []
+
+
+class Client(asyncio.Protocol):
+    """A browser, or whatever else connected."""
+
+    __slots__ = (
+        "_advancing",
+        "_backlog",
+        "_events",
+        "_exchange",
+        "_full",
+        "_lingering",
+        "_offset",
+        "_reader",
+        "_reading",
+        "_shared",
+        "deadline",
+        "peer",
+        "proto",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+    peer: Peer
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._exchange: Exchange | None = None
+        self._reader: RequestReader | None = None
+        self._events: deque[RequestEvent] | None = None
+        self._backlog = b""
+        self._offset = 0
+        self._advancing = self._full = self._lingering = False
+        self._reading = True
+        self.proto = shared.rules.public.scheme
+        self.deadline = inf
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have all of asyncio.Transport but its name.
+        self.transport = cast(asyncio.Transport, transport)
+        address = transport.get_extra_info("peername")
+        self.peer = peer_of(address[0] if address else "", self._shared.rules.trusted)
+        if transport.get_extra_info("ssl_object") is not None:
+            self.proto = "https"
+        keep_alive(transport)
+        self._shared.came(self)
+        self.wait(_IDLE_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        if self._backlog:
+            self._backlog = self._backlog[self._offset :] + data
+            self._offset = 0
+        else:
+            self._backlog = data
+        self.advance()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone()
+        if self._exchange is not None:
+            self._exchange.abandon()
+            self._exchange = None
+
+    def pause_writing(self) -> None:
+        self.wait(_STUCK_SECONDS)
+        self._full = True
+        if self._exchange is not None:
+            self._exchange.hold(held=True)
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.wait(self._shared.config.upstream.response_timeout)
+        if self._exchange is not None:
+            self._exchange.hold(held=False)
+        self.advance()
+
+    # Called by the exchange.
+
+    def advance(self) -> None:
+        """Go on with what has come, as far as it can go now."""
+        if self._advancing or self._lingering:
+            return
+        self._advancing = True
+        try:
+            while self._step():
+                pass
+        finally:
+            self._advancing = False
+        self._settle()
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def wait(self, seconds: float | None) -> None:
+        """Something must happen within `seconds`; `None`: the reply may take its time. Nothing
+        else counts while the browser does not read."""
+        if not self._full:
+            self.deadline = inf if seconds is None else self._shared.clock() + seconds
+
+    def skip_body(self) -> bool:
+        """Drop the rest of the request's body; whether all of it is here already."""
+        while self._events:
+            event = self._events.popleft()
+            if isinstance(event, Malformed):
+                return False
+            if not isinstance(event, bytes):
+                return True
+        return False
+
+    def finished(self, *, keep_alive: bool, unread: bool) -> None:
+        """The exchange is over. `unread`: there may be more of its request to come."""
+        self._exchange = None
+        if keep_alive:
+            self.advance()
+        else:
+            self._close(unread=unread)
+
+    def abort(self) -> None:
+        """End the connection now, as broken."""
+        self.transport.abort()
+
+    def hand_over(self) -> tuple[asyncio.Transport, bytes, Callable[[], None]]:
+        """Give the socket to a tunnel: with what came after the request's head, and what to call
+        when it is closed."""
+        self._exchange = None
+        waiting = self._backlog[self._offset :]
+        self._backlog = b""
+        self._lingering = True
+        self.deadline = inf
+        return self.transport, waiting, self._gone
+
+    # Called by the server.
+
+    def expired(self) -> None:
+        """The deadline has passed."""
+        if self._lingering or self._full or self.transport.is_closing():
+            self.transport.abort()
+        elif self._exchange is not None:
+            self._exchange.timed_out()
+        elif self._reader is not None and self._reader.in_head:
+            self._refuse(Malformed(408, Reason.REQUEST_MALFORMED, "the head did not come"))
+        else:
+            self.transport.close()
+
+    def drain(self) -> None:
+        """The gateway is stopping: an idle connection ends, a busy one ends after its reply."""
+        if self._exchange is None and not self._lingering:
+            self._close(unread=False)
+
+    # Inside.
+
+    def _step(self) -> bool:
+        """Take one step; false when there is none to take now."""
+        exchange = self._exchange
+        if exchange is None:
+            if self._full or self.transport.is_closing() or self._lingering:
+                return False
+        elif not exchange.takes_body:
+            return False
+        if not self._events:
+            return self._parse()
+        event = self._events.popleft()
+        if exchange is not None:
+            if isinstance(event, RawHead):
+                raise AssertionError("a head inside a body")
+            exchange.take(event)
+        elif isinstance(event, RawHead):
+            self._exchange = Exchange(self, self._shared)
+            self._exchange.begin(event)
+        elif isinstance(event, Malformed):
+            self._refuse(event)
+        # Else the end of a request that was answered already.
+        return True
+
+    def _parse(self) -> bool:
+        """Turn the next slice of bytes into events; false when there is none."""
+        if not self._backlog:
+            return False
+        if self._reader is None:
+            self._reader = _spare.pop() if _spare else RequestReader()
+        data, start = self._backlog, self._offset
+        if len(data) - start <= _SLICE:
+            piece = data[start:] if start else data
+            self._backlog, self._offset = b"", 0
+        else:
+            piece = data[start : start + _SLICE]
+            self._offset = start + _SLICE
+        begun = self._reader.in_head
+        events = self._reader.feed(piece)
+        if self._reader.rest:
+            # After a request to upgrade, what follows is for the tunnel, or the next request.
+            self._backlog = self._reader.rest + self._backlog[self._offset :]
+            self._offset = 0
+            self._reader.rest = b""
+        if self._reader.in_head and not begun:
+            self.wait(_HEAD_SECONDS)
+        self._events = deque(events)
+        return True
+
+    def _settle(self) -> None:
+        """After all steps: read on or not, and what an idle connection keeps."""
+        waiting = len(self._backlog) - self._offset > _MOST_WAITING
+        if waiting is self._reading and not self.transport.is_closing():
+            self._reading = not waiting
+            if waiting:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+        if self._exchange is not None or self._backlog or self._events or self._lingering:
+            return
+        if self._reader is None or self._reader.in_head:
+            return
+        if len(_spare) < _SPARE_READERS:
+            _spare.append(self._reader)
+        self._reader = self._events = None
+        self.wait(_IDLE_SECONDS)
+
+    def _refuse(self, malformed: Malformed) -> None:
+        """A request without a head that can be read: say so, and no more."""
+        self._exchange = Exchange(self, self._shared)
+        self._exchange.refuse(Refusal(malformed.status, malformed.reason, malformed.detail))
+
+    def _close(self, *, unread: bool) -> None:
+        self._backlog, self._offset, self._events = b"", 0, None
+        if not unread or self.transport.is_closing():
+            self.transport.close()
+            self.wait(_STUCK_SECONDS)
+            return
+        self._lingering = True
+        self.wait(_LINGER_SECONDS)
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _gone(self) -> None:
+        self._shared.went(self)

@@ -1,0 +1,112 @@
+"""What is done with a request: steps 3 to 7 of "What a request meets, in order". Pure.
+
+The order of the questions is the order of the code, and the last line is a refusal: whatever
+nobody thought of is not signed in.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.edge.inbound import Inbound
+from gateway.edge.rules import Rules
+from gateway.policy.model import Policies
+from gateway.reasons import Reason
+from gateway.session.model import Session
+
+
+class As(Enum):
+    """As whom a request is forwarded to upstream."""
+
+    IDENTITY = "identity"
+    PASSWORD = "password"  # noqa: S105 - a kind of user, not a secret
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """To upstream: with the identity of the gateway session, as a password user, or as anybody."""
+
+    to: As
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """To the gateway's own pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Not signed in: `next` is where a navigation goes after the sign-in page, `None` for a
+    request that no person looks at (401)."""
+
+    reason: Reason
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Not served now."""
+
+    status: int
+    reason: Reason
+
+
+Decision = Forward | Portal | SignIn | Refuse
+
+_IDENTITY = Forward(As.IDENTITY)
+_PASSWORD = Forward(As.PASSWORD)
+_PUBLIC = Forward(As.PUBLIC)
+_PORTAL = Portal()
+
+
+class Unavailable(Enum):
+    """The session store could not say whether the browser is signed in."""
+
+    UNAVAILABLE = "unavailable"
+
+
+UNAVAILABLE = Unavailable.UNAVAILABLE
+
+
+def decide(
+    inbound: Inbound,
+    session: Session | Unavailable | None,
+    policies: Policies,
+    rules: Rules,
+    now: float,
+) -> Decision:
+    """Decide one request. `session`: of our cookie, `None` when there is none or it is not live.
+    `now` is Unix seconds."""
+    if inbound.for_portal:
+        return _PORTAL
+    reason = Reason.NOT_SIGNED_IN
+    if isinstance(session, Session):
+        refusal = _refusal(session, policies, now)
+        if refusal is None:
+            return _IDENTITY
+        reason = refusal
+    elif inbound.cookies.session is not None:
+        reason = Reason.SESSION_EXPIRED
+    if inbound.cookies.password_user:
+        return _PASSWORD
+    if rules.is_public(inbound.path):
+        return _PUBLIC
+    if session is UNAVAILABLE:
+        return Refuse(503, Reason.SESSIONS_UNAVAILABLE)
+    return SignIn(reason, _way_back(inbound) if inbound.navigation else None)
+
+
+def _refusal(session: Session, policies: Policies, now: float) -> Reason | None:
+    """Why a session is not signed in any more, or `None` when it is."""
+    if not session.alive(now):
+        return Reason.SESSION_EXPIRED
+    email = session.identity.email
+    if email is None:
+        return Reason.EMAIL_MISSING
+    return policies.refusal(email, session.identity.provider)
+
+
+def _way_back(inbound: Inbound) -> str:
+    """Where a person goes on after signing in. What was posted is gone then, and to GET where it
+    was posted to could do something else: such a request goes on at the front page."""
+    return inbound.path + inbound.query if inbound.method in {"GET", "HEAD"} else "/"

@@ -1,0 +1,248 @@
+"""What upstream gets, and what the browser gets back. Pure.
+
+Ours are written after the client's were filtered (names.py), so that nothing a client sends can
+take their place or delete them (Oathkeeper GHSA-w9mr, Traefik CVE-2024-45410). Framing is always
+written anew, on both sides, from what was understood, never copied.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from gateway.edge.cookies import sealed_set_cookie
+from gateway.edge.inbound import Inbound, Refusal
+from gateway.edge.names import fold, without
+from gateway.edge.paths import canonical_path
+from gateway.edge.rules import Rules
+from gateway.reasons import Reason
+from gateway.session.entry import Live
+from gateway.urls import Origin, parse_origin
+
+# A page that a fragment goes into must come whole, fresh and in an encoding we can read.
+_WHOLE_PAGE = frozenset(
+    """
+    accept-encoding if-match if-modified-since if-none-match if-range if-unmodified-since range
+    """.split()
+)
+
+
+class RawReply(NamedTuple):
+    """A reply head of upstream as it came. `keep_alive`: whether its connection can be used
+    again, by what the head says."""
+
+    status: int
+    phrase: bytes
+    fields: list[tuple[bytes, bytes]]
+    keep_alive: bool
+
+
+class Outbound(NamedTuple):
+    """A reply on its way to the browser.
+
+    `lines` are complete headers without any framing; `length` is Content-Length, `None` when
+    upstream did not say. `location`, `content_type` and `encoding` are header values, empty when
+    absent.
+    """
+
+    status: int
+    phrase: bytes
+    lines: list[bytes]
+    length: int | None
+    has_body: bool
+    location: bytes
+    content_type: bytes
+    encoding: bytes
+
+    @property
+    def chunked(self) -> bool:
+        """Whether an HTTP/1.1 browser gets it in chunks, because nobody knows how long it is."""
+        return self.has_body and self.length is None
+
+
+def upstream_head(inbound: Inbound, live: Live | None, now: float, *, whole_page: bool) -> bytes:
+    """The request head for Sonar. `live`: whose identity goes with it. `whole_page`: the reply
+    will be changed, so nothing conditional, no part of it, in an encoding we read."""
+    lines = inbound.lines
+    if whole_page:
+        lines = without(lines, _WHOLE_PAGE)
+        lines.append(b"Accept-Encoding: gzip, br, zstd\r\n")
+    cookie = inbound.cookies.upstream(live)
+    return _request(inbound, lines, cookie, b"" if live is None else live.identity_headers(now))
+
+
+def portal_head(inbound: Inbound) -> bytes:
+    """The request head for the portal, which reads every cookie itself."""
+    return _request(inbound, inbound.lines, inbound.cookies.header, b"")
+
+
+def _request(inbound: Inbound, lines: list[bytes], cookie: bytes, identity: bytes) -> bytes:
+    client, proto, host, request_id = inbound.origins
+    framing = inbound.framing
+    length = b""
+    if framing.chunked:
+        length = b"Transfer-Encoding: chunked\r\n"
+    elif framing.length is not None:
+        length = b"Content-Length: %d\r\n" % framing.length
+    if inbound.expects_continue:
+        length += b"Expect: 100-continue\r\n"
+    if inbound.wants_websocket:
+        length += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    return b"".join(
+        (
+            f"{inbound.method} {inbound.path}{inbound.query} HTTP/1.1\r\nHost: ".encode("ascii"),
+            inbound.host,
+            b"\r\n",
+            *lines,
+            b"Cookie: %b\r\n" % cookie if cookie else b"",
+            f"X-Forwarded-For: {client}\r\nX-Forwarded-Proto: {proto}\r\n"
+            f"X-Request-ID: {request_id}\r\nX-Forwarded-Host: ".encode("ascii"),
+            host,
+            b"\r\n",
+            length,
+            identity,
+            b"\r\n",
+        )
+    )
+
+
+class _Field(Enum):
+    """What a header of a reply means on its way."""
+
+    PASSES = 0
+    DROPPED = 1
+    CONNECTION = 2
+    LENGTH = 3
+    COOKIE = 4
+    LOCATION = 5
+    TYPE = 6
+    ENCODING = 7
+    CODING = 8
+
+
+_MEANT = {
+    b"connection": _Field.CONNECTION,
+    b"content-encoding": _Field.ENCODING,
+    b"content-length": _Field.LENGTH,
+    b"content-type": _Field.TYPE,
+    b"keep-alive": _Field.DROPPED,
+    b"location": _Field.LOCATION,
+    b"proxy-authenticate": _Field.DROPPED,
+    b"proxy-connection": _Field.DROPPED,
+    b"set-cookie": _Field.COOKIE,
+    b"te": _Field.DROPPED,
+    b"trailer": _Field.DROPPED,
+    b"transfer-encoding": _Field.CODING,
+    b"upgrade": _Field.DROPPED,
+}
+_OPTIONS = frozenset("close keep-alive upgrade".split())
+
+
+def read_reply(raw: RawReply, method: str, live: Live | None, rules: Rules) -> Outbound | Refusal:
+    """Give a reply of upstream its meaning and filter its headers. `method` is the request's;
+    with `live`, Sonar's session cookies are sealed. Upstream is distrusted too: a body in a coding
+    that nobody can take apart here is refused."""
+    lines: list[bytes] = []
+    noted: dict[_Field, bytes] = {}
+    for name, value in raw.fields:
+        field = _MEANT.get(name.lower(), _Field.PASSES)
+        if field is not _Field.PASSES:
+            noted[field] = value.strip(b" \t")
+            if field is _Field.COOKIE and live is not None:
+                value = sealed_set_cookie(value, live, rules.cookies.legacy)
+            elif field is _Field.LOCATION:
+                value = public_location(noted[field], rules)
+            elif field in _NOT_COPIED:
+                continue
+        lines.append(b"%b: %b\r\n" % (name, value))
+    options = noted.get(_Field.CONNECTION)
+    if options is not None and options.lower() not in _USUAL:
+        lines = without(lines, _named(options))
+    if noted.get(_Field.CODING, b"chunked").lower() != b"chunked":
+        return Refusal(502, Reason.UPSTREAM_MALFORMED, "Transfer-Encoding is not chunked")
+    length = noted.get(_Field.LENGTH)
+    return Outbound(
+        raw.status,
+        raw.phrase,
+        lines,
+        None if length is None else int(length),
+        method != "HEAD" and raw.status not in _BODILESS and raw.status >= 200,
+        noted.get(_Field.LOCATION, b""),
+        noted.get(_Field.TYPE, b""),
+        noted.get(_Field.ENCODING, b""),
+    )
+
+
+_NOT_COPIED = frozenset((_Field.CODING, _Field.CONNECTION, _Field.DROPPED, _Field.LENGTH))
+_USUAL = frozenset((b"close", b"keep-alive", b"upgrade"))
+# RFC 9112 section 6.3: these end with their head.
+_BODILESS = frozenset((204, 304))
+
+
+def _named(options: bytes) -> frozenset[str]:
+    """The headers that a Connection value takes away, folded; never those that tell a browser
+    what it has got."""
+    names = {fold(option.strip()) for option in options.decode("latin-1").split(",")}
+    return frozenset(names - _OPTIONS - {"content-type", "content-encoding", "set-cookie", ""})
+
+
+def browser_head(reply: Outbound, minor: int, *, keep_alive: bool, extra: bytes = b"") -> bytes:
+    """The reply head for a browser that speaks HTTP/1.`minor`. `extra`: complete lines of ours."""
+    if reply.length is not None and reply.status != 204:
+        framing = b"Content-Length: %d\r\n" % reply.length
+    elif reply.chunked and minor:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    else:
+        framing = b""
+    if not keep_alive:
+        framing += b"Connection: close\r\n"
+    elif not minor:
+        framing += b"Connection: keep-alive\r\n"
+    line = b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.phrase)
+    return b"".join((line, *reply.lines, extra, framing, b"\r\n"))
+
+
+def interim_head(reply: Outbound, *, upgraded: bool) -> bytes:
+    """A 1xx on its way: its own head, no framing (RFC 9110 section 15.2)."""
+    line = b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.phrase)
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if upgraded else b""
+    return b"".join((line, *reply.lines, upgrade, b"\r\n"))
+
+
+def public_location(location: bytes, rules: Rules) -> bytes:
+    """Where upstream sends the browser, with upstream's own address, which no browser can reach,
+    replaced by the public one."""
+    text = location.decode("latin-1")
+    if rules.upstream == rules.public or _origin(text) != rules.upstream:
+        return location
+    parts = urlsplit(text)
+    rest = parts._replace(scheme="", netloc="").geturl()
+    separator = "" if rest.startswith("/") else "/"
+    return f"{rules.public}{separator}{rest}".encode("latin-1")
+
+
+def leads_to_login(location: bytes, inbound: Inbound, rules: Rules) -> bool:
+    """Whether a redirect of Sonar's ends at its own sign-in page."""
+    here = f"{rules.public}{inbound.path}"
+    try:
+        there = urljoin(here, location.decode("latin-1"))
+    except ValueError:
+        return False
+    own = {rules.public, rules.upstream, _origin(f"{rules.public.scheme}://{_text(inbound.host)}")}
+    if _origin(there) not in own:
+        return False
+    # A servlet container writes the session into the path: /login;jsessionid=1
+    path = canonical_path(urlsplit(there).path.partition(";")[0] or "/")
+    return path == rules.login_path
+
+
+def _origin(url: str) -> Origin | None:
+    """Scheme, host and port of an absolute URL with nothing else before the path."""
+    try:
+        parts = urlsplit(url)
+        return parse_origin(f"{parts.scheme}://{parts.netloc}")
+    except ValueError:
+        return None
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")

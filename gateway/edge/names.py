@@ -1,0 +1,98 @@
+"""Which request headers mean something to the gateway, and which never pass it. Pure.
+
+Names are compared *folded*: lower case, every character but letters and digits read as `-`. CGI,
+WSGI, PHP and many a framework turn `X_Sonar_Username`, and some `X.Sonar.Username`, into the same
+variable as `X-Sonar-Username` (oauth2-proxy CVE-2025-64484), so a client could speak for us.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.config import IdentityHeaders
+
+
+class Fate(NamedTuple):
+    """What happens to one header. `noted`: under which name its value is kept for the decision,
+    `None` for not at all. `passes`: whether it goes to upstream as it is."""
+
+    noted: str | None
+    passes: bool
+
+
+PASSES = Fate(None, True)
+DROPPED = Fate(None, False)
+
+# Read here, and written anew for upstream when it needs them.
+_READ = frozenset(
+    """
+    connection content-length cookie expect host transfer-encoding upgrade x-forwarded-for
+    x-forwarded-host x-forwarded-proto x-request-id
+    """.split()
+)
+# Read here and passed on.
+_READ_AND_PASSED = frozenset("accept sec-fetch-mode x-requested-with".split())
+
+# Meant for the next hop only (RFC 9110 section 7.6.1 and what HTTP/1.0 left behind).
+_HOP_BY_HOP = frozenset(
+    """
+    http2-settings keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
+    """.split()
+)
+# Never from a client. `Proxy` becomes HTTP_PROXY under CGI (httpoxy, CVE-2016-5385);
+# `X-Original-URL` and `X-Rewrite-URL` replace the path that was decided on (CVE-2018-14773), also
+# when a trusted proxy forgot to remove them.
+_NEVER = frozenset("proxy x-rewrite-url".split())
+_NEVER_PREFIXES = ("x-sonar-", "x-original-")
+# Who the client is, said by somebody who may say so.
+_TRUSTED_ONLY = frozenset("forwarded x-forwarded x-real-ip".split())
+_TRUSTED_ONLY_PREFIXES = ("x-forwarded-",)
+
+# Names a process keeps the fate of: browsers send about fifty. The rest is worked out each time,
+# so that made-up names cost a client something and us no memory.
+_MOST_KNOWN = 512
+
+_NOT_PLAIN = re.compile(r"[^a-z0-9]")
+
+
+def fold(name: str) -> str:
+    """`X_Sonar_Username` -> `x-sonar-username`."""
+    return _NOT_PLAIN.sub("-", name.lower())
+
+
+class HeaderNames:
+    """The fate of each request header, for peers that are trusted or for all the others."""
+
+    __slots__ = ("_known", "_ours", "_trusted")
+
+    def __init__(self, identity: IdentityHeaders, *, trusted: bool) -> None:
+        names = identity.model_dump().values()
+        self._ours = _NEVER | {fold(name) for name in names}
+        self._trusted = trusted
+        self._known: dict[bytes, Fate] = {}
+
+    def fate(self, name: bytes) -> Fate:
+        """What happens to the header `name`, in whatever spelling."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._judge(name.decode("latin-1"))
+            if len(self._known) < _MOST_KNOWN:
+                self._known[name] = known
+        return known
+
+    def _judge(self, name: str) -> Fate:
+        lower, folded = name.lower(), fold(name)
+        if folded in self._ours or folded.startswith(_NEVER_PREFIXES) or folded in _HOP_BY_HOP:
+            return DROPPED
+        if folded in _READ or folded in _READ_AND_PASSED:
+            # `Content_Length` is not Content-Length to us, and may be to upstream.
+            return Fate(lower, lower in _READ_AND_PASSED) if lower == folded else DROPPED
+        says_who = folded in _TRUSTED_ONLY or folded.startswith(_TRUSTED_ONLY_PREFIXES)
+        if says_who and not (self._trusted and lower == folded):
+            return DROPPED
+        return PASSES
+
+
+def without(lines: Iterable[bytes], names: frozenset[str]) -> list[bytes]:
+    """Header lines less those with one of these folded names."""
+    return [line for line in lines if fold(line.partition(b":")[0].decode("latin-1")) not in names]

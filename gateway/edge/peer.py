@@ -1,0 +1,73 @@
+"""Who the client is: the connection's other end, or what a trusted proxy says. Pure.
+
+Nobody is trusted by default. A trusted proxy's word is taken only where it is plain; whatever
+cannot be read means the peer's own address, never "unknown" and never a skipped check
+(CVE-2024-47070, CVE-2026-40575).
+"""
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# RFC 3986 section 3.2.2, without user name and without escapes, and a port.
+_HOST = re.compile(
+    rb"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+)
+
+
+class Peer(NamedTuple):
+    """The other end of a connection: its address, and whether what it says of clients counts."""
+
+    address: str
+    trusted: bool
+
+
+def peer_of(address: str, trusted: tuple[Network, ...]) -> Peer:
+    """`address` as the socket gives it; an IPv4 client of an IPv6 listener is an IPv4 client."""
+    text = _plain_address(address)
+    if text is None:
+        return Peer(address, trusted=False)
+    return Peer(text, _within(text, trusted))
+
+
+def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Network, ...]) -> str:
+    """The client's address: behind trusted proxies the nearest one that is not one of them.
+
+    Read from the right: each proxy adds the address it saw, so only what stands to the left of an
+    untrusted address could have been made up.
+    """
+    if not peer.trusted or forwarded_for is None:
+        return peer.address
+    client = peer.address
+    for entry in reversed(forwarded_for.decode("latin-1").split(",")):
+        address = _plain_address(entry.strip(" \t"))
+        if address is None:
+            return peer.address
+        client = address
+        if not _within(address, trusted):
+            break
+    return client
+
+
+def valid_host(host: bytes) -> bool:
+    """Whether a Host value is a name or address with at most a port, read by all the same way."""
+    return _HOST.fullmatch(host) is not None
+
+
+def _plain_address(text: str) -> str | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            return None
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+    return str(address)
+
+
+def _within(address: str, networks: tuple[Network, ...]) -> bool:
+    return any(ipaddress.ip_address(address) in network for network in networks)

@@ -1,0 +1,257 @@
+"""Bytes become heads, bodies and ends: httptools (llhttp, strict), and what it does not do.
+
+Strategy
+    A reader is fed what a socket gave and returns what it found, as a list of events in order:
+    a head, then any number of `bytes` of body (chunks already taken apart), then `END`; and at
+    most one `Malformed`, which is the last event ever. Nothing is decided here, nothing called
+    back: whoever feeds looks at the events after the parser has returned.
+
+Rules
+    The same events come out however the stream is split.
+    Sizes are bounded while they are counted, so a head without end costs its limit and no more.
+    Trailers are read and dropped: a field that comes after the decision cannot be decided on.
+    After an upgrade the rest of the bytes is nobody's yet; it is kept in `rest`.
+"""
+
+from enum import Enum
+from typing import Final
+
+import httptools
+
+from gateway.edge.headers import RawReply
+from gateway.edge.inbound import RawHead
+from gateway.reasons import Reason
+
+# A request line longer than nginx (8 KiB) takes would fail at the next server anyway.
+LONGEST_TARGET = 8 * 1024
+# Four of the 8 KiB that nginx, Apache and Tomcat take per line: room for cookies that have piled
+# up, none for a head that is an attack on memory.
+LONGEST_HEAD = 32 * 1024
+# Upstream is ours and may say more, as with a long Content-Security-Policy.
+_LONGEST_REPLY_HEAD = 64 * 1024
+
+
+class End(Enum):
+    """The message is complete."""
+
+    END = "end"
+
+
+END: Final = End.END
+
+
+class Malformed:
+    """The stream cannot be read any further. `status` is what a client is told."""
+
+    __slots__ = ("detail", "reason", "status")
+
+    def __init__(self, status: int, reason: Reason, detail: str) -> None:
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+
+    def __repr__(self) -> str:
+        return f"<Malformed {self.status} {self.detail}>"
+
+
+class _Refused(Exception):
+    """Ends the parser from within a callback."""
+
+    def __init__(self, malformed: Malformed) -> None:
+        super().__init__(malformed.detail)
+        self.malformed = malformed
+
+
+RequestEvent = RawHead | bytes | End | Malformed
+ReplyEvent = RawReply | bytes | End | Malformed
+
+
+class _Reader:
+    """What requests and replies have in common: fields, sizes, body."""
+
+    __slots__ = (
+        "_events",
+        "_fields",
+        "_in_head",
+        "_longest",
+        "_parser",
+        "_size",
+        "_unseen",
+        "rest",
+    )
+
+    _parser: httptools.HttpRequestParser | httptools.HttpResponseParser
+    _events: list[RawHead | RawReply | bytes | End | Malformed]
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._events = []
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._in_head = False
+        self._size = 0
+        self._unseen = 0
+        self.rest = b""
+
+    @property
+    def in_head(self) -> bool:
+        """Whether a head has begun that is not complete."""
+        return self._in_head
+
+    def _feed(self, data: bytes) -> None:
+        events = self._events
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.rest = data[upgrade.args[0] :]
+            self._renew()
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, _Refused):
+                raise
+            events.append(cause.malformed)
+        except httptools.HttpParserError as error:
+            events.append(Malformed(400, Reason.REQUEST_MALFORMED, str(error)))
+        # A header that has no end yet is in llhttp's hands and in no callback's.
+        if self._in_head:
+            self._unseen += len(data)
+            if self._unseen > self._longest and not self._ended_badly():
+                events.append(self._too_large())
+
+    def _ended_badly(self) -> bool:
+        return bool(self._events) and isinstance(self._events[-1], Malformed)
+
+    def _renew(self) -> None:
+        raise NotImplementedError
+
+    def _too_large(self) -> Malformed:
+        return Malformed(431, Reason.REQUEST_TOO_LARGE, f"head above {self._longest} bytes")
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._longest:
+            raise _Refused(self._too_large())
+
+    # Called by llhttp.
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._fields = []
+        self._size = self._unseen = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers come here too, count as well, and go nowhere.
+        self._grow(len(name) + len(value) + 4)
+        if self._in_head:
+            self._fields.append((name, value))
+
+    def on_body(self, body: bytes) -> None:
+        self._events.append(body)
+
+    def on_message_complete(self) -> None:
+        self._events.append(END)
+
+
+class RequestReader(_Reader):
+    """The requests of one browser connection."""
+
+    __slots__ = ("_target",)
+
+    _parser: httptools.HttpRequestParser
+
+    def __init__(self) -> None:
+        super().__init__(LONGEST_HEAD)
+        self._target = b""
+        self._renew()
+
+    def feed(self, data: bytes) -> list[RequestEvent]:
+        """The events in `data`. Not to be fed again after `Malformed`."""
+        self._feed(data)
+        events, self._events = self._events, []
+        return events  # type: ignore[return-value]  # no RawReply in requests
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+
+    def _too_large(self) -> Malformed:
+        if not self._fields and len(self._target) >= LONGEST_TARGET:
+            detail = f"target above {LONGEST_TARGET} bytes"
+            return Malformed(414, Reason.REQUEST_TOO_LARGE, detail)
+        return super()._too_large()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._target = b""
+
+    def on_url(self, piece: bytes) -> None:
+        self._target += piece
+        if len(self._target) > LONGEST_TARGET:
+            raise _Refused(self._too_large())
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        version = self._parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            raise _Refused(Malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
+        method = self._parser.get_method().decode("ascii")
+        minor = 1 if version == "1.1" else 0
+        self._events.append(RawHead(method, self._target, minor, self._fields))
+        self._size += len(self._target)
+
+
+class ReplyReader(_Reader):
+    """The replies of one upstream connection. `expect` is called before each request is sent."""
+
+    __slots__ = ("_headless", "_over", "_phrase", "until_close")
+
+    _parser: httptools.HttpResponseParser
+
+    def __init__(self) -> None:
+        super().__init__(_LONGEST_REPLY_HEAD)
+        self._phrase = b""
+        self._headless = False
+        self._over = False
+        self.until_close = False
+        self._renew()
+
+    def expect(self, method: str) -> None:
+        """The next reply answers `method`; llhttp does not know that one to HEAD has no body."""
+        self._headless = method == "HEAD"
+        self._over = self.until_close = False
+
+    def feed(self, data: bytes) -> list[ReplyEvent]:
+        """The events in `data`. `until_close` says afterwards whether the reply has no length, so
+        that the end of the connection is its end."""
+        self._feed(data)
+        if self._over:
+            self._renew()
+        events, self._events = self._events, []
+        return events  # type: ignore[return-value]  # no RawHead in replies
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._phrase = b""
+
+    def on_status(self, phrase: bytes) -> None:
+        self._grow(len(phrase))
+        self._phrase += phrase
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        status = self._parser.get_status_code()
+        keep_alive = self._parser.should_keep_alive()
+        self._events.append(RawReply(status, self._phrase, self._fields, keep_alive))
+        if self._headless and status >= 200:
+            self._over = True
+            self._events.append(END)
+        elif not keep_alive and status >= 200 and status not in {204, 304}:
+            self.until_close = not any(name.lower() in _FRAMING for name, _ in self._fields)
+
+    def on_message_complete(self) -> None:
+        if not self._over:
+            self._events.append(END)
+
+
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))

@@ -1,0 +1,102 @@
+"""What the gateway says itself: a redirect, a 401 in JSON, an error page. Pure.
+
+Short and helpful: what is the matter, why, and the way out, in the words of `EXPLANATIONS`, with
+the request id that an operator finds in the log. A page loads nothing and runs nothing.
+"""
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import quote
+
+from gateway.reasons import EXPLANATIONS, Reason
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:12vh auto;padding:0 1.5rem;"
+    "color:#1d2733;background:#fff}h1{font-size:1.5rem;line-height:1.25}"
+    "a{color:#0b57d0}small{color:#5b6673}"
+    "@media(prefers-color-scheme:dark){body{color:#e6eaf0;background:#14181d}a{color:#8ab4f8}"
+    "small{color:#9aa5b1}}"
+)
+_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+_COMMON = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+_HTML = (
+    f"Content-Type: text/html; charset=utf-8\r\n{_COMMON}Referrer-Policy: no-referrer\r\n"
+    f"Content-Security-Policy: default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+)
+_JSON = f"Content-Type: application/json\r\n{_COMMON}"
+
+SIGN_IN_PATH = "/sso/login"
+
+
+class Reply(NamedTuple):
+    """A whole reply of ours. `lines` are complete headers, framing not among them."""
+
+    status: int
+    lines: str
+    body: bytes
+
+
+def redirect_to_sign_in(next_path: str, request_id: str) -> Reply:
+    """302 to the sign-in page, which leads back to `next_path` (a canonical path and its query)."""
+    location = f"{SIGN_IN_PATH}?next={quote(next_path, safe='/')}"
+    return Reply(302, f"Location: {location}\r\n{_COMMON}X-Request-ID: {request_id}\r\n", b"")
+
+
+def not_signed_in(reason: Reason, request_id: str) -> Reply:
+    """401 for what no person looks at. The scheme is one that no browser asks a password for."""
+    lines = f'WWW-Authenticate: SonarSSO realm="sonar", error="{reason}"\r\n'
+    return _json(401, reason, request_id, lines, {"sign_in": SIGN_IN_PATH})
+
+
+def error(status: int, reason: Reason, request_id: str, *, html: bool) -> Reply:
+    """An error as a page or as JSON."""
+    lines = ""
+    if status == 503:
+        lines = "Retry-After: 10\r\n"
+    elif status == 405:
+        lines = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+    if not html:
+        return _json(status, reason, request_id, lines, {})
+    told = EXPLANATIONS[reason]
+    title = escape(told.title)
+    body = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title} - Sonar</title>'
+        f"<style>{_STYLE}</style><main><h1>{title}</h1><p>{escape(told.cause)}</p>"
+        f'<p>{escape(told.way_out)}</p><p><a href="/">Sonar</a> &middot; '
+        f'<a href="{SIGN_IN_PATH}">Sign in</a></p>'
+        f"<p><small>{status} &middot; {reason} &middot; {escape(request_id)}</small></p></main>"
+        "</html>\n"
+    )
+    return Reply(status, f"{_HTML}{lines}X-Request-ID: {request_id}\r\n", body.encode())
+
+
+def _json(status: int, reason: Reason, request_id: str, lines: str, more: dict[str, str]) -> Reply:
+    told = EXPLANATIONS[reason]
+    content = {
+        "error": str(reason),
+        "title": told.title,
+        "cause": told.cause,
+        "way_out": told.way_out,
+        "request_id": request_id,
+        **more,
+    }
+    body = (json.dumps(content) + "\n").encode()
+    return Reply(status, f"{_JSON}{lines}X-Request-ID: {request_id}\r\n", body)
+
+
+def render(reply: Reply, *, head_only: bool, keep_alive: bool, minor: int) -> bytes:
+    """The bytes for the browser. `head_only`: it asked with HEAD. `minor`: it speaks HTTP/1.that"""
+    connection = "" if keep_alive else "Connection: close\r\n"
+    if keep_alive and not minor:
+        connection = "Connection: keep-alive\r\n"
+    head = (
+        f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{reply.lines}"
+        f"Content-Length: {len(reply.body)}\r\n{connection}\r\n"
+    )
+    return head.encode("ascii") + (b"" if head_only else reply.body)

@@ -1,0 +1,89 @@
+"""The part of Config that requests meet, compiled once at start and frozen. Pure."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from gateway.config import Config
+from gateway.edge.cookies import CookieRules
+from gateway.edge.names import HeaderNames
+from gateway.edge.peer import Network
+from gateway.session.cookie import CookieNames, expire_cookie
+from gateway.urls import Origin, parse_origin
+
+PORTAL_ROOT = "/sso"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`public`: what browsers type; `upstream`: where Sonar listens. Header values as bytes."""
+
+    public: Origin
+    upstream: Origin
+    public_host: bytes
+    login_path: str
+    profile_path: str
+    logout_path: str
+    return_parameter: str
+    public_paths: re.Pattern[str] | None
+    cookies: CookieRules
+    expired_cookies: bytes
+    trusted: tuple[Network, ...]
+    names: HeaderNames
+    names_from_trusted: HeaderNames
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        public = parse_origin(config.server.public_url)
+        secure = public.scheme == "https"
+        names = CookieNames(secure)
+        legacy = config.upstream.session_cookies
+        return cls(
+            public=public,
+            upstream=parse_origin(config.upstream.url),
+            public_host=str(public).partition("://")[2].encode("ascii"),
+            login_path=config.upstream.login_path,
+            profile_path=config.upstream.profile_path,
+            logout_path=config.upstream.logout_path,
+            return_parameter=config.upstream.return_parameter,
+            public_paths=compile_paths(config.upstream.public_paths),
+            cookies=CookieRules(
+                names.session.encode(),
+                names.transaction_prefix.encode(),
+                frozenset(name.encode() for name in legacy),
+            ),
+            expired_cookies="".join(
+                f"Set-Cookie: {expire_cookie(name, secure=secure)}\r\n"
+                for name in (names.session, *legacy)
+            ).encode(),
+            trusted=tuple(ipaddress.ip_network(cidr) for cidr in config.server.trusted_proxies),
+            names=HeaderNames(config.headers, trusted=False),
+            names_from_trusted=HeaderNames(config.headers, trusted=True),
+        )
+
+    def is_public(self, path: str) -> bool:
+        """Whether everybody may see `path` (canonical): the sign-in page, or a public path.
+
+        Path parameters are never public: `/static/x;/../admin` is one path here and another to a
+        servlet container.
+        """
+        if path == self.login_path:
+            return True
+        if self.public_paths is None or ";" in path:
+            return False
+        return self.public_paths.fullmatch(path) is not None
+
+
+def compile_paths(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+    """`/static/**` (`**`: any rest), `/api/*/health` (`*`: one segment) -> one expression over the
+    whole path, or `None` when there is no pattern."""
+    if not patterns:
+        return None
+    return re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in patterns))
+
+
+def _expression(pattern: str) -> str:
+    pieces = re.split(r"(\*\*|\*)", pattern)
+    wild = {"**": ".*", "*": "[^/]+"}
+    return "".join(wild.get(piece) or re.escape(piece) for piece in pieces)

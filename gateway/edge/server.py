@@ -1,0 +1,122 @@
+"""Listens, keeps the clock, and drains."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+from gateway.config import Config
+from gateway.edge.client import Client
+from gateway.edge.inject import Injection
+from gateway.edge.page import Spot
+from gateway.edge.rules import Rules
+from gateway.edge.shared import Shared
+from gateway.edge.upstream import Connect, Pool
+from gateway.operate.access_log import AccessLog
+from gateway.operate.metrics import Counters
+from gateway.policy.model import Policies
+from gateway.session.live import Sessions
+
+# One look at all connections instead of a timer for each request: a request then costs no timer,
+# and a deadline is late by this at most.
+_TICK_SECONDS = 0.25
+# Connections that the kernel holds for us while the loop is busy with others.
+_BACKLOG = 1024
+
+
+class EdgeServer:
+    """The public listener. Every connection it accepts becomes a `Client`."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        sessions: Sessions,
+        policies: Callable[[], Policies],
+        portal_socket: str,
+        access_log: AccessLog,
+        counters: Counters,
+    ) -> None:
+        upstream = config.upstream
+        rules = Rules.of(config)
+        login, profile = upstream.login_buttons, upstream.profile_section
+        self._shared = Shared(
+            config=config,
+            rules=rules,
+            sessions=sessions,
+            policies=policies,
+            sonar=Pool(_to_sonar(rules), upstream.connect_timeout),
+            portal=Pool(_to_portal(portal_socket), upstream.connect_timeout),
+            access_log=access_log,
+            counters=counters,
+            injections={
+                Spot.LOGIN: Injection(login.selector, login.place),
+                Spot.PROFILE: Injection(profile.selector, profile.place),
+            },
+        )
+        self._server: asyncio.Server | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on: the configured one, or the one the system picked for 0."""
+        if self._server is None:
+            raise RuntimeError("not started")
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Listen. `OSError` when the address is taken."""
+        server = self._shared.config.server
+        loop = asyncio.get_running_loop()
+        self._shared.clock = loop.time
+        self._server = await loop.create_server(
+            lambda: Client(self._shared),
+            server.listen.host or None,
+            server.listen.port,
+            backlog=_BACKLOG,
+        )
+        self._ticker = loop.create_task(self._tick())
+
+    async def drain(self) -> None:
+        """Stop accepting, finish what is under way within `server.drain`, close everything."""
+        shared = self._shared
+        shared.draining = True
+        if self._server is not None:
+            self._server.close()
+        for client in tuple(shared.clients):
+            client.drain()
+        for tunnel in tuple(shared.tunnels):
+            tunnel.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(shared.config.server.drain):
+                while shared.clients:
+                    await shared.no_clients.wait()
+        for client in tuple(shared.clients):
+            client.abort()
+        if self._ticker is not None:
+            self._ticker.cancel()
+        shared.sonar.close()
+        shared.portal.close()
+
+    async def _tick(self) -> None:
+        shared = self._shared
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            now = shared.clock()
+            for client in [client for client in shared.clients if client.deadline < now]:
+                client.expired()
+            shared.sonar.sweep(now)
+            shared.portal.sweep(now)
+
+
+def _to_sonar(rules: Rules) -> Connect:
+    origin = rules.upstream
+    context = ssl.create_default_context() if origin.scheme == "https" else None
+    return lambda protocol: asyncio.get_running_loop().create_connection(
+        protocol, origin.host, origin.port, ssl=context
+    )
+
+
+def _to_portal(path: str) -> Connect:
+    return lambda protocol: asyncio.get_running_loop().create_unix_connection(protocol, path)

@@ -1,0 +1,68 @@
+"""What every connection of one process shares. Nothing in it belongs to one request."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from gateway.config import Config
+from gateway.edge.inject import Injection
+from gateway.edge.rules import Rules
+from gateway.edge.upstream import Pool
+from gateway.operate.access_log import AccessLog
+from gateway.operate.metrics import Counters
+from gateway.policy.model import Policies
+from gateway.session.live import Sessions
+
+if TYPE_CHECKING:
+    from gateway.edge.client import Client
+    from gateway.edge.page import Spot
+    from gateway.edge.tunnel import Tunnel
+
+
+@dataclass(slots=True)
+class Shared:
+    """`policies` gives the snapshot in force; `clock` is the event loop's; `draining` turns true
+    once, at the end."""
+
+    config: Config
+    rules: Rules
+    sessions: Sessions
+    policies: Callable[[], Policies]
+    sonar: Pool
+    portal: Pool
+    access_log: AccessLog
+    counters: Counters
+    injections: "dict[Spot, Injection]"
+    clock: Callable[[], float] = time.monotonic
+    draining: bool = False
+    clients: set["Client"] = field(default_factory=set)
+    no_clients: asyncio.Event = field(default_factory=asyncio.Event)
+    tunnels: set["Tunnel"] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _ids: "count[int]" = field(default_factory=count)
+    _id_start: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    def came(self, client: "Client") -> None:
+        self.clients.add(client)
+        self.no_clients.clear()
+        self.counters.connections_open += 1
+
+    def went(self, client: "Client") -> None:
+        self.clients.discard(client)
+        self.counters.connections_open -= 1
+        if not self.clients:
+            self.no_clients.set()
+
+    def new_id(self) -> str:
+        """A request id no other process has: its own random start, and a number."""
+        return f"{self._id_start}-{next(self._ids):08x}"
+
+    def later(self, work: Coroutine[object, object, None]) -> None:
+        """Run the part of a request that must wait for something."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,85 @@
+"""An upgraded connection (WebSocket): bytes both ways, until one side or the session ends.
+
+What flows through a tunnel was decided once, at its first request. So the tunnel is tied to its
+session: when that ends, on whatever process, `Live.closers` closes both sides at once, without
+waiting for what is still buffered.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Tunnel:
+    """Joins two sockets. `closed` is called once, with the bytes that went to the browser."""
+
+    __slots__ = ("_browser", "_closed", "_upstream", "sent")
+
+    def __init__(
+        self,
+        browser: asyncio.Transport,
+        upstream: asyncio.Transport,
+        closed: Callable[[int], None],
+    ) -> None:
+        self._closed: Callable[[int], None] | None = closed
+        self._browser = _Side(self, browser, upstream)
+        self._upstream = _Side(self, upstream, browser)
+        self.sent = 0
+
+    def open(self, to_upstream: bytes, to_browser: bytes) -> None:
+        """Take both sockets over; first what had come already."""
+        self._browser.take_over()
+        self._upstream.take_over()
+        if to_upstream:
+            self._browser.data_received(to_upstream)
+        if to_browser:
+            self._upstream.data_received(to_browser)
+
+    def close(self) -> None:
+        """End both sides now."""
+        self._browser.transport.abort()
+        self._upstream.transport.abort()
+
+    def received(self, side: "_Side", size: int) -> None:
+        if side is self._upstream:
+            self.sent += size
+
+    def ended(self, side: "_Side") -> None:
+        """One side is gone; the other gets what was on its way to it, and goes too."""
+        side.other.close()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed(self.sent)
+
+
+class _Side(asyncio.Protocol):
+    """What comes from one socket goes to the other."""
+
+    __slots__ = ("_tunnel", "other", "transport")
+
+    def __init__(
+        self, tunnel: Tunnel, transport: asyncio.Transport, other: asyncio.Transport
+    ) -> None:
+        self._tunnel = tunnel
+        self.transport = transport
+        self.other = other
+
+    def take_over(self) -> None:
+        self.transport.set_protocol(self)
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._tunnel.received(self, len(data))
+        self.other.write(data)
+
+    def pause_writing(self) -> None:
+        # Called about our own socket: it is full, so the other one must wait.
+        if not self.other.is_closing():
+            self.other.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self.other.is_closing():
+            self.other.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._tunnel.ended(self)
