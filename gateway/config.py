@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from gateway.errors import ConfigError, Problem
+from gateway.names import ProviderName
 from gateway.secret_values import LiteralSecret, holds_password
 from gateway.section import Section, checked
 from gateway.settings.http import Assertion, Fragment, IdentityHeaders, Server, Upstream
@@ -26,7 +27,7 @@ from gateway.settings.storage import (
     SqlColumns,
     SqlDirectory,
 )
-from gateway.values import ListenAddress, PathOnDisk, ProviderName
+from gateway.values import ListenAddress, PathOnDisk
 from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
 
 __all__ = [

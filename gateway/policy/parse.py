@@ -12,9 +12,10 @@ from pydantic import Field, model_validator
 
 from gateway.email import Email, InvalidEmail, parse_domain
 from gateway.errors import Problem
+from gateway.names import ProviderName, TrustedTenant, Word
 from gateway.policy.model import Policies, Policy, ProviderRule, SharedMailboxRule, Sso
 from gateway.section import Section, checked, nearest_of
-from gateway.values import Domain, Duration, Mailbox, ProviderName, TrustedTenant, Word
+from gateway.values import Domain, Duration, Mailbox
 from gateway.yamlfile import Document, KeyPath, read_yaml
 
 # Kinds of provider that know no tenants.

@@ -4,18 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.names import CookieName, HeaderName, Word
 from gateway.section import Section
 from gateway.urls import PublicPattern, PublicUrl, UpstreamUrl, UrlPath
-from gateway.values import (
-    Cidr,
-    CookieName,
-    Duration,
-    DurationOrZero,
-    HeaderName,
-    Listen,
-    ListenAddress,
-    Word,
-)
+from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress
 
 
 class Server(Section):

@@ -6,10 +6,10 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from gateway.names import Algorithm, Tenant, Word, tenant
 from gateway.secret_values import SecretText
 from gateway.section import Section
 from gateway.urls import DiscoveryUrl
-from gateway.values import Algorithm, Tenant, Word, tenant
 
 ORGANIZATIONS = "organizations"
 

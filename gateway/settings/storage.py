@@ -5,10 +5,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from gateway.names import SqlName
 from gateway.secret import Secret
 from gateway.secret_values import DatabaseUrl, DirectoryUrl, SessionStoreUrl
 from gateway.section import Section
-from gateway.values import Duration, DurationOrZero, LogTarget, PathOnDisk, SqlName
+from gateway.values import Duration, DurationOrZero, LogTarget, PathOnDisk
 
 
 class SqlColumns(Section):
