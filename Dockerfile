@@ -15,7 +15,9 @@ RUN python -m compileall -q /opt/sonar-gateway \
     && printf '#!/bin/sh\nexec /opt/venv/bin/python -m gateway "$@"\n' \
         > /usr/local/bin/sonar-gateway \
     && chmod 755 /usr/local/bin/sonar-gateway \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin sonar \
+    && groupadd --gid 10001 sonar \
+    && useradd --uid 10001 --gid sonar --no-create-home --no-log-init \
+        --shell /usr/sbin/nologin sonar \
     && install -d -o sonar -g sonar -m 0700 /srv/sonar-gateway/var
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/sonar-gateway \
@@ -25,7 +27,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # config.yaml and policies/ are mounted here; keys and embedded databases are kept in var/.
 WORKDIR /srv/sonar-gateway
 VOLUME /srv/sonar-gateway/var
-USER 10001
+USER 10001:10001
 EXPOSE 8080
 # `serve` drains when it is told to stop by SIGTERM, which is what `docker stop` sends.
 ENTRYPOINT ["sonar-gateway"]
