@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.errors import Unavailable
 from gateway.portal import about, choose, link, settings, sign_in, sign_out
 from gateway.portal.forms import LONGEST_FORM
-from gateway.portal.pages import refusal, start_over
+from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
 from gateway.portal.refusals import broken
 from gateway.portal.visit import Visit, open_visit
@@ -100,7 +100,8 @@ async def _answer_everything(request: web.Request, handler: _Handler) -> web.Str
         if reason is None:
             raise
         headers = {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else None
-        return refusal(open_visit(request), reason, start_over("/"), headers=headers)
+        front_page = Action("Go to Sonar's front page", "/")
+        return refusal(open_visit(request), reason, front_page, headers=headers)
     except Exception:
         visit = open_visit(request)
         log.exception(

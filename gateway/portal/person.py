@@ -62,7 +62,7 @@ async def who_is_there(visit: Visit) -> Person | web.Response:
     if transaction is not None:
         proven = visit.parts.transactions.proven(transaction, visit.request.cookies, visit.now)
         if isinstance(proven, Refused):
-            return refused_transaction(visit, proven, "/")
+            return refused_transaction(visit, proven, transaction)
         return Person(proven.identity, proven.next, proven)
     live = await signed_in(visit)
     if live is None:

@@ -26,19 +26,20 @@ def refused_answer(visit: Visit, provider: str, refused: Refused, next_path: str
     return _no_identity(visit, refused, next_path, provider)
 
 
-def refused_transaction(visit: Visit, refused: Refused, next_path: str) -> web.Response:
-    """The browser's side does not hold: no transaction, an old one, a used one."""
+def refused_transaction(visit: Visit, refused: Refused, entry_id: str) -> web.Response:
+    """The browser's side does not hold: no transaction, or an old one, under `entry_id`."""
+    next_path = visit.parts.transactions.led_to(entry_id, visit.request.cookies) or "/"
     return _no_identity(visit, refused, next_path, None)
 
 
 def used_transaction(visit: Visit, next_path: str) -> web.Response:
-    return refused_transaction(
-        visit, Refused(Reason.TRANSACTION_USED, "its single use was claimed before"), next_path
-    )
+    """Sent twice, or the back button: probably signed in already."""
+    refused = Refused(Reason.TRANSACTION_USED, "its single use was claimed before")
+    return _no_identity(visit, refused, next_path, None, Action("Go to Sonar", next_path))
 
 
 def _no_identity(
-    visit: Visit, refused: Refused, next_path: str, provider: str | None
+    visit: Visit, refused: Refused, next_path: str, provider: str | None, *first: Action
 ) -> web.Response:
     log.info(
         "sign_in_refused",
@@ -48,7 +49,13 @@ def _no_identity(
         request_id=visit.request_id,
         address=visit.address,
     )
-    return refusal(visit, refused.reason, start_over(next_path), password_action(visit, next_path))
+    return refusal(
+        visit,
+        refused.reason,
+        *first,
+        start_over(next_path),
+        password_action(visit, next_path),
+    )
 
 
 def refused_identity(

@@ -75,7 +75,8 @@ async def callback(visit: Visit) -> web.Response:
         return refusal(visit, Reason.PROVIDER_UNKNOWN, start_over("/"))
     transaction = _transaction(visit, provider.name)
     if isinstance(transaction, Refused):
-        return refused_transaction(visit, transaction, "/")
+        entry_id = (visit.query("state") or "").partition(".")[0]
+        return refused_transaction(visit, transaction, entry_id)
     if not await visit.parts.store.claim(f"tx:{transaction.id}", LIFETIME):
         return used_transaction(visit, transaction.next)
     try:
