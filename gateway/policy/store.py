@@ -12,8 +12,9 @@ import asyncio
 import stat
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 from watchfiles import awatch
@@ -38,7 +39,8 @@ _ENDINGS = frozenset({".yaml", ".yml"})
 OnChange = Callable[[Policies, Policies], Awaitable[object] | None]
 
 
-class Folder(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Folder:
     """The content of each policy file by its path, and what could not be read."""
 
     files: Mapping[str, bytes]
@@ -80,7 +82,7 @@ class PolicyStore:
     def load(self) -> None:
         """Read the folder for the first time; raise ConfigError with every problem."""
         self._last = read_folder(self._directory)
-        outcome = self._parse(self._last)
+        outcome = parse_folder(self._last, self._providers)
         if isinstance(outcome, tuple):
             raise ConfigError(outcome)
         self.current = outcome
@@ -113,17 +115,11 @@ class PolicyStore:
         if found == self._last:
             return
         self._last = found
-        outcome = await asyncio.to_thread(self._parse, found)
+        outcome = await asyncio.to_thread(parse_folder, found, self._providers)
         if isinstance(outcome, tuple):
             self._reject(outcome)
         else:
             await self._put_in_force(outcome)
-
-    def _parse(self, folder: Folder) -> Policies | tuple[Problem, ...]:
-        parsed = parse_policies(folder.files, self._providers)
-        if isinstance(parsed, tuple):
-            return (*folder.problems, *parsed)
-        return folder.problems or parsed
 
     def _reject(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
@@ -224,3 +220,20 @@ def read_folder(directory: Path) -> Folder:
         except OSError as error:
             problems.append(Problem(str(path), "", None, f"cannot be read: {error.strerror}"))
     return Folder(files, tuple(problems))
+
+
+def parse_folder(
+    folder: Folder, providers: Mapping[str, str] | None = None
+) -> Policies | tuple[Problem, ...]:
+    """The policies in what was read, or every problem of every file."""
+    parsed = parse_policies(folder.files, providers)
+    if isinstance(parsed, tuple):
+        return (*folder.problems, *parsed)
+    return folder.problems or parsed
+
+
+def read_policies(
+    directory: Path, providers: Mapping[str, str] | None = None
+) -> Policies | tuple[Problem, ...]:
+    """What `PolicyStore` would put in force, for commands that only look."""
+    return parse_folder(read_folder(directory), providers)

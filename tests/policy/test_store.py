@@ -13,7 +13,7 @@ from gateway.email import Email
 from gateway.errors import ConfigError
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies, Sso
-from gateway.policy.store import Folder, PolicyStore, read_folder
+from gateway.policy.store import Folder, PolicyStore, read_folder, read_policies
 
 JO = Email("jo", "acme.example")
 # The contract is one second; a busy machine may take longer to get to it.
@@ -106,6 +106,17 @@ def test_which_files_are_read(folder: Path) -> None:
     assert read_folder(folder) == Folder(
         {f"{folder}/acme.example.yaml": text().encode(), f"{folder}/b.yml": b"b"}
     )
+
+
+def test_read_policies_is_what_a_store_would_put_in_force(folder: Path) -> None:
+    store = PolicyStore(folder)
+    store.load()
+    assert read_policies(folder) == store.current
+    (folder / "b.yaml").write_text("- x")
+    (folder / "c.yaml").mkdir()
+    problems = read_policies(folder)
+    assert isinstance(problems, tuple)
+    assert [Path(problem.where).name for problem in problems] == ["c.yaml", "b.yaml:1"]
 
 
 def test_what_is_no_file_is_a_problem(folder: Path) -> None:
