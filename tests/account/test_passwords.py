@@ -151,7 +151,6 @@ UNREADABLE = {
 @pytest.mark.parametrize("stored", UNREADABLE.values(), ids=UNREADABLE)
 async def test_an_unreadable_hash_is_nobodys_password(stored: str, passwords: Passwords) -> None:
     assert hashes.verify("hunter2", stored) is Verdict.UNREADABLE
-    passwords.expect([_bcrypt("2y")("cheap")])
     with structlog.testing.capture_logs() as logs:
         assert not await passwords.verify(Secret("hunter2"), stored)
     assert logs
@@ -226,20 +225,24 @@ async def test_too_many_waiting_is_told_at_once() -> None:
 
 
 async def test_unknown_people_take_as_long_as_known_ones(passwords: Passwords) -> None:
+    """The cheap hash takes a hundredth; between five times less and more is the same, measured on
+    a machine that others share."""
     dear = _bcrypt_at(10)
-    passwords.expect([SCHEMES["md5-crypt"]("x"), dear, dear])
+    passwords.expect([SCHEMES["md5-crypt"]("x"), dear, dear, dear])
     known = await _least(lambda: passwords.verify(Secret("wrong"), dear))
     for typed in ("wrong", "", "\0", "x" * 5000):
         unknown = await _least(lambda typed=typed: passwords.burn(Secret(typed)))  # type: ignore[misc]
-        assert known / 2 < unknown < known * 2
+        assert known / 5 < unknown < known * 5
         impossible = await _least(lambda typed=typed: passwords.verify(Secret(typed), dear))  # type: ignore[misc]
-        assert known / 2 < impossible < known * 2
+        assert known / 5 < impossible < known * 5
     unreadable = await _least(lambda: passwords.verify(Secret("wrong"), "!"))
-    assert known / 2 < unreadable < known * 2
+    assert known / 5 < unreadable < known * 5
 
 
-async def test_before_any_hash_was_seen_time_is_burnt_too(passwords: Passwords) -> None:
+async def test_before_any_hash_was_seen_time_is_burnt_too() -> None:
+    passwords = Passwords(1)
     assert await _seconds(passwords.burn(Secret("wrong"))) > 0.05
+    passwords.close()
 
 
 def test_kinds_are_told_most_frequent_first(passwords: Passwords) -> None:

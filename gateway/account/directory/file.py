@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from gateway.account.directory import MOST_ACCOUNTS
 from gateway.account.directory.columns import means
@@ -51,7 +51,7 @@ class _AccountEntry(Section):
     username: str
     display_name: str = ""
     organisation: str = ""
-    active: bool
+    active: bool = Field(strict=True)
     password_hash: str = ""
     addresses: tuple[_AddressEntry, ...] = ()
 

@@ -58,12 +58,10 @@ class Schema:
 
     @classmethod
     def of(cls, config: SqlDirectory, id_type: TypeEngine[Any]) -> Self:
-        columns = account_columns(config)
-        accounts = _table(config.accounts_table, columns, config.accounts.id, id_type)
+        accounts = _table(config.accounts_table, account_columns(config))
         if config.addresses_table is None:
             return cls(config, id_type, accounts, None)
-        columns, owner = address_columns(config), config.addresses.account_id
-        addresses = _table(config.addresses_table, columns, owner, id_type)
+        addresses = _table(config.addresses_table, address_columns(config))
         return cls(config, id_type, accounts, addresses)
 
     def select_by_email(self, email: Email) -> Select[Any]:
@@ -166,7 +164,8 @@ def read_schema(connection: Connection, config: SqlDirectory) -> Schema | tuple[
             for wanted_column in columns
             if wanted_column not in types
         ]
-        if name == config.accounts_table:
+        # SQLite keeps any type in any column, and compares text with numbers as one would wish.
+        if name == config.accounts_table and connection.dialect.name != "sqlite":
             id_type = types.get(config.accounts.id, id_type)
     return tuple(missing) or Schema.of(config, id_type)
 
@@ -196,10 +195,9 @@ def _named(names: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
-def _table(name: str, columns: Sequence[str], typed: str, id_type: TypeEngine[Any]) -> TableClause:
+def _table(name: str, columns: Sequence[str]) -> TableClause:
     bare, schema = _split(name)
-    parts = [column(entry, id_type if entry == typed else None) for entry in columns]
-    return table(bare, *parts, schema=schema)
+    return table(bare, *(column(entry) for entry in columns), schema=schema)
 
 
 def _split(name: str) -> tuple[str, str | None]:

@@ -1,6 +1,7 @@
 """Sonar's accounts in SQL, on SQLite and on PostgreSQL."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -32,28 +33,32 @@ TABLES = (
 )
 
 
-async def add(
-    sql: Sql,
+def row(
     id: object = 7,
     username: str | None = "jo",
     *addresses: tuple[object, object],
     active: object = True,
     password_hash: str | None = HASH,
-) -> None:
-    await sql.execute(
-        "INSERT INTO accounts VALUES (:id, :username, 'Jo Park', 'Acme', :active, :hash)",
-        id=id,
-        username=username,
-        active=active,
-        hash=password_hash,
-    )
-    for email, purpose in addresses:
-        await sql.execute(
-            "INSERT INTO addresses VALUES (:id, :email, :purpose)",
-            id=id,
-            email=email,
-            purpose=purpose,
-        )
+) -> list[tuple[str, dict[str, object]]]:
+    """An account and its (email, purpose) pairs in the default schema."""
+    account = {"id": id, "username": username, "active": active, "hash": password_hash}
+    return [
+        (
+            "INSERT INTO accounts VALUES (:id, :username, 'Jo Park', 'Acme', :active, :hash)",
+            account,
+        ),
+        *(
+            (
+                "INSERT INTO addresses VALUES (:id, :email, :purpose)",
+                {"id": id, "email": email, "purpose": purpose},
+            )
+            for email, purpose in addresses
+        ),
+    ]
+
+
+async def add(sql: Sql, *arguments: Any, **named: Any) -> None:
+    await sql.execute(*row(*arguments, **named))
 
 
 @pytest.fixture
@@ -260,13 +265,15 @@ async def test_ids_of_every_type(sql: Sql, passwords: Passwords, kind: str, valu
 async def test_which_account_a_typed_username_means(
     sonar: Sql, directory: Directory, typed: str, meant: str | None
 ) -> None:
-    await add(sonar, 1, "jo", ("jo@acme.example", "contact"), ("bob@acme.example", "contact"))
-    await add(sonar, 2, "Jo")
-    await add(sonar, 3, "Ann")
-    await add(sonar, 4, None)
-    await add(sonar, 5, "bob@acme.example")
-    await add(sonar, 6, "twin")
-    await add(sonar, 8, "twin")
+    await sonar.execute(
+        *row(1, "jo", ("jo@acme.example", "contact"), ("bob@acme.example", "contact")),
+        *row(2, "Jo"),
+        *row(3, "Ann"),
+        *row(4, None),
+        *row(5, "bob@acme.example"),
+        *row(6, "twin"),
+        *row(8, "twin"),
+    )
     account = await directory.by_username(typed)
     assert (account.id if account else None) == meant
     proved = await directory.verify(typed, Secret("hunter2"))
@@ -294,8 +301,8 @@ async def test_an_inactive_account_is_told_to_who_knows_its_password(
 
 
 async def test_an_address_on_too_many_accounts(sonar: Sql, directory: Directory) -> None:
-    for number in range(MOST_ACCOUNTS + 5):
-        await add(sonar, number, f"jo{number}", (str(JO), "contact"))
+    rows = [row(number, f"jo{number}", (str(JO), "contact")) for number in range(MOST_ACCOUNTS + 5)]
+    await sonar.execute(*itertools.chain(*rows))
     with structlog.testing.capture_logs() as logs:
         accounts = await directory.by_email(JO)
     assert ids(accounts) == [str(number) for number in range(MOST_ACCOUNTS)]
@@ -399,12 +406,12 @@ async def test_addresses_from_both_tables_and_without_purposes(
 
 async def add_with_mail(sql: Sql, id: int, mail: str, address: str) -> None:
     await sql.execute(
-        "INSERT INTO accounts VALUES (:id, :name, 'Jo', 'Acme', TRUE, '', :mail)",
-        id=id,
-        name=f"jo{id}",
-        mail=mail,
+        (
+            "INSERT INTO accounts VALUES (:id, :name, 'Jo', 'Acme', TRUE, '', :mail)",
+            {"id": id, "name": f"jo{id}", "mail": mail},
+        ),
+        ("INSERT INTO addresses VALUES (:id, :email, NULL)", {"id": id, "email": address}),
     )
-    await sql.execute("INSERT INTO addresses VALUES (:id, :email, NULL)", id=id, email=address)
 
 
 async def test_a_table_in_another_schema(postgres_url: str, passwords: Passwords) -> None:
@@ -469,14 +476,11 @@ async def test_a_question_that_takes_too_long(sql: Sql, passwords: Passwords) ->
         )
     else:
         endless = "SELECT count(*) FROM pg_sleep(60)"
-    view = (
-        "CREATE VIEW accounts AS SELECT id, username, display_name, organisation, active,"
-        f" CAST(({endless}) AS TEXT) AS password_hash FROM others"
-    )
+    columns = f"id, username, display_name, organisation, active, ({endless}) AS password_hash"
     await sql.execute(
         *TABLES,
         "ALTER TABLE accounts RENAME TO others",
-        view,
+        f"CREATE VIEW accounts AS SELECT {columns} FROM others",  # noqa: S608
         "INSERT INTO others VALUES (7, 'jo', 'Jo', 'Acme', TRUE, '')",
     )
     directory = open_directory(SqlDirectory(url=sql.url, timeout="1s"), passwords)
@@ -516,8 +520,10 @@ async def test_broken_connections_are_made_anew(postgres_url: str, passwords: Pa
 
 async def test_people_at_once_get_their_own_accounts(sonar: Sql, directory: Directory) -> None:
     """Also when some of them go away meanwhile."""
-    for number in range(20):
-        await add(sonar, number, f"jo{number}", (f"jo{number}@acme.example", "contact"))
+    rows = [
+        row(number, f"jo{number}", (f"jo{number}@acme.example", "contact")) for number in range(20)
+    ]
+    await sonar.execute(*itertools.chain(*rows))
 
     async def ask(number: int) -> None:
         task = asyncio.ensure_future(directory.by_email(Email.parse(f"jo{number}@acme.example")))
