@@ -11,8 +11,7 @@ from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn
 from gateway.email import Email
 from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher
 from gateway.policy.model import Policies
-from gateway.policy.parse import parse_policies
-from gateway.policy.store import read_folder
+from gateway.policy.store import PolicyStore
 from gateway.reasons import Reason
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -76,11 +75,9 @@ def test_every_outcome_of_a_decision_has_somebody() -> None:
 
 @pytest.fixture
 def policies() -> Policies:
-    files = read_folder(POLICIES)
-    assert not isinstance(files, tuple)
-    parsed = parse_policies(files, {"google": "google", "microsoft": "microsoft"})
-    assert isinstance(parsed, Policies)
-    return parsed
+    store = PolicyStore(POLICIES, {"google": "google", "microsoft": "microsoft"})
+    store.load()
+    return store.current
 
 
 def key_of(person: Person) -> IdentityKey:
