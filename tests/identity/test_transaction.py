@@ -178,6 +178,16 @@ def test_another_gateways_cookie_is_unknown(transactions: Transactions, tmp_path
     assert reason(transactions.of_state(begun.state, cookies, NOW)) == UNKNOWN
 
 
+def test_where_it_led_is_known_beyond_its_time(transactions: Transactions) -> None:
+    begun = transactions.begin("google", "/calls", NOW)
+    proven = transactions.prove(identity(StandardVoucher(True)), "/fax", Reason.NO_ACCOUNT, NOW)
+    cookies = jar(transactions.keep(begun), transactions.keep(proven))
+    assert transactions.led_to(begun.id, cookies) == "/calls"
+    assert transactions.led_to(proven.id, cookies) == "/fax"
+    assert transactions.led_to(begun.id, {}) is None
+    assert transactions.led_to("../" + begun.id, cookies) is None
+
+
 def kept(transactions: Transactions, count: int) -> tuple[list[Transaction], dict[str, str]]:
     begun = [transactions.begin("google", "/", NOW + at) for at in range(count)]
     return begun, jar(*(transactions.keep(entry) for entry in begun))
