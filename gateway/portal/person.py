@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.identity.claims import Identity, Refused
-from gateway.identity.transaction import LIFETIME, Proven
+from gateway.identity.transaction import Proven
 from gateway.portal.pages import link_to, see_other
 from gateway.portal.refusals import refused_transaction
-from gateway.portal.visit import Visit, add_cookie, signed_in
+from gateway.portal.visit import Visit, add_cookie, claim, signed_in
 from gateway.reasons import Reason
 from gateway.session.model import Session
 
@@ -72,10 +72,8 @@ async def who_is_there(visit: Visit) -> Person | web.Response:
 
 
 async def spend(visit: Visit, person: Person) -> bool:
-    """Use up a transaction: one sign-in each, however often its form is sent (replay)."""
-    if isinstance(person.came, Session):
-        return True
-    return await visit.parts.store.claim(f"tx:{person.came.id}", LIFETIME)
+    """Use up the transaction of somebody on the way in; a session's forms may be sent again."""
+    return isinstance(person.came, Session) or await claim(visit, person.came.id)
 
 
 def leave(visit: Visit, person: Person, response: web.Response) -> web.Response:

@@ -54,18 +54,25 @@ async def prove(
     )
     for name, limit in limits:
         if await visit.parts.store.count(name, visit.parts.config.passwords.window) > limit:
-            return _refused(visit, Reason.PASSWORD_THROTTLED)
+            return _refused(visit, Reason.PASSWORD_THROTTLED, meant)
     account = await visit.parts.directory.verify(username, password)
     if account is None:
-        return _refused(visit, Reason.PASSWORD_WRONG)
+        return _refused(visit, Reason.PASSWORD_WRONG, meant)
     await visit.parts.store.forget(account_name)
     if not account.active:
-        return _refused(visit, Reason.ACCOUNT_INACTIVE)
+        return _refused(visit, Reason.ACCOUNT_INACTIVE, meant)
     return account
 
 
-def _refused(visit: Visit, reason: Reason) -> Reason:
-    log.info(str(reason), reason=reason, address=visit.address, request_id=visit.request_id)
+def _refused(visit: Visit, reason: Reason, meant: Account | None) -> Reason:
+    """Logged without what was typed: people type passwords into the wrong field."""
+    log.info(
+        "password_refused",
+        reason=reason,
+        account_id=meant.id if meant else None,
+        address=visit.address,
+        request_id=visit.request_id,
+    )
     return reason
 
 

@@ -113,7 +113,9 @@ def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
 
 
 def _once_more(visit: Visit, next_path: str) -> str:
-    """The page itself where it can be asked for again; a callback's code is spent."""
-    asked = visit.request
-    repeatable = asked.method in {"GET", "HEAD"} and not asked.path.startswith("/sso/callback/")
-    return asked.path_qs if repeatable else link_to("/sso/login", next=next_path)
+    """The page to ask for again: itself, but a callback's code is spent, and two forms of the
+    settings have no page of their own."""
+    path = visit.request.path
+    if path.startswith("/sso/callback/"):
+        return link_to("/sso/login", next=next_path)
+    return "/sso/settings" if path.startswith("/sso/settings/") else visit.request.path_qs

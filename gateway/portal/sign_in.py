@@ -7,7 +7,7 @@ from gateway.account.resolution import Choose, Prove, Refuse, SignIn
 from gateway.errors import Unavailable
 from gateway.identity.claims import Identity, Refused
 from gateway.identity.provider import ProviderClient
-from gateway.identity.transaction import LIFETIME, Transaction
+from gateway.identity.transaction import Transaction
 from gateway.portal.candidates import decide, stand
 from gateway.portal.completion import complete
 from gateway.portal.pages import (
@@ -25,7 +25,7 @@ from gateway.portal.refusals import (
     refused_transaction,
     used_transaction,
 )
-from gateway.portal.visit import Visit, add_cookie, signed_in
+from gateway.portal.visit import Visit, add_cookie, claim, signed_in
 from gateway.reasons import Reason
 
 
@@ -77,7 +77,7 @@ async def callback(visit: Visit) -> web.Response:
     if isinstance(transaction, Refused):
         entry_id = (visit.query("state") or "").partition(".")[0]
         return refused_transaction(visit, transaction, entry_id)
-    if not await visit.parts.store.claim(f"tx:{transaction.id}", LIFETIME):
+    if not await claim(visit, transaction.id):
         return used_transaction(visit, transaction.next)
     try:
         response = await _answered(visit, provider, transaction)

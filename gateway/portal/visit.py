@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.identity.next_path import safe_next
+from gateway.identity.transaction import LIFETIME
 from gateway.policy.model import Policies
 from gateway.portal.forms import Fields, Unreadable, read_form
 from gateway.portal.parts import PORTAL, Portal
 from gateway.session.cookie import CookieNames, expire_cookie
 from gateway.session.live import Live
+
+# Longer than a transaction opens, whatever our machines' clocks make of its age.
+_CLAIMED_FOR = 2 * LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,12 @@ async def signed_in(visit: Visit) -> Live | None:
     if visit.policies.refusal(live.session.identity.email, identity.provider) is not None:
         return None
     return live
+
+
+async def claim(visit: Visit, transaction_id: str) -> bool:
+    """Use up a transaction: True once, however often, from wherever, its answer or its form is
+    sent (replay). Raises SessionsUnavailable."""
+    return await visit.parts.store.claim(f"tx:{transaction_id}", _CLAIMED_FOR)
 
 
 def sign_off(visit: Visit, response: web.StreamResponse) -> None:

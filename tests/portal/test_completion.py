@@ -1,0 +1,154 @@
+"""Where a sign-in becomes a session: always a new one, alone in its browser."""
+
+import sqlite3
+
+from structlog.testing import capture_logs
+
+from tests.journeys.browser import Browser
+from tests.portal.world import PASSWORDS, World
+
+
+async def test_a_planted_session_is_not_taken_over(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    """Session fixation: the attacker's own cookie, planted in the victim's browser."""
+    await world.arrive(other_browser, "google", "alex")
+    planted = other_browser.cookies()["sonar_sso"]
+    browser.jar.update_cookies({"sonar_sso": planted})
+
+    await world.arrive(browser, "google", "jo")
+
+    assert browser.cookies()["sonar_sso"] != planted
+    assert list(await world.live()) == ["1001"]
+    status, _, _ = await other_browser.request("GET", "/sso/me")
+    assert status == 401, "the session that the browser came with has ended"
+
+
+async def test_a_second_sign_in_in_one_browser_leaves_one_session(
+    world: World, browser: Browser
+) -> None:
+    await world.arrive(browser, "google", "jo")
+    await world.arrive(browser, "google", "alex")
+
+    assert [session.account.id for session in await world.store.all()] == ["1013"]
+
+
+async def test_a_made_up_cookie_does_not_disturb_a_sign_in(world: World, browser: Browser) -> None:
+    browser.jar.update_cookies({"sonar_sso": "made.up.value"})
+
+    assert (await world.arrive(browser, "google", "jo")).text == "Sonar /"
+
+
+async def test_sonars_own_cookies_are_expired_at_sign_in(world: World, browser: Browser) -> None:
+    page = await browser.open("/sso/login/google")
+    form = page.form("Jo March")
+    _, headers, _ = await browser.request("POST", page.url, data=form.fields | {"person": "jo"})
+    status, headers, _ = await browser.request("GET", headers["Location"])
+
+    assert status == 303
+    cookies = headers.getall("Set-Cookie")  # type: ignore[attr-defined]
+    assert any(cookie.startswith("SONARSESSID=; Path=/; Max-Age=0") for cookie in cookies)
+    (own,) = [
+        cookie
+        for cookie in cookies
+        if cookie.startswith("sonar_sso=") and "Max-Age=0" not in cookie
+    ]
+    assert "HttpOnly" in own
+    assert "SameSite=Lax" in own
+    assert cookies.index(own) > max(
+        index for index, cookie in enumerate(cookies) if cookie.startswith("sonar_sso=;")
+    )
+
+
+async def test_nothing_secret_is_logged(world: World, browser: Browser) -> None:
+    with capture_logs() as logs:
+        page = await browser.open("/sso/login/google?next=/calls")
+        pending = set(browser.cookies().values())
+        page = await world.pick(browser, page, "nora")
+        pending |= set(browser.cookies().values())
+        page = await browser.press(
+            page, "Connect and sign in", username="nlindqvist", password="guess-1234"
+        )
+        await browser.press(
+            page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
+        )
+        pending |= set(browser.cookies().values())
+        await browser.press(await browser.open("/sso/logout"), "Sign out")
+
+    written = str(logs)
+    for secret in (*pending, "guess-1234", PASSWORDS["nlindqvist"]):
+        assert secret not in written
+    assert [entry["event"] for entry in logs] == [
+        "password_refused",
+        "link_added",
+        "sign_in",
+        "signed_out",
+    ]
+    signed_in = logs[2]
+    assert signed_in["reason"] == "proved"
+    assert signed_in["provider"] == "google"
+    assert signed_in["account_id"] == "1005"
+    assert signed_in["domain"] == "acme.example"
+
+
+async def test_a_refusal_tells_operators_why(world: World, browser: Browser) -> None:
+    with capture_logs() as logs:
+        await world.arrive(browser, "google", "blake")
+
+    (entry,) = logs
+    assert entry["event"] == "sign_in_refused"
+    assert entry["reason"] == "blocked_user"
+    assert entry["email"] == "blake@acme.example"
+    assert any("blocked_user" in step for step in entry["trail"])
+
+
+async def test_links_that_cannot_be_read_stop_the_sign_in_not_the_password(
+    world: World, browser: Browser
+) -> None:
+    change(world, "links.db", "ALTER TABLE links RENAME TO gone")
+
+    page = await world.arrive(browser, "google", "jo", "/calls")
+
+    assert page.status == 503
+    assert "links_unavailable" in page.text
+    assert page.link("Sonar password").endswith("/login?return_to=%2Fcalls")
+    assert page.link("Try again").endswith("/sso/login?next=%2Fcalls")
+    assert await world.live() == {}
+
+
+async def test_a_failed_link_can_be_tried_again(world: World, browser: Browser) -> None:
+    page = await world.arrive(browser, "google", "nora", "/calls")
+    change(world, "links.db", "ALTER TABLE preferences RENAME TO gone")
+
+    failed = await browser.press(
+        page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
+    )
+    change(world, "links.db", "ALTER TABLE gone RENAME TO preferences")
+
+    assert failed.status == 503
+    page = await browser.click(failed, "Try again")
+    done = await browser.press(
+        page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
+    )
+    assert done.text == "Sonar /calls"
+
+
+async def test_sessions_that_cannot_be_kept_stop_the_sign_in(
+    world: World, browser: Browser
+) -> None:
+    page = await browser.open("/sso/login/google?next=/calls")
+    change(world, "sessions.db", "ALTER TABLE sessions RENAME TO gone")
+
+    page = await world.pick(browser, page, "jo")
+
+    assert page.status == 503
+    assert "sessions_unavailable" in page.text
+    assert browser.cookies() == {}
+
+
+def change(world: World, file: str, statement: str) -> None:
+    """Break one of the gateway's own databases, or mend it."""
+    database = sqlite3.connect(world.sonar.parent / file)
+    database.execute(statement)
+    database.commit()
+    database.close()
