@@ -1,9 +1,11 @@
 """Which Sonar account is that?
 
-model.py        Account, Address: what Sonar knows about somebody; Link, Standing
+model.py        Account, Address: what Sonar knows about somebody; Link: what a person proved
 resolution.py   pure: resolve(identity, policy, matches, links, removed, preference)
+facts.py        everything resolve() wants to know, fetched: the one way to a decision
 directory/      where accounts are looked up and passwords verified (sql, file); read-only
-passwords.py    password hashes of every scheme Sonar has had, off the event loop
+passwords.py    password hashes off the event loop, a few at a time; hashes.py compares them
 links.py        what the gateway itself stores: links, removals, preferences, pins
-migrations/     the schema of links.py, by Alembic
+tables.py       its tables; migrations/ brings a database to them, by Alembic
+database.py     how both databases are reached, with time limits and one kind of exception
 """
