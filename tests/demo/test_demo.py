@@ -69,12 +69,14 @@ async def test_runs_signs_in_and_stops(tmp_path: Path) -> None:
 
 
 async def look_around(url: str) -> None:
-    """As a password user: the sign-in page has the buttons, the deep link is kept."""
+    """As a password user: asked to sign in, with buttons also on Sonar's own page, then in."""
     jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(cookie_jar=jar) as browser:
-        page = await (await browser.get(f"{url}/voicemail?page=2")).text()
-        assert "Google" in page
-        assert "Microsoft" in page
+    navigating = {"Accept": "text/html,application/xhtml+xml"}
+    async with aiohttp.ClientSession(cookie_jar=jar, headers=navigating) as browser:
+        for path in ("/voicemail?page=2", "/login?return_to=%2Fvoicemail"):
+            page = await (await browser.get(f"{url}{path}")).text()
+            assert "/sso/login/google" in page
+            assert "/sso/login/microsoft" in page
         form = {"username": "jmarch", "password": "march-hare", "return_to": "/voicemail?page=2"}
         answer = await browser.post(f"{url}/login", data=form)
         assert str(answer.url) == f"{url}/voicemail?page=2"
