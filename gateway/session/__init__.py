@@ -1,10 +1,17 @@
 """Is this browser signed in?
 
-model.py      Session: one signed-in browser, and when it ends; pure
-cookie.py     the session cookie: opaque random id + MAC
-keys.py       the keys of cookies, seals and assertions, with ids
-seal.py       authenticated encryption for what a browser carries for us
-assertion.py  the ES256 identity assertion upstream verifies, and the JWKS
-live.py       Sessions: the per-process cache between the edge and the store
-store/        SessionStore, and its two implementations: embedded (SQLite) and Redis
+model.py             Session: one signed-in browser, and when it ends; pure
+live.py              Sessions: what edge and portal call; begins, finds and ends sessions
+entry.py             Live: one session in this process's memory; its headers, its sealed cookies
+cache.py, known.py   which of them there are, and how sure this process is of each
+store/               SessionStore, and its two implementations: embedded (SQLite) and Redis
+
+keys.py              the keys of cookies, seals and assertions, with ids
+cookie.py            names, attributes, and the session cookie: opaque random id + MAC
+seal.py              authenticated encryption for what a browser carries for us
+assertion.py         the ES256 identity assertion upstream verifies, and the JWKS
+identity_headers.py  the header lines with which upstream is told
+
+A look-up runs  cookie -> cache -> (known -> store), and an ending comes back the other way: the
+store tells every process, which drops its entry and closes the session's tunnels.
 """

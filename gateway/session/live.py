@@ -222,18 +222,25 @@ class Sessions:
                 return
 
     async def _close_ended(self, now: float) -> None:
-        """Sessions with tunnels that are past their time or doubted: the store confirms them, or
-        they end."""
-        for live in self._cache.all():
-            if not live.closers or (live.doubted is None and now < live.ends):
-                continue
-            key = live.session.key
-            try:
-                confirmed = await self._known.confirmed(key)
-            except SessionsUnavailable:
-                confirmed = self._known.in_grace(key, now)
-            if confirmed is None:
-                self._known.heard(key)
+        """Sessions past their time or doubted: those with tunnels are confirmed by the store, or
+        end; the others leave the memory when past their time, and are asked for if they return."""
+        for part in self._cache.parts():
+            questionable = [live for live in part if live.doubted is not None or now >= live.ends]
+            await asyncio.gather(*(self._settle(live, now) for live in questionable))
+            await asyncio.sleep(0)
+
+    async def _settle(self, live: Live, now: float) -> None:
+        key = live.session.key
+        if not live.closers:
+            if now >= live.ends:
+                self._cache.forget(live)
+            return
+        try:
+            confirmed = await self._known.confirmed(key)
+        except SessionsUnavailable:
+            confirmed = self._known.in_grace(key, now)
+        if confirmed is None:
+            self._known.heard(key)
 
     def _live(self, session: Session) -> Live:
         return Live(session, self._lines, self._sealer)

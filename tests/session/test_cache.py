@@ -76,3 +76,21 @@ def test_nothing_keeps_a_forgotten_session_alive(keys: KeyRing) -> None:
     del live
     gc.collect()
     assert cache.find(key) is None
+
+
+def test_parts_are_everything_once(keys: KeyRing) -> None:
+    cache, lives = Cache(), [live_of(keys) for _ in range(1100)]
+    for number, live in enumerate(lives):
+        cache.keep(str(number), live)
+    parts = list(cache.parts())
+    assert max(len(part) for part in parts) <= 500
+    assert [live for part in parts for live in part] == lives
+
+
+def test_forgotten_is_forgotten_unless_held(keys: KeyRing) -> None:
+    cache, live = Cache(), live_of(keys)
+    cache.keep("old", live)
+    cache.keep("new", live)
+    cache.forget(live)
+    assert (cache.get("old"), cache.get("new"), len(cache)) == (None, None, 0)
+    assert cache.find(live.session.key) is live

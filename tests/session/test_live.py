@@ -401,6 +401,21 @@ class TestExpiry:
         clock.pass_by(seconds)
         await until(lambda: closed, within=1.0)
 
+    async def test_leaves_the_memory_although_nobody_asks(
+        self, store: CountedStore, keys: KeyRing, clock: Clock
+    ) -> None:
+        cache = Cache()
+        sessions = sessions_on(store, keys, clock, cache=cache)
+        await sessions.start()
+        await sign_in(sessions, clock)
+        clock.pass_by(1800)
+        later, _ = await sign_in(sessions, clock)
+        clock.pass_by(1801)
+        await until(lambda: len(cache) == 1)
+        assert isinstance(sessions.peek(later, clock()), Live)
+        assert store.loads == []
+        await sessions.stop()
+
     async def test_leaves_a_busy_tunnel_open(
         self, store: CountedStore, sessions: Sessions, clock: Clock
     ) -> None:

@@ -1,7 +1,9 @@
 """Where sessions are kept: one narrow interface, two implementations, one contract suite.
 
-embedded.py   SQLite in a file: one machine, survives a restart
-redis.py      Redis or Valkey: several machines
+embedded.py   SQLite in a file (database.py): one machine, survives a restart
+redis.py      Redis or Valkey: several machines; redis_news.py hears of endings
+codec.py      a session as JSON and back
+choose.py     which of them config.yaml asks for
 """
 
 from collections.abc import Callable
@@ -45,4 +47,5 @@ class SessionStore(Protocol):
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
-        news may have been missed, so that caches must ask again."""
+        news may have been missed, so that caches must ask again. While the news cannot be heard,
+        `lost()` comes again and again: what was confirmed in between is in doubt, too."""
