@@ -49,3 +49,16 @@ async def gather(
         frozenset(await links.removed_of(identity.key)),
         await links.preference_of(identity.key),
     )
+
+
+async def pin_first(identity: Identity, policy: Policy | None, links: LinkStore) -> None:
+    """Pin the email to this identity if it is the first one seen with it; before `gather`.
+
+    Only an identity whose email is vouched for: else somebody with a tenant of their own could
+    claim another's address first, and shut its owner out of the match. Raises `LinksUnavailable`.
+    """
+    email = identity.email
+    if email is None or policy is None or policy.refusal(email, identity.provider) is not None:
+        return
+    if policy.vouches(identity):
+        await links.pin(identity.provider, email, identity.key)
