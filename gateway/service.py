@@ -9,6 +9,7 @@ directory, a provider) does not: password users must be served when a neighbour 
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import structlog
@@ -28,7 +29,7 @@ from gateway.operate.management import OK, Readiness, make_management
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
-from gateway.portal.app import make_portal
+from gateway.portal.app import SERVER, make_portal
 from gateway.portal.parts import Portal
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
@@ -158,7 +159,7 @@ class Service:
             sealer=self._sealer,
             jwks=self._jwks,
         )
-        runner = await self._run(make_portal(portal))
+        runner = await self._run(make_portal(portal), **SERVER)
         path = str(Path(folder) / "portal.sock")
         await web.UnixSite(runner, path).start()
         return path
@@ -170,12 +171,13 @@ class Service:
         except OSError as error:
             raise _cannot_listen("server.management", address, error) from error
 
-    async def _run(self, app: web.Application) -> web.AppRunner:
+    async def _run(self, app: web.Application, **options: Any) -> web.AppRunner:
         runner = web.AppRunner(
             app,
             access_log=None,
             keepalive_timeout=_PORTAL_KEEPALIVE,
             shutdown_timeout=_PORTAL_DRAIN,
+            **options,
         )
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)

@@ -20,8 +20,7 @@ from gateway.edge.inject import Injected, Injection, inject
 from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
-from gateway.policy.parse import parse_policies
-from gateway.policy.store import read_folder
+from gateway.policy.store import read_policies
 from gateway.session.keys import KeyRing
 from gateway.session.store.choose import store_for
 
@@ -82,8 +81,7 @@ async def _config(config: Config) -> Lines:
 
 async def _policies(config: Config) -> Lines:
     kinds = {name: provider.kind for name, provider in config.providers.items()}
-    files = read_folder(config.policies)
-    policies = files if isinstance(files, tuple) else parse_policies(files, kinds)
+    policies = read_policies(config.policies, kinds)
     if isinstance(policies, tuple):
         return tuple(Line("FAIL", "policies", str(problem)) for problem in policies)
     distinct = sorted({policy.domain: policy for policy in policies.by_domain.values()}.items())

@@ -1,0 +1,88 @@
+"""What worked before the gateway works as before: passwords, public pages, Sonar's own pages."""
+
+from tests.journeys.world import World
+
+
+async def test_password_user_passes_untouched(world: World) -> None:
+    async with world.browser() as browser:
+        page = await world.password(browser, "jmarch", "march-hare")
+        assert "Signed in as <strong>Jo March</strong>" in page.text
+        value = browser.cookies()["SONARSESSID"]
+        assert "sealed" not in value
+        page = await browser.open("/voicemail")
+        assert page.status == 200
+        page = await browser.click(page, "Sign out")
+        assert (await browser.open("/voicemail")).path == "/sso/login"
+
+
+async def test_sonars_sign_in_page_has_the_buttons_and_keeps_the_way_back(world: World) -> None:
+    async with world.browser() as browser:
+        page = await browser.open("/login?return_to=/voicemail%3Ffolder%3Dnew")
+        assert "Sign in to Sonar" in page.text
+        page = await browser.click(page, "Google")
+        page = await world.pick(browser, page, "jo")
+        assert page.url == f"{world.origin}/voicemail?folder=new"
+
+
+async def test_way_to_the_password_keeps_the_deep_link(world: World) -> None:
+    async with world.browser() as browser:
+        page = await browser.open("/calls?page=2")
+        page = await browser.click(page, "Sonar password")
+        assert page.path == "/login"
+        page = await browser.press(page, "Sign in", username="jmarch", password="march-hare")
+        assert page.url == f"{world.origin}/calls?page=2"
+
+
+async def test_public_files_need_nobody(world: World) -> None:
+    async with world.browser() as browser:
+        status, _headers, text = await browser.request("GET", "/static/sonar.css")
+        assert (status, "body" in text) == (200, True)
+
+
+async def test_api_gets_401_and_no_redirect(world: World) -> None:
+    async with world.browser() as browser:
+        for headers in (
+            {"Accept": "application/json"},
+            {"X-Requested-With": "XMLHttpRequest", "Accept": "text/html"},
+            {"Sec-Fetch-Mode": "cors", "Accept": "*/*"},
+        ):
+            status, reply, text = await browser.request("GET", "/api/v1/calls", headers=headers)
+            assert (status, reply.get("Location")) == (401, None)
+            assert "not_signed_in" in text
+
+
+async def test_legacy_session_born_under_sso_dies_with_it(world: World) -> None:
+    async with world.browser() as browser:
+        await world.google(browser, "jo")
+        sealed = browser.cookies()["SONARSESSID"]
+        page = await browser.open("/sso/logout")
+        await browser.press(page, "Sign out")
+        assert "SONARSESSID" not in browser.cookies()
+        status, _headers, _text = await browser.request(
+            "GET", "/api/v1/me", headers={"Cookie": f"SONARSESSID={sealed}"}
+        )
+        assert status == 401
+
+
+async def test_sonars_own_sign_out_ends_the_gateway_session(world: World) -> None:
+    async with world.browser() as browser:
+        page = await world.google(browser, "jo", "/voicemail")
+        cookies = browser.cookies()
+        await browser.click(page, "Sign out")
+        assert (await browser.open("/voicemail")).path == "/sso/login"
+        header = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        status, _headers, _text = await browser.request(
+            "GET", "/api/v1/me", headers={"Cookie": header}
+        )
+        assert status == 401
+
+
+async def test_voicemail_goes_up_and_comes_down(world: World) -> None:
+    async with world.browser() as browser:
+        page = await world.google(browser, "jo", "/voicemail")
+        link = page.link("audio") if "audio" in page.text else page.url
+        status, headers, _text = await browser.request(
+            "GET", "/voicemail", headers={"Accept": "text/html"}
+        )
+        assert (status, link.startswith(world.origin)) == (200, True)
+        assert headers.get("X-Sonar-Assertion") is None

@@ -1,0 +1,260 @@
+"""A whole system for one journey: a gateway process, a stand-in Sonar, npm's oidc-provider.
+
+Everything talks over real sockets, and the gateway is the process that production runs. Google is
+played by oidc-provider, which nobody here wrote; Microsoft by our stand-in, because no other
+provider has a templated issuer. Sonar's accounts and the policies are the demonstration's.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import yaml
+from aiohttp import web
+
+from demo.people import PEOPLE
+from demo.providers.app import make_app
+from demo.providers.standin import Client, StandIn, make_stand_in
+from demo.sonar.app import SonarConfig, make_sonar
+from demo.sonar.assertion import GatewayTrust
+from gateway.account.links import LinkStore
+from gateway.account.migrations import migrate
+from gateway.secret import Secret
+from tests.journeys.browser import Browser, Page
+from tests.servers.node import OidcProvider
+
+ROOT = Path(__file__).parent.parent.parent
+# A busy machine takes a second to start the gateway; this only bounds one that hangs.
+PATIENCE = 30.0
+
+
+@dataclass
+class World:
+    """`origin` is what browsers type. `folder` has config.yaml, policies/ and var/."""
+
+    origin: str
+    management: str
+    folder: Path
+    standin: StandIn
+    links: LinkStore
+    sonar: web.AppRunner
+    environment: Mapping[str, str]
+    process: asyncio.subprocess.Process | None = None
+    heard: list[str] = field(default_factory=list)
+
+    def browser(self) -> Browser:
+        return Browser(self.origin)
+
+    async def google(self, browser: Browser, person_id: str, next_path: str = "/") -> Page:
+        """Sign in with Google as `person_id`, as far as it goes by itself."""
+        page = await browser.open(f"/sso/login?switch=1&next={next_path}")
+        page = await browser.click(page, "Google")
+        return await self.pick(browser, page, person_id)
+
+    async def microsoft(self, browser: Browser, person_id: str, next_path: str = "/") -> Page:
+        page = await browser.open(f"/sso/login?switch=1&next={next_path}")
+        page = await browser.click(page, "Microsoft")
+        return await self.pick(browser, page, person_id)
+
+    async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
+        """Be `person_id` on a provider's page."""
+        person = next(person for person in PEOPLE if person.id == person_id)
+        return await browser.press(page, person.name)
+
+    async def password(self, browser: Browser, username: str, password: str) -> Page:
+        """Sign in the old way, on Sonar's own page."""
+        page = await browser.open("/login")
+        return await browser.press(page, "Sign in", username=username, password=password)
+
+    async def start(self) -> None:
+        log = (self.folder / "gateway.log").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        await until(self.is_ready, self.said)
+
+    async def stop(self) -> int:
+        """SIGTERM, as Kubernetes does; the exit code."""
+        if self.process is None:
+            return 0
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+            raise AssertionError(f"the gateway did not stop:\n{self.said()}") from None
+
+    async def is_ready(self) -> bool:
+        if self.process is not None and self.process.returncode is not None:
+            raise AssertionError(f"the gateway ended:\n{self.said()}")
+        try:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"{self.management}/readyz") as reply,
+            ):
+                return reply.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def metrics(self) -> str:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{self.management}/metrics") as reply,
+        ):
+            return await reply.text()
+
+    def said(self) -> str:
+        """Everything the gateway logged."""
+        return (self.folder / "gateway.log").read_text(errors="replace")
+
+    def policy(self, name: str, **changes: object) -> None:
+        """Change keys of one policy file, as an operator would, in one step."""
+        path = self.folder / "policies" / f"{name}.yaml"
+        content = yaml.safe_load(path.read_text()) if path.exists() else {}
+        # `sso: on` is a word in a policy and a boolean to this YAML reader.
+        content["sso"] = {True: "on", False: "off"}.get(content["sso"], content["sso"])
+        unfinished = path.with_suffix(".new")
+        unfinished.write_text(yaml.safe_dump({**content, **changes}))
+        unfinished.rename(path)
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]],
+    why: Callable[[], str] = lambda: "",
+    seconds: float = PATIENCE,
+) -> None:
+    """Wait until `condition` holds; fail with `why()` when it does not within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await condition():  # noqa: ASYNC110 - it is another process that changes
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"not within {seconds} s\n{why()}") from None
+
+
+@asynccontextmanager
+async def a_world(folder: Path, google: OidcProvider, **changes: object) -> AsyncIterator[World]:
+    """Start everything in `folder`; `changes` are sections of config.yaml to replace."""
+    async with AsyncExitStack() as closing:
+        gateway_port, management_port = _free_port(), _free_port()
+        origin = f"http://localhost:{gateway_port}"
+        standin_base = await _standin_site(closing, origin)
+        standin = standin_base[1]
+        sonar, sonar_url = await _sonar(closing, folder, origin)
+        client = google.register(f"{origin}/sso/callback/google")
+        config = _config(origin, management_port, sonar_url, folder)
+        config["providers"] = {
+            "google": {
+                "client_id": client.client_id,
+                "client_secret": "env:GOOGLE_CLIENT_SECRET",
+                "discovery_url": google.discovery_url,
+            },
+            "microsoft": {
+                "client_id": "microsoft-client",
+                "client_secret": "microsoft-secret",
+                "discovery_url": f"{standin_base[0]}/microsoft/organizations/v2.0"
+                "/.well-known/openid-configuration",
+            },
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
+        (folder / "policies").mkdir()
+        for policy in (ROOT / "policies").glob("*.yaml"):
+            (folder / "policies" / policy.name).write_bytes(policy.read_bytes())
+        database = Secret(f"sqlite:///{folder}/var/gateway.db")
+        await migrate(database)
+        links = LinkStore(database)
+        await links.open()
+        closing.push_async_callback(links.close)
+        world = World(
+            origin,
+            f"http://127.0.0.1:{management_port}",
+            folder,
+            standin,
+            links,
+            sonar,
+            {"GOOGLE_CLIENT_SECRET": client.client_secret},
+        )
+        closing.push_async_callback(world.stop)
+        await world.start()
+        yield world
+
+
+def _config(origin: str, management: int, sonar: str, folder: Path) -> dict[str, object]:
+    return {
+        "server": {
+            "public_url": origin,
+            "listen": f"127.0.0.1:{origin.rpartition(':')[2]}",
+            "management": f"127.0.0.1:{management}",
+            "drain": "3s",
+        },
+        "upstream": {
+            "url": sonar,
+            "public_paths": ["/static/**", "/favicon.ico"],
+            "login_buttons": {"selector": "form", "place": "after"},
+            "profile_section": {"selector": "#change-account-security", "place": "append"},
+        },
+        "directory": {"kind": "sql", "url": f"sqlite:///{folder}/var/sonar.db"},
+        "links": {"database": f"sqlite:///{folder}/var/gateway.db"},
+        "passwords": {"attempts": 5, "window": "15m"},
+        "log": {"format": "json", "access": str(folder / "access.log")},
+    }
+
+
+async def _standin_site(closing: AsyncExitStack, origin: str) -> tuple[str, StandIn]:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    base = f"http://localhost:{listening.getsockname()[1]}"
+    microsoft = Client(
+        "microsoft-client", "microsoft-secret", (f"{origin}/sso/callback/microsoft",)
+    )
+    standin = make_stand_in(base, Client("", "", ()), microsoft)
+    await _serve(closing, make_app(standin), listening)
+    return base, standin
+
+
+async def _sonar(closing: AsyncExitStack, folder: Path, origin: str) -> tuple[web.AppRunner, str]:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    trust = GatewayTrust(issuer=origin, audience="sonar", jwks_url=f"{origin}/sso/jwks.json")
+    app = make_sonar(
+        SonarConfig(
+            folder / "var" / "sonar.db", folder / "var" / "recordings", trust, calls_every=0.05
+        )
+    )
+    runner = await _serve(closing, app, listening)
+    return runner, f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def _serve(
+    closing: AsyncExitStack, app: web.Application, listening: socket.socket
+) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    closing.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, listening).start()
+    return runner
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
