@@ -21,3 +21,5 @@ A request runs  client -> head -> session -> decision -> (headers -> upstream) |
 and a sign-in   sign_in -> provider -> claims -> directory/links -> resolution -> session.
 Neither ever calls back.
 """
+
+__version__ = "0.1.0"

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gateway import __version__
 from gateway.config import Config, load_config
 from gateway.email import Email, InvalidEmail
 from gateway.errors import ConfigError, GatewayError
@@ -46,7 +47,7 @@ class Commands(click.Group):
     show_envvar=True,
     help="The configuration file.",
 )
-@click.version_option(package_name="sonar-gateway")
+@click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context, config_file: Path) -> None:
     """Single sign-on with Google and Microsoft in front of a legacy Sonar portal."""

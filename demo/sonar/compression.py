@@ -2,7 +2,7 @@
 
 import gzip
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 from aiohttp import web
 from aiohttp.typedefs import Handler
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -153,6 +153,8 @@ def refusal(
 
 # What a refusal is in HTTP; what is not named here is 403: understood, and refused.
 STATUS: Mapping[Reason, int] = {
+    Reason.NOT_SIGNED_IN: 401,
+    Reason.SESSION_EXPIRED: 401,
     Reason.PROVIDER_UNKNOWN: 404,
     Reason.NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,

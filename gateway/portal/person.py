@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.identity.claims import Identity, Refused
 from gateway.identity.transaction import Proven
-from gateway.portal.pages import link_to, see_other
+from gateway.portal.pages import link_to, refusal, see_other, start_over
 from gateway.portal.refusals import refused_transaction
 from gateway.portal.visit import Visit, add_cookie, claim, signed_in
 from gateway.reasons import Reason
@@ -57,7 +57,7 @@ def session_binding(key: str) -> str:
 
 async def who_is_there(visit: Visit) -> Person | web.Response:
     """Who asks for this page, or the answer when nobody may: a page that says why, or, for
-    somebody who is simply not signed in, the way to the sign-in page and back."""
+    somebody who opens it without being signed in, the way to the sign-in page and back."""
     transaction = visit.query("tx")
     if transaction is not None:
         proven = visit.parts.transactions.proven(transaction, visit.request.cookies, visit.now)
@@ -66,9 +66,16 @@ async def who_is_there(visit: Visit) -> Person | web.Response:
         return Person(proven.identity, proven.next, proven)
     live = await signed_in(visit)
     if live is None:
-        return see_other(link_to("/sso/login", next=visit.request.path_qs))
+        return not_signed_in(visit, visit.request.path_qs)
     visit.parts.sessions.touch(live, visit.now)
     return Person(live.session.identity, visit.next(), live.session)
+
+
+def not_signed_in(visit: Visit, page: str) -> web.Response:
+    """The sign-in page, and back to `page`; but a form is told that it was not taken."""
+    if visit.request.method == "POST":
+        return refusal(visit, Reason.SESSION_EXPIRED, start_over(page))
+    return see_other(link_to("/sso/login", next=page))
 
 
 async def spend(visit: Visit, person: Person) -> bool:

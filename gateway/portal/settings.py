@@ -23,7 +23,7 @@ from gateway.portal.pages import (
     see_other,
     token_for,
 )
-from gateway.portal.person import session_binding
+from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import prove
 from gateway.portal.refusals import refused_form, refused_identity
 from gateway.portal.visit import Visit, sign_off, signed_in
@@ -64,7 +64,7 @@ class Removed:
 async def show(visit: Visit) -> web.Response:
     session = await _session(visit)
     if session is None:
-        return _sign_in_first()
+        return not_signed_in(visit, PATH)
     return await _page(visit, session)
 
 
@@ -72,7 +72,7 @@ async def add(visit: Visit) -> web.Response:
     """Link one more account, or one that was removed, by its password."""
     session = await _session(visit)
     if session is None:
-        return _sign_in_first()
+        return not_signed_in(visit, PATH)
     fields = await visit.form(session_binding(session.key), "username", "password")
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, PATH)
@@ -92,7 +92,7 @@ async def remove(visit: Visit) -> web.Response:
     they opened. The password brings it back."""
     session = await _session(visit)
     if session is None:
-        return _sign_in_first()
+        return not_signed_in(visit, PATH)
     fields = await visit.form(session_binding(session.key), "account")
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, PATH)
@@ -127,10 +127,6 @@ async def _session(visit: Visit) -> Session | None:
         return None
     visit.parts.sessions.touch(live, visit.now)
     return live.session
-
-
-def _sign_in_first() -> web.Response:
-    return see_other(link_to("/sso/login", next=PATH))
 
 
 async def _page(

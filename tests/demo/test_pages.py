@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
-import brotli  # type: ignore[import-untyped]
+import brotli
 import pytest
 from aiohttp import WSCloseCode
 from aiohttp.test_utils import TestServer

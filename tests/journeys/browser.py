@@ -174,6 +174,12 @@ class Browser:
         async with self._http.request(method, url, allow_redirects=False, **options) as reply:  # type: ignore[arg-type]
             return reply.status, reply.headers, await reply.text()
 
+    def get(
+        self, address: str, headers: Mapping[str, str] | None = None
+    ) -> aiohttp.client._RequestContextManager:
+        """A reply to be read as bytes."""
+        return self._http.get(urljoin(self.origin, address), headers=headers)
+
     def websocket(self, address: str) -> aiohttp.client._WSRequestContextManager:
         return self._http.ws_connect(urljoin(self.origin, address))
 

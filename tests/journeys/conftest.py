@@ -10,7 +10,7 @@ from tests.journeys.world import World, a_world
 from tests.servers.node import OidcProvider
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(tmp_path: Path, oidc_provider: OidcProvider) -> AsyncIterator[World]:
     async with a_world(tmp_path, oidc_provider) as world:
         yield world

@@ -3,7 +3,11 @@
 import asyncio
 import json
 
+import pytest
+
 from tests.journeys.world import World, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_one_account_is_signed_in_and_lands_where_it_meant_to_go(world: World) -> None:
@@ -17,7 +21,7 @@ async def test_one_account_is_signed_in_and_lands_where_it_meant_to_go(world: Wo
         assert "Signed in as <strong>Jo March</strong>" in page.text
         status, _headers, text = await browser.request("GET", "/sso/me")
         me = json.loads(text)
-        assert (status, me["username"]) == (200, "jmarch")
+        assert (status, me["account"]["username"]) == (200, "jmarch")
 
 
 async def test_identity_reaches_sonar_only_by_assertion(world: World) -> None:
