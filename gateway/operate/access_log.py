@@ -14,14 +14,21 @@ import asyncio
 import os
 import queue
 import re
-import sys
 import threading
 import time
+from contextlib import suppress
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
 
+import structlog
+
 from gateway.operate.metrics import Counters
+
+_log = structlog.get_logger()
+
+_STDOUT = 1
+_NEWLINE = ord("\n")
 
 # One write of this size costs the thread as much as one of a single line.
 _FLUSH_BYTES = 64 * 1024
@@ -89,9 +96,10 @@ class AccessLog:
         self._counters = counters
         self._lines: list[bytes] = []
         self._size = 0
-        self._waiting: queue.Queue[tuple[bytes, int] | None] = queue.Queue(_WAITING_BUFFERS)
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(_WAITING_BUFFERS)
         self._fd = -1
-        self._reopen = threading.Event()
+        self._failing = False
+        self._moved = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._drain, name="access-log", daemon=True)
 
@@ -113,13 +121,16 @@ class AccessLog:
             return
         lines, self._lines, self._size = self._lines, [], 0
         try:
-            self._waiting.put_nowait((b"".join(lines), len(lines)))
+            self._waiting.put_nowait(b"".join(lines))
         except queue.Full:
             self._counters.access_log_behind += len(lines)
 
     def reopen(self) -> None:
-        """Open the file anew before the next write, after log rotation moved it (SIGHUP)."""
-        self._reopen.set()
+        """Open the file anew, after log rotation moved it away (SIGHUP)."""
+        self.flush()
+        self._moved.set()
+        with suppress(queue.Full):
+            self._waiting.put_nowait(b"")
 
     def close(self) -> None:
         """Write what is left and stop; gives up on a reader that does not read."""
@@ -138,31 +149,45 @@ class AccessLog:
 
     def _open(self) -> int:
         if self._path is None:
-            return os.dup(sys.stdout.fileno())
+            return os.dup(_STDOUT)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def _drain(self) -> None:
         """The writing thread: one buffer after the other until `close()`."""
-        while (buffer := self._waiting.get()) is not None:
-            text, lines = buffer
-            try:
-                self._refresh()
-                _write_all(self._fd, text)
-            except OSError:
-                # Full disk, closed pipe, folder gone: the next buffer tries again.
-                self._counters.access_log_failed += lines
+        torn = False
+        while (text := self._waiting.get()) is not None:
+            if self._moved.is_set():
+                self._follow()
+            # Half a line that a full disk has left behind ends here, so that it spoils one line of
+            # the log and not two.
+            buffer = b"\n" + text if torn else text
+            written = self._write(buffer)
+            lost = buffer.count(b"\n", written)
+            self._counters.access_log_failed += min(lost, text.count(b"\n"))
+            torn = buffer[written - 1] != _NEWLINE if written else torn
         os.close(self._fd)
 
-    def _refresh(self) -> None:
-        if self._path is None or not self._reopen.is_set():
+    def _write(self, buffer: bytes) -> int:
+        """Write as much as can be written; how many bytes. The next buffer tries again."""
+        rest = memoryview(buffer)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+            self._failing = False
+        except OSError as error:
+            # Once, not for each buffer of a disk that stays full for hours.
+            if not self._failing:
+                _log.error("access_log_failing", error=error.strerror)
+            self._failing = True
+        return len(buffer) - len(rest)
+
+    def _follow(self) -> None:
+        """Open the path again. The old file is better than none; the next SIGHUP tries again."""
+        self._moved.clear()
+        try:
+            fresh = self._open()
+        except OSError as error:
+            _log.error("access_log_not_reopened", error=error.strerror)
             return
-        self._reopen.clear()
-        fresh = self._open()
         os.close(self._fd)
         self._fd = fresh
-
-
-def _write_all(fd: int, text: bytes) -> None:
-    rest = memoryview(text)
-    while rest:
-        rest = rest[os.write(fd, rest) :]

@@ -27,7 +27,7 @@ _SECRET_WORDS = frozenset(
     """.split()
 )
 # `code` alone is an OAuth code, `status_code` is not.
-_SECRET_KEYS = frozenset({"code", "auth_code", "id_token_hint", "login_hint", "set_cookie"})
+_SECRET_KEYS = frozenset({"code", "auth_code"})
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 # Deeper than anything we log; a loop in the data ends here.
 _DEEPEST = 6
@@ -58,12 +58,7 @@ def configure_logging(
             foreign_pre_chain=before,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # Text, not structlog's dict of frames: that one shows local variables, secrets
-                # among them.
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer()
-                if form == "json"
-                else structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty()),
+                *_renderers(form, colors=handler.stream.isatty()),
             ],
         )
     )
@@ -73,6 +68,15 @@ def configure_logging(
     # aiohttp writes an access log line for each portal request with its query, where codes are;
     # the edge has already written ours.
     logging.getLogger("aiohttp.access").disabled = True
+
+
+def _renderers(form: Literal["json", "console"], *, colors: bool) -> list[Processor]:
+    # Tracebacks as plain text in both: structlog's other formats show local variables, secrets
+    # among them.
+    if form == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:

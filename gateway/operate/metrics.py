@@ -51,7 +51,7 @@ def _nobody() -> int:
 class Counters(Collector):
     """One process's counters. The edge adds to the attributes directly.
 
-    `requests` by kind and status class (2 for 2xx), every pair present. `rejected` by why a request
+    `requests` by kind and status class (2 for 2xx). `rejected` by why a request
     or a sign-in was refused. `sign_ins` by provider name and reason. `injections` by fragment name
     and outcome. `sessions_live` is asked at the scrape. Times are Unix seconds, 0.0 for never.
     """
@@ -75,7 +75,9 @@ class Counters(Collector):
     )
 
     def __init__(self) -> None:
-        self.requests = {(kind, status): 0 for kind in Kind for status in _STATUS_CLASSES}
+        # All there from the start, at 0, so that a rate over them is right from the first request.
+        self.requests: defaultdict[tuple[Kind, int], int] = defaultdict(int)
+        self.requests.update(((kind, status), 0) for kind in Kind for status in _STATUS_CLASSES)
         self.rejected: defaultdict[Reason, int] = defaultdict(int)
         self.upstream_errors: defaultdict[Reason, int] = defaultdict(int)
         self.sign_ins: defaultdict[tuple[str, Reason], int] = defaultdict(int)
@@ -135,7 +137,7 @@ class Counters(Collector):
             "Requests answered, by what became of them and status class",
             labels=("kind", "status"),
         )
-        for (kind, status), count in self.requests.items():
+        for (kind, status), count in tuple(self.requests.items()):
             family.add_metric((kind, f"{status}xx"), count)
         return family
 
