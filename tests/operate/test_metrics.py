@@ -1,0 +1,115 @@
+"""The counters as Prometheus reads them."""
+
+from collections.abc import Mapping
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.operate.metrics import Counters, InjectionOutcome, Kind
+from gateway.reasons import Reason
+
+Labels = Mapping[str, str]
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters()
+
+
+def scraped(counters: Counters) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample of a scrape, read back from the text Prometheus gets."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(counters)
+    text = generate_latest(registry).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(counters: Counters, name: str, **labels: str) -> float:
+    return scraped(counters)[f"sonar_gateway_{name}", frozenset(labels.items())]
+
+
+def test_every_kind_and_status_class_is_there_from_the_start(counters: Counters) -> None:
+    requests = [labels for name, labels in scraped(counters) if name.endswith("_requests_total")]
+    assert len(requests) == len(Kind) * 5
+    assert value(counters, "requests_total", kind="password", status="5xx") == 0
+
+
+def test_requests(counters: Counters) -> None:
+    counters.requests[Kind.IDENTITY, 200 // 100] += 2
+    counters.requests[Kind.REFUSED, 431 // 100] += 1
+    assert value(counters, "requests_total", kind="identity", status="2xx") == 2
+    assert value(counters, "requests_total", kind="refused", status="4xx") == 1
+
+
+def test_a_status_that_does_not_exist_is_counted_and_not_an_error(counters: Counters) -> None:
+    counters.requests[Kind.PUBLIC, 999 // 100] += 1
+    assert value(counters, "requests_total", kind="public", status="9xx") == 1
+
+
+def test_by_reason(counters: Counters) -> None:
+    counters.rejected[Reason.NOT_SIGNED_IN] += 3
+    counters.upstream_errors[Reason.UPSTREAM_TIMEOUT] += 1
+    counters.sign_ins["google", Reason.MATCHED] += 2
+    assert value(counters, "rejected_total", reason="not_signed_in") == 3
+    assert value(counters, "upstream_errors_total", reason="upstream_timeout") == 1
+    assert value(counters, "sign_ins_total", provider="google", reason="matched") == 2
+
+
+@pytest.mark.parametrize("outcome", list(InjectionOutcome))
+def test_injections(counters: Counters, outcome: InjectionOutcome) -> None:
+    counters.injections["login_buttons", outcome] += 1
+    found = value(counters, "injections_total", fragment="login_buttons", outcome=outcome)
+    assert found == 1
+
+
+def test_gauges_are_asked_when_scraped(counters: Counters) -> None:
+    live = [1, 2, 3]
+    counters.sessions_live = lambda: len(live)
+    counters.connections_open += 5
+    counters.tunnels_open += 2
+    assert value(counters, "sessions_live") == 3
+    live.pop()
+    assert value(counters, "sessions_live") == 2
+    assert value(counters, "connections_open") == 5
+    assert value(counters, "tunnels_open") == 2
+
+
+def test_a_failed_reload_shows_until_a_good_one(counters: Counters) -> None:
+    counters.policies_loaded(100.0)
+    counters.policies_failed(200.0, problems=3)
+    assert value(counters, "policy_problems") == 3
+    assert value(counters, "policy_loaded_timestamp_seconds") == 100
+    assert value(counters, "policy_failed_timestamp_seconds") == 200
+    counters.policies_loaded(300.0)
+    assert value(counters, "policy_problems") == 0
+    assert value(counters, "policy_loaded_timestamp_seconds") == 300
+    assert value(counters, "policy_failed_timestamp_seconds") == 200
+    assert value(counters, "policy_reloads_total", outcome="ok") == 2
+    assert value(counters, "policy_reloads_total", outcome="failed") == 1
+
+
+def test_lost_log_lines(counters: Counters) -> None:
+    counters.access_log_behind += 4
+    counters.access_log_failed += 5
+    assert value(counters, "access_log_lost_total", cause="behind") == 4
+    assert value(counters, "access_log_lost_total", cause="failed") == 5
+
+
+def test_the_labels_are_closed_lists(counters: Counters) -> None:
+    """No label can be filled with what a visitor types: the number of series stays small."""
+    for kind in Kind:
+        for status in range(1, 10):
+            counters.requests[kind, status] += 1
+    for reason in Reason:
+        counters.rejected[reason] += 1
+        counters.upstream_errors[reason] += 1
+        for provider in ("google", "microsoft"):
+            counters.sign_ins[provider, reason] += 1
+    names = {label for _, labels in scraped(counters) for label, _ in labels}
+    assert names <= {"kind", "status", "reason", "provider", "fragment", "outcome", "cause"}
+    assert len(scraped(counters)) < 400
