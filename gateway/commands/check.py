@@ -16,7 +16,7 @@ from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.config import Config, Fragment, warnings_about
-from gateway.edge.inject import Injected, Injection, inject
+from gateway.edge.inject import Injection, find_place
 from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
@@ -133,21 +133,28 @@ async def _upstream(config: Config, http: aiohttp.ClientSession) -> Lines:
     url = f"{upstream.url}{upstream.login_path}"
     try:
         async with http.get(url, allow_redirects=False) as reply:
-            page = await reply.content.read(_LARGEST_PAGE)
-            status, coding = reply.status, reply.headers.get("Content-Encoding", "")
+            page, status = await _start_of(reply), reply.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return (Line("FAIL", "upstream", f"{url}: {type(error).__name__} {error}"),)
     if status != 200:
         return (Line("FAIL", "upstream", f"{url} answers {status}, a sign-in page answers 200"),)
     answers = Line("ok", "upstream", f"{url} answers {status}")
-    return (answers, _anchor("sign-in buttons", page, coding, upstream.login_buttons))
+    return (answers, _anchor("sign-in buttons", page, upstream.login_buttons))
 
 
-def _anchor(part: str, page: bytes, coding: str, fragment: Fragment) -> Line:
+async def _start_of(reply: aiohttp.ClientResponse) -> bytes:
+    """The page without its content coding, as far as it may be long."""
+    page = bytearray()
+    async for chunk in reply.content.iter_any():
+        page += chunk
+        if len(page) >= _LARGEST_PAGE:
+            break
+    return bytes(page)
+
+
+def _anchor(part: str, page: bytes, fragment: Fragment) -> Line:
     """Whether the place for a fragment is on the page."""
-    injection = Injection(fragment.selector, fragment.place)
-    outcome = inject(page, coding, "<i></i>", injection)
-    if isinstance(outcome, Injected):
+    if isinstance(find_place(page, Injection(fragment.selector, fragment.place)), int):
         return Line("ok", part, f"go {fragment.place} the first {fragment.selector!r}")
     return Line(
         "FAIL",
