@@ -136,8 +136,13 @@ class Client(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self._step():
-                pass
+            while self._next():
+                if self._events:
+                    self._handle(self._events.popleft())
+                elif self._backlog:
+                    self._parse()
+                else:
+                    break
         finally:
             self._advancing = False
         self._settle()
@@ -203,33 +208,27 @@ class Client(asyncio.Protocol):
 
     # Inside.
 
-    def _step(self) -> bool:
-        """Take one step; false when there is none to take now."""
+    def _next(self) -> bool:
+        """Whether the next event may be taken now: nobody is waiting for something else."""
         exchange = self._exchange
-        if exchange is None:
-            if self._full or self.transport.is_closing() or self._lingering:
-                return False
-        elif not exchange.takes_body:
-            return False
-        if not self._events:
-            return self._parse()
-        event = self._events.popleft()
         if exchange is not None:
+            return not exchange.request_ended and exchange.takes_body
+        return not (self._full or self._lingering or self.transport.is_closing())
+
+    def _handle(self, event: RequestEvent) -> None:
+        if self._exchange is not None:
             if isinstance(event, RawHead):
                 raise AssertionError("a head inside a body")
-            exchange.take(event)
+            self._exchange.take(event)
         elif isinstance(event, RawHead):
             self._exchange = Exchange(self, self._shared)
             self._exchange.begin(event)
         elif isinstance(event, Malformed):
             self._refuse(event)
-        # Else the end of a request that was answered already.
-        return True
+        # Else the end of a request without a body, or of one that was answered already.
 
-    def _parse(self) -> bool:
-        """Turn the next slice of bytes into events; false when there is none."""
-        if not self._backlog:
-            return False
+    def _parse(self) -> None:
+        """Turn the next slice of bytes into events."""
         if self._reader is None:
             self._reader = _spare.pop() if _spare else RequestReader()
         data, start = self._backlog, self._offset
@@ -249,7 +248,6 @@ class Client(asyncio.Protocol):
         if self._reader.in_head and not begun:
             self.wait(_HEAD_SECONDS)
         self._events = deque(events)
-        return True
 
     def _settle(self) -> None:
         """After all steps: read on or not, and what an idle connection keeps."""

@@ -31,7 +31,7 @@ from gateway.edge.headers import portal_head, upstream_head
 from gateway.edge.inbound import Inbound, RawHead, Refusal
 from gateway.edge.page import page_for
 from gateway.edge.reader import End, Malformed
-from gateway.edge.record import Outcome, record
+from gateway.edge.record import record
 from gateway.edge.shared import Shared
 from gateway.edge.tunnel import Tunnel
 from gateway.errors import DirectoryUnavailable, SessionsUnavailable
@@ -49,6 +49,9 @@ _log = structlog.get_logger()
 # nginx's word for a browser that left before it was answered; logged, never sent.
 _CLIENT_GONE = 499
 
+# Activity closer together than this is one: an idle time is minutes or hours.
+_ACTIVITY_SECONDS = 1.0
+
 _KINDS = {As.IDENTITY: Kind.IDENTITY, As.PASSWORD: Kind.PASSWORD, As.PUBLIC: Kind.PUBLIC}
 
 
@@ -58,36 +61,45 @@ class Exchange:
 
     __slots__ = (
         "_asking",
-        "_inbound",
-        "_live",
-        "_outcome",
         "client",
+        "inbound",
+        "kind",
+        "live",
         "over",
+        "raw",
+        "reason",
         "request_ended",
+        "request_id",
         "shared",
+        "started",
     )
 
     def __init__(self, client: "Client", shared: Shared) -> None:
         self.client = client
         self.shared = shared
-        self._outcome = Outcome(shared.new_id(), client.peer.address, time.perf_counter())
-        self._inbound: Inbound | None = None
-        self._live: Live | None = None
+        self.started = time.perf_counter()
+        self.request_id = shared.new_id()
+        self.raw: RawHead | None = None
+        self.inbound: Inbound | None = None
+        self.live: Live | None = None
+        self.kind = Kind.REFUSED
+        self.reason: Reason | None = None
+        self.request_ended = False
         self.over = False
         self._asking: Asking | None = None
-        self.request_ended = False
 
     # The way of every request.
 
     def begin(self, raw: RawHead) -> None:
         """Head and session."""
-        client, shared, outcome = self.client, self.shared, self._outcome
-        inbound = read_head(raw, client.peer, client.proto, outcome.request_id, shared.rules)
+        client, shared = self.client, self.shared
+        self.raw = raw
+        inbound = read_head(raw, client.peer, client.proto, self.request_id, shared.rules)
         if isinstance(inbound, Refusal):
-            outcome.method, outcome.path = raw.method, raw.target.decode("latin-1")
             self.refuse(inbound)
             return
-        self._inbound = outcome.inbound = inbound
+        self.inbound = inbound
+        self.request_id = inbound.origins.request_id
         self.request_ended = not inbound.framing.has_body
         now = time.time()
         cookie = inbound.cookies.session
@@ -103,27 +115,27 @@ class Exchange:
 
     def answer(self, inbound: Inbound, live: Live | Unavailable | None, now: float) -> None:
         """Decision, and what follows from it."""
-        shared, outcome = self.shared, self._outcome
+        shared = self.shared
         session = live.session if isinstance(live, Live) else live
         decision = decide(inbound, session, shared.policies(), shared.rules, now)
         match decision:
             case Forward(to=somebody):
-                outcome.kind = _KINDS[somebody]
+                self.kind = _KINDS[somebody]
                 if somebody is As.IDENTITY and isinstance(live, Live):
-                    self._live = outcome.live = live
-                    shared.sessions.touch(live, now)
-                self._to_sonar(inbound, self._live, now)
+                    self.live = live
+                    if now - live.session.seen >= _ACTIVITY_SECONDS:
+                        shared.sessions.touch(live, now)
+                self._to_sonar(inbound, self.live, now)
             case Portal():
-                outcome.kind = Kind.PORTAL
+                self.kind = Kind.PORTAL
                 answer = Answer(inbound, shared.rules, None, None, b"")
                 self._ask(Asking(self, shared.portal, inbound, portal_head(inbound), answer))
             case SignIn(reason=reason, next=way_back):
-                outcome.kind, outcome.reason = Kind.SIGN_IN, reason
-                request_id = inbound.origins.request_id
+                self.kind, self.reason = Kind.SIGN_IN, reason
                 if way_back is None:
-                    self._say(replies.not_signed_in(reason, request_id))
+                    self._say(replies.not_signed_in(reason, self.request_id))
                 else:
-                    self._say(replies.redirect_to_sign_in(way_back, request_id))
+                    self._say(replies.redirect_to_sign_in(way_back, self.request_id))
             case Refuse(status=status, reason=reason):
                 self.refuse(Refusal(status, reason, "decided so"))
             case _:
@@ -192,7 +204,7 @@ class Exchange:
 
     def upgraded(self, upstream: "Transport", to_browser: bytes) -> None:
         """From here on bytes flow both ways. `to_browser`: what upstream has sent already."""
-        shared, live = self.shared, self._live
+        shared, live = self.shared, self.live
         self.over = True
         browser, to_upstream, gone = self.client.hand_over()
 
@@ -217,9 +229,9 @@ class Exchange:
         """The reply is a stream of events, which may last as long as a WebSocket, and ends with
         its session like one."""
         self.client.wait(None)
-        if self._live is not None:
-            self._live.closers.add(self.client.abort)
-            if self._live.ended:
+        if self.live is not None:
+            self.live.closers.add(self.client.abort)
+            if self.live.ended:
                 self.client.abort()
 
     def timed_out(self) -> None:
@@ -232,28 +244,28 @@ class Exchange:
     def refuse(self, refusal: Refusal) -> None:
         """Tell the browser so; or, when a reply has begun, end the connection, so that half a
         reply never looks like a whole one."""
-        outcome, inbound = self._outcome, self._inbound
-        outcome.reason = refusal.reason
+        inbound = self.inbound
+        self.reason = refusal.reason
         if refusal.status >= 500:
             self.shared.counters.upstream_errors[refusal.reason] += 1
             _log.warning(
                 "request_failed",
                 reason=refusal.reason,
                 detail=refusal.detail,
-                request_id=outcome.request_id,
+                request_id=self.request_id,
             )
         if self._asking is not None and self._asking.answer.begun:
             self._asking.give_up()
             self.client.abort()
             return
         html = inbound is None or inbound.accepts_html
-        self._say(replies.error(refusal.status, refusal.reason, outcome.request_id, html=html))
+        self._say(replies.error(refusal.status, refusal.reason, self.request_id, html=html))
 
     def _say(self, reply: replies.Reply) -> None:
         """Answer with words of our own."""
         if self._asking is not None:
             self._asking.give_up()
-        inbound = self._inbound
+        inbound = self.inbound
         if not self.request_ended:
             self.request_ended = self.client.skip_body()
         keep = inbound is not None and inbound.keep_alive and self.request_ended
@@ -283,9 +295,11 @@ class Exchange:
         self._record(status, sent)
 
     def _record(self, status: int, sent: int) -> None:
-        heard = None if self._asking is None else self._asking.heard
-        record(self._outcome, self.shared, status, sent, heard)
+        """The last thing that happens. What is let go here would otherwise hold each other, and
+        wait for the garbage collector."""
+        asking, self._asking = self._asking, None
+        record(self, status, sent, None if asking is None else asking.heard)
 
     def _forget_closer(self) -> None:
-        if self._live is not None and self._live.closers:
-            self._live.closers.discard(self.client.abort)
+        if self.live is not None and self.live.closers:
+            self.live.closers.discard(self.client.abort)

@@ -6,6 +6,7 @@ be read in two ways is refused: a path, a host, a framing.
 """
 
 import re
+from functools import lru_cache
 
 from gateway.edge.cookies import NO_COOKIES, read_cookies
 from gateway.edge.inbound import (
@@ -18,7 +19,7 @@ from gateway.edge.inbound import (
     RawHead,
     Refusal,
 )
-from gateway.edge.names import HeaderNames, fold, without
+from gateway.edge.names import Field, HeaderNames, fold, without
 from gateway.edge.paths import canonical_path, plain_query
 from gateway.edge.peer import Peer, client_address, valid_host
 from gateway.edge.rules import Rules
@@ -52,10 +53,10 @@ _USUAL_CONNECTION = {
 def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -> Inbound | Refusal:
     """Give a head its meaning. `proto`: `http` or `https`, as browsers reach us; `new_id`: the
     request id unless a trusted proxy brought one."""
-    lines, noted, twice = _sort(
+    fields, noted, twice = _sort(
         raw.fields, rules.names_from_trusted if peer.trusted else rules.names
     )
-    refusal = _refusal(raw, noted, twice)
+    refusal = _refusal(raw, noted, twice, rules)
     if refusal is not None:
         return refusal
     host = noted.get("host", rules.public_host)
@@ -67,7 +68,7 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         return framing
     options, named = _connection(noted.get("connection"))
     if named:
-        lines = without(lines, named)
+        fields = without(fields, named)
     cookie = noted.get("cookie")
     origins = Origins(peer.address, proto, host, new_id)
     if peer.trusted:
@@ -82,7 +83,7 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         host,
         origins,
         NO_COOKIES if cookie is None else read_cookies(cookie, rules.cookies),
-        lines,
+        fields,
         framing,
         "expect" in noted and raw.minor == 1,
         websocket,
@@ -97,31 +98,34 @@ def _malformed(detail: str) -> Refusal:
 
 
 def _sort(
-    fields: list[tuple[bytes, bytes]], names: HeaderNames
-) -> tuple[list[bytes], dict[str, bytes], str | None]:
-    """The lines that may pass, the values that mean something here, and which of these came twice
-    although only one can be meant."""
-    lines: list[bytes] = []
+    fields: list[Field], names: HeaderNames
+) -> tuple[list[Field], dict[str, bytes], str | None]:
+    """The headers that may pass, the values that mean something here, and which of these came
+    twice although only one can be meant."""
+    passing: list[Field] = []
     noted: dict[str, bytes] = {}
     twice: str | None = None
-    fate = names.fate
-    for name, value in fields:
-        note, passes = fate(name)
+    known = names.known
+    for field in fields:
+        name = field[0]
+        note, passes = known.get(name) or names.fate(name)
         if passes:
-            lines.append(b"%b: %b\r\n" % (name, value))
+            passing.append(field)
         if note is None:
             continue
-        value = value.strip(b" \t")
+        value = field[1].strip(b" \t")
         if note not in noted:
             noted[note] = value
         elif note in _ONCE:
             twice = note
         else:
             noted[note] += (b"; " if note == "cookie" else b", ") + value
-    return lines, noted, twice
+    return passing, noted, twice
 
 
-def _refusal(raw: RawHead, noted: dict[str, bytes], twice: str | None) -> Refusal | None:
+def _refusal(
+    raw: RawHead, noted: dict[str, bytes], twice: str | None, rules: Rules
+) -> Refusal | None:
     """What is wrong with the head as a whole."""
     if raw.method not in _METHODS:
         return Refusal(405, Reason.METHOD_NOT_ALLOWED, "method not served here")
@@ -131,7 +135,7 @@ def _refusal(raw: RawHead, noted: dict[str, bytes], twice: str | None) -> Refusa
         return _malformed(f"{twice} twice")
     if "host" not in noted:
         return _malformed("no Host") if raw.minor else None
-    if not valid_host(noted["host"]):
+    if noted["host"] != rules.public_host and not valid_host(noted["host"]):
         return _malformed("Host is not a host")
     if noted.get("expect", b"100-continue").lower() != b"100-continue":
         return Refusal(417, Reason.REQUEST_MALFORMED, "Expect is not 100-continue")
@@ -140,21 +144,24 @@ def _refusal(raw: RawHead, noted: dict[str, bytes], twice: str | None) -> Refusa
 
 def _place(method: str, target: bytes, host: bytes) -> Place | Refusal:
     """RFC 9112 section 3.2: origin-form, absolute-form for this very host, or `OPTIONS *`."""
-    try:
-        text = target.decode("ascii")
-    except UnicodeDecodeError:
-        return _malformed("target is not ASCII")
-    if text == "*":
+    if target.startswith(b"/"):
+        return _origin_form(target)
+    if target == b"*":
         return Place("*", "") if method == "OPTIONS" else _malformed("target is *")
-    if not text.startswith("/"):
-        # Two hosts in one request: caches and servers disagree about which one counts.
-        scheme, separator, rest = text.partition("://")
-        authority, slash, rest = rest.partition("/")
-        known = separator and scheme.lower() in {"http", "https"}
-        if not known or authority.lower().encode() != host.lower():
-            return _malformed("target names another host or none")
-        text = slash + rest if slash else "/"
-    raw, question, query = text.partition("?")
+    scheme, separator, rest = target.partition(b"://")
+    authority, _, rest = rest.partition(b"/")
+    known = separator and scheme.lower() in {b"http", b"https"}
+    # Two hosts in one request: caches and servers disagree about which one counts.
+    if not known or authority.lower() != host.lower():
+        return _malformed("target names another host or none")
+    return _origin_form(b"/" + rest)
+
+
+# A person's pages ask for the same few hundred paths again and again.
+@lru_cache(maxsize=1024)
+def _origin_form(target: bytes) -> Place | Refusal:
+    """A path, canonical from here on, and a query, which stays as it came."""
+    raw, question, query = target.decode("latin-1").partition("?")
     path = canonical_path(raw)
     if path is None:
         return _malformed("path has two readings")

@@ -5,13 +5,12 @@ take their place or delete them (Oathkeeper GHSA-w9mr, Traefik CVE-2024-45410). 
 written anew, on both sides, from what was understood, never copied.
 """
 
-from enum import Enum
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from gateway.edge.cookies import sealed_set_cookie
 from gateway.edge.inbound import Inbound, Refusal
-from gateway.edge.names import fold, without
+from gateway.edge.names import Field, fold, without, written
 from gateway.edge.paths import canonical_path
 from gateway.edge.rules import Rules
 from gateway.reasons import Reason
@@ -25,6 +24,8 @@ _WHOLE_PAGE = frozenset(
     """.split()
 )
 
+_READABLE = (b"Accept-Encoding", b"gzip, br, zstd")
+
 
 class RawReply(NamedTuple):
     """A reply head of upstream as it came. `keep_alive`: whether its connection can be used
@@ -32,21 +33,21 @@ class RawReply(NamedTuple):
 
     status: int
     phrase: bytes
-    fields: list[tuple[bytes, bytes]]
+    fields: list[Field]
     keep_alive: bool
 
 
 class Outbound(NamedTuple):
     """A reply on its way to the browser.
 
-    `lines` are complete headers without any framing; `length` is Content-Length, `None` when
+    `fields` are its headers without any framing; `length` is Content-Length, `None` when
     upstream did not say. `location`, `content_type` and `encoding` are header values, empty when
     absent.
     """
 
     status: int
     phrase: bytes
-    lines: list[bytes]
+    fields: list[Field]
     length: int | None
     has_body: bool
     location: bytes
@@ -62,120 +63,112 @@ class Outbound(NamedTuple):
 def upstream_head(inbound: Inbound, live: Live | None, now: float, *, whole_page: bool) -> bytes:
     """The request head for Sonar. `live`: whose identity goes with it. `whole_page`: the reply
     will be changed, so nothing conditional, no part of it, in an encoding we read."""
-    lines = inbound.lines
+    fields = inbound.fields
     if whole_page:
-        lines = without(lines, _WHOLE_PAGE)
-        lines.append(b"Accept-Encoding: gzip, br, zstd\r\n")
+        fields = [*without(fields, _WHOLE_PAGE), _READABLE]
     cookie = inbound.cookies.upstream(live)
-    return _request(inbound, lines, cookie, b"" if live is None else live.identity_headers(now))
+    return _request(inbound, fields, cookie, b"" if live is None else live.identity_headers(now))
 
 
 def portal_head(inbound: Inbound) -> bytes:
     """The request head for the portal, which reads every cookie itself."""
-    return _request(inbound, inbound.lines, inbound.cookies.header, b"")
+    return _request(inbound, inbound.fields, inbound.cookies.header, b"")
 
 
-def _request(inbound: Inbound, lines: list[bytes], cookie: bytes, identity: bytes) -> bytes:
+def _request(inbound: Inbound, fields: list[Field], cookie: bytes, identity: bytes) -> bytes:
     client, proto, host, request_id = inbound.origins
-    framing = inbound.framing
-    length = b""
-    if framing.chunked:
-        length = b"Transfer-Encoding: chunked\r\n"
-    elif framing.length is not None:
-        length = b"Content-Length: %d\r\n" % framing.length
-    if inbound.expects_continue:
-        length += b"Expect: 100-continue\r\n"
-    if inbound.wants_websocket:
-        length += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    head = (
+        f"{inbound.method} {inbound.path}{inbound.query} HTTP/1.1\r\n"
+        f"X-Forwarded-For: {client}\r\nX-Forwarded-Proto: {proto}\r\n"
+        f"X-Request-ID: {request_id}\r\n"
+    ).encode("ascii")
     return b"".join(
         (
-            f"{inbound.method} {inbound.path}{inbound.query} HTTP/1.1\r\nHost: ".encode("ascii"),
-            inbound.host,
-            b"\r\n",
-            *lines,
+            head,
+            b"Host: %b\r\nX-Forwarded-Host: %b\r\n" % (inbound.host, host),
+            written(fields),
             b"Cookie: %b\r\n" % cookie if cookie else b"",
-            f"X-Forwarded-For: {client}\r\nX-Forwarded-Proto: {proto}\r\n"
-            f"X-Request-ID: {request_id}\r\nX-Forwarded-Host: ".encode("ascii"),
-            host,
-            b"\r\n",
-            length,
+            _framing(inbound),
             identity,
             b"\r\n",
         )
     )
 
 
-class _Field(Enum):
-    """What a header of a reply means on its way."""
+def _framing(inbound: Inbound) -> bytes:
+    length, chunked = inbound.framing
+    lines = b""
+    if chunked:
+        lines = b"Transfer-Encoding: chunked\r\n"
+    elif length is not None:
+        lines = b"Content-Length: %d\r\n" % length
+    if inbound.expects_continue:
+        lines += b"Expect: 100-continue\r\n"
+    if inbound.wants_websocket:
+        lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    return lines
 
-    PASSES = 0
-    DROPPED = 1
-    CONNECTION = 2
-    LENGTH = 3
-    COOKIE = 4
-    LOCATION = 5
-    TYPE = 6
-    ENCODING = 7
-    CODING = 8
 
-
+_CODING, _CONNECTION, _COOKIE, _DROPPED, _ENCODING, _LENGTH, _LOCATION, _TYPE = range(8)
+# What a header of a reply means on its way; every other one passes.
 _MEANT = {
-    b"connection": _Field.CONNECTION,
-    b"content-encoding": _Field.ENCODING,
-    b"content-length": _Field.LENGTH,
-    b"content-type": _Field.TYPE,
-    b"keep-alive": _Field.DROPPED,
-    b"location": _Field.LOCATION,
-    b"proxy-authenticate": _Field.DROPPED,
-    b"proxy-connection": _Field.DROPPED,
-    b"set-cookie": _Field.COOKIE,
-    b"te": _Field.DROPPED,
-    b"trailer": _Field.DROPPED,
-    b"transfer-encoding": _Field.CODING,
-    b"upgrade": _Field.DROPPED,
+    b"connection": _CONNECTION,
+    b"content-encoding": _ENCODING,
+    b"content-length": _LENGTH,
+    b"content-type": _TYPE,
+    b"keep-alive": _DROPPED,
+    b"location": _LOCATION,
+    b"proxy-authenticate": _DROPPED,
+    b"proxy-connection": _DROPPED,
+    b"set-cookie": _COOKIE,
+    b"te": _DROPPED,
+    b"trailer": _DROPPED,
+    b"transfer-encoding": _CODING,
+    b"upgrade": _DROPPED,
 }
+_NOT_COPIED = frozenset((_CODING, _CONNECTION, _DROPPED, _LENGTH))
 _OPTIONS = frozenset("close keep-alive upgrade".split())
+_USUAL_CONNECTION = frozenset(option.encode() for option in _OPTIONS)
+# RFC 9112 section 6.3: these end with their head.
+_BODILESS = frozenset((204, 304))
 
 
 def read_reply(raw: RawReply, method: str, live: Live | None, rules: Rules) -> Outbound | Refusal:
     """Give a reply of upstream its meaning and filter its headers. `method` is the request's;
     with `live`, Sonar's session cookies are sealed. Upstream is distrusted too: a body in a coding
     that nobody can take apart here is refused."""
-    lines: list[bytes] = []
-    noted: dict[_Field, bytes] = {}
-    for name, value in raw.fields:
-        field = _MEANT.get(name.lower(), _Field.PASSES)
-        if field is not _Field.PASSES:
-            noted[field] = value.strip(b" \t")
-            if field is _Field.COOKIE and live is not None:
-                value = sealed_set_cookie(value, live, rules.cookies.legacy)
-            elif field is _Field.LOCATION:
-                value = public_location(noted[field], rules)
-            elif field in _NOT_COPIED:
-                continue
-        lines.append(b"%b: %b\r\n" % (name, value))
-    options = noted.get(_Field.CONNECTION)
-    if options is not None and options.lower() not in _USUAL:
-        lines = without(lines, _named(options))
-    if noted.get(_Field.CODING, b"chunked").lower() != b"chunked":
+    fields: list[Field] = []
+    noted: dict[int, bytes] = {}
+    for field in raw.fields:
+        name, value = field
+        meant = _MEANT.get(name.lower())
+        if meant is None:
+            fields.append(field)
+            continue
+        noted[meant] = value.strip(b" \t")
+        if meant in _NOT_COPIED:
+            continue
+        if meant == _COOKIE and live is not None:
+            field = name, sealed_set_cookie(value, live, rules.cookies.legacy)
+        elif meant == _LOCATION:
+            field = name, public_location(noted[meant], rules)
+        fields.append(field)
+    options = noted.get(_CONNECTION, b"close").lower()
+    if options not in _USUAL_CONNECTION:
+        fields = without(fields, _named(options))
+    if noted.get(_CODING, b"chunked").lower() != b"chunked":
         return Refusal(502, Reason.UPSTREAM_MALFORMED, "Transfer-Encoding is not chunked")
-    length = noted.get(_Field.LENGTH)
+    status = raw.status
     return Outbound(
-        raw.status,
+        status,
         raw.phrase,
-        lines,
-        None if length is None else int(length),
-        method != "HEAD" and raw.status not in _BODILESS and raw.status >= 200,
-        noted.get(_Field.LOCATION, b""),
-        noted.get(_Field.TYPE, b""),
-        noted.get(_Field.ENCODING, b""),
+        fields,
+        int(noted[_LENGTH]) if _LENGTH in noted else None,
+        method != "HEAD" and status not in _BODILESS and status >= 200,
+        noted.get(_LOCATION, b""),
+        noted.get(_TYPE, b""),
+        noted.get(_ENCODING, b""),
     )
-
-
-_NOT_COPIED = frozenset((_Field.CODING, _Field.CONNECTION, _Field.DROPPED, _Field.LENGTH))
-_USUAL = frozenset((b"close", b"keep-alive", b"upgrade"))
-# RFC 9112 section 6.3: these end with their head.
-_BODILESS = frozenset((204, 304))
 
 
 def _named(options: bytes) -> frozenset[str]:
@@ -198,14 +191,14 @@ def browser_head(reply: Outbound, minor: int, *, keep_alive: bool, extra: bytes 
     elif not minor:
         framing += b"Connection: keep-alive\r\n"
     line = b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.phrase)
-    return b"".join((line, *reply.lines, extra, framing, b"\r\n"))
+    return b"".join((line, written(reply.fields), extra, framing, b"\r\n"))
 
 
 def interim_head(reply: Outbound, *, upgraded: bool) -> bytes:
     """A 1xx on its way: its own head, no framing (RFC 9110 section 15.2)."""
     line = b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.phrase)
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if upgraded else b""
-    return b"".join((line, *reply.lines, upgrade, b"\r\n"))
+    return b"".join((line, written(reply.fields), upgrade, b"\r\n"))
 
 
 def public_location(location: bytes, rules: Rules) -> bytes:

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from gateway.edge.cookies import Cookies
-from gateway.edge.rules import PORTAL_ROOT
+from gateway.edge.names import Field
+from gateway.edge.rules import PORTAL_FOLDER, PORTAL_ROOT
 from gateway.reasons import Reason
 
 # RFC 9110 section 9.2.2: may be sent again when it is not known whether it arrived.
@@ -16,7 +17,7 @@ class RawHead(NamedTuple):
     method: str
     target: bytes
     minor: int
-    fields: list[tuple[bytes, bytes]]
+    fields: list[Field]
 
 
 class Refusal(NamedTuple):
@@ -57,8 +58,8 @@ class Origins(NamedTuple):
 class Inbound(NamedTuple):
     """A request that everybody reads in the same way.
 
-    `path` is canonical; `query` begins with its `?` or is empty; `host` is the Host value; `lines`
-    are the headers that may pass, each with its CRLF.
+    `path` is canonical; `query` begins with its `?` or is empty; `host` is the Host value; `fields`
+    are the headers that may pass.
     """
 
     method: str
@@ -68,7 +69,7 @@ class Inbound(NamedTuple):
     host: bytes
     origins: Origins
     cookies: Cookies
-    lines: list[bytes]
+    fields: list[Field]
     framing: Framing
     expects_continue: bool
     wants_websocket: bool
@@ -78,9 +79,7 @@ class Inbound(NamedTuple):
 
     @property
     def for_portal(self) -> bool:
-        return self.path.startswith(PORTAL_ROOT) and (
-            self.path == PORTAL_ROOT or self.path[len(PORTAL_ROOT)] == "/"
-        )
+        return self.path.startswith(PORTAL_FOLDER) or self.path == PORTAL_ROOT
 
     @property
     def repeatable(self) -> bool:

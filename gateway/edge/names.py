@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from gateway.config import IdentityHeaders
 
+Field = tuple[bytes, bytes]
+"""One header: its name and its value, as they came."""
+
 
 class Fate(NamedTuple):
     """What happens to one header. `noted`: under which name its value is kept for the decision,
@@ -63,22 +66,20 @@ def fold(name: str) -> str:
 class HeaderNames:
     """The fate of each request header, for peers that are trusted or for all the others."""
 
-    __slots__ = ("_known", "_ours", "_trusted")
+    __slots__ = ("_ours", "_trusted", "known")
 
     def __init__(self, identity: IdentityHeaders, *, trusted: bool) -> None:
         names = identity.model_dump().values()
         self._ours = _NEVER | {fold(name) for name in names}
         self._trusted = trusted
-        self._known: dict[bytes, Fate] = {}
+        self.known: dict[bytes, Fate] = {}
 
     def fate(self, name: bytes) -> Fate:
-        """What happens to the header `name`, in whatever spelling."""
-        known = self._known.get(name)
-        if known is None:
-            known = self._judge(name.decode("latin-1"))
-            if len(self._known) < _MOST_KNOWN:
-                self._known[name] = known
-        return known
+        """What happens to the header `name`, in whatever spelling. Look into `known` first."""
+        fate = self._judge(name.decode("latin-1"))
+        if len(self.known) < _MOST_KNOWN:
+            self.known[name] = fate
+        return fate
 
     def _judge(self, name: str) -> Fate:
         lower, folded = name.lower(), fold(name)
@@ -93,6 +94,11 @@ class HeaderNames:
         return PASSES
 
 
-def without(lines: Iterable[bytes], names: frozenset[str]) -> list[bytes]:
-    """Header lines less those with one of these folded names."""
-    return [line for line in lines if fold(line.partition(b":")[0].decode("latin-1")) not in names]
+def without(fields: Iterable[Field], names: frozenset[str]) -> list[Field]:
+    """Headers less those with one of these folded names."""
+    return [field for field in fields if fold(field[0].decode("latin-1")) not in names]
+
+
+def written(fields: list[Field]) -> bytes:
+    """Headers as they stand in a head, each with its CRLF."""
+    return b"\r\n".join(map(b": ".join, fields)) + b"\r\n" if fields else b""

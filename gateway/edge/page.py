@@ -77,8 +77,8 @@ class Page:
         result = inject(page, encoding, self._fragment, self._injection)
         if isinstance(result, Injected):
             self.outcome = InjectionOutcome.DONE
-            lines = without(reply.lines, _ABOUT_THE_BYTES)
-            return reply._replace(lines=lines, length=len(result.page)), result.page
+            fields = without(reply.fields, _ABOUT_THE_BYTES)
+            return reply._replace(fields=fields, length=len(result.page)), result.page
         unreadable = isinstance(result, Unreadable)
         self.outcome = InjectionOutcome.UNREADABLE if unreadable else InjectionOutcome.NOT_FOUND
         self.why = result.why
@@ -88,7 +88,7 @@ class Page:
 def head_only(reply: Outbound) -> Outbound:
     """The head of a page that would get a fragment, asked for with HEAD: nothing in it may speak
     of bytes that GET would change."""
-    return reply._replace(lines=without(reply.lines, _ABOUT_THE_BYTES), length=None)
+    return reply._replace(fields=without(reply.fields, _ABOUT_THE_BYTES), length=None)
 
 
 def report(page: Page, shared: Shared) -> None:

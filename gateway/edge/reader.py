@@ -20,6 +20,7 @@ import httptools
 
 from gateway.edge.headers import RawReply
 from gateway.edge.inbound import RawHead
+from gateway.edge.names import Field
 from gateway.reasons import Reason
 
 # A request line longer than nginx (8 KiB) takes would fail at the next server anyway.
@@ -70,13 +71,13 @@ class _Reader:
     """What requests and replies have in common: fields, sizes, body."""
 
     __slots__ = (
+        "_before",
         "_events",
         "_fields",
         "_in_head",
         "_longest",
+        "_now",
         "_parser",
-        "_size",
-        "_unseen",
         "rest",
     )
 
@@ -86,10 +87,9 @@ class _Reader:
     def __init__(self, longest: int) -> None:
         self._longest = longest
         self._events = []
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._fields: list[Field] = []
         self._in_head = False
-        self._size = 0
-        self._unseen = 0
+        self._before = self._now = 0
         self.rest = b""
 
     @property
@@ -99,6 +99,7 @@ class _Reader:
 
     def _feed(self, data: bytes) -> None:
         events = self._events
+        self._now = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -109,16 +110,28 @@ class _Reader:
             if not isinstance(cause, _Refused):
                 raise
             events.append(cause.malformed)
+            return
         except httptools.HttpParserError as error:
             events.append(Malformed(400, Reason.REQUEST_MALFORMED, str(error)))
-        # A header that has no end yet is in llhttp's hands and in no callback's.
-        if self._in_head:
-            self._unseen += len(data)
-            if self._unseen > self._longest and not self._ended_badly():
+            return
+        # What has no end yet is in llhttp's hands and in no callback's: a head, a trailer, the
+        # extension of a chunk.
+        if self._in_head or not events:
+            self._before += self._now
+            if self._before > self._longest:
                 events.append(self._too_large())
 
-    def _ended_badly(self) -> bool:
-        return bool(self._events) and isinstance(self._events[-1], Malformed)
+    def _head_complete(self) -> list[Field]:
+        """The fields of the head that has just ended. What comes from now on are trailers."""
+        fields, self._fields = self._fields, []
+        self._in_head = False
+        # Only a head that could be too large is measured. `_before`: its bytes in earlier pieces.
+        if max(self._before, 0) + self._now > self._longest:
+            size = sum(len(name) + len(value) + 4 for name, value in fields)
+            if size > self._longest:
+                raise _Refused(self._too_large())
+        self._before = 0
+        return fields
 
     def _renew(self) -> None:
         raise NotImplementedError
@@ -126,26 +139,14 @@ class _Reader:
     def _too_large(self) -> Malformed:
         return Malformed(431, Reason.REQUEST_TOO_LARGE, f"head above {self._longest} bytes")
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._longest:
-            raise _Refused(self._too_large())
-
-    # Called by llhttp.
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._fields = []
-        self._size = self._unseen = 0
+    # Called by llhttp, at most some twenty times a request: nothing here does more than it must.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers come here too, count as well, and go nowhere.
-        self._grow(len(name) + len(value) + 4)
-        if self._in_head:
-            self._fields.append((name, value))
+        self._fields.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         self._events.append(body)
+        self._before = 0
 
     def on_message_complete(self) -> None:
         self._events.append(END)
@@ -179,7 +180,9 @@ class RequestReader(_Reader):
         return super()._too_large()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self._in_head = True
+        self._fields = []
+        self._before = -self._now
         self._target = b""
 
     def on_url(self, piece: bytes) -> None:
@@ -188,14 +191,12 @@ class RequestReader(_Reader):
             raise _Refused(self._too_large())
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        fields = self._head_complete()
         version = self._parser.get_http_version()
-        if version not in {"1.1", "1.0"}:
+        if version != "1.1" and version != "1.0":
             raise _Refused(Malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
         method = self._parser.get_method().decode("ascii")
-        minor = 1 if version == "1.1" else 0
-        self._events.append(RawHead(method, self._target, minor, self._fields))
-        self._size += len(self._target)
+        self._events.append(RawHead(method, self._target, int(version[2]), fields))
 
 
 class ReplyReader(_Reader):
@@ -231,23 +232,24 @@ class ReplyReader(_Reader):
         self._parser = httptools.HttpResponseParser(self)
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self._in_head = True
+        self._fields = []
+        self._before = -self._now
         self._phrase = b""
 
     def on_status(self, phrase: bytes) -> None:
-        self._grow(len(phrase))
         self._phrase += phrase
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        fields = self._head_complete()
         status = self._parser.get_status_code()
         keep_alive = self._parser.should_keep_alive()
-        self._events.append(RawReply(status, self._phrase, self._fields, keep_alive))
+        self._events.append(RawReply(status, self._phrase, fields, keep_alive))
         if self._headless and status >= 200:
             self._over = True
             self._events.append(END)
         elif not keep_alive and status >= 200 and status not in {204, 304}:
-            self.until_close = not any(name.lower() in _FRAMING for name, _ in self._fields)
+            self.until_close = not any(name.lower() in _FRAMING for name, _ in fields)
 
     def on_message_complete(self) -> None:
         if not self._over:

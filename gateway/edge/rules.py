@@ -13,6 +13,7 @@ from gateway.session.cookie import CookieNames, expire_cookie
 from gateway.urls import Origin, parse_origin
 
 PORTAL_ROOT = "/sso"
+PORTAL_FOLDER = "/sso/"
 
 
 @dataclass(frozen=True, slots=True)
