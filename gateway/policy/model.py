@@ -93,6 +93,8 @@ class Policy:
     def _names(self, listed: frozenset[Email], email: Email) -> bool:
         """Whether `listed` has this mailbox under the domain or an alias: one mailbox, many
         domains. Used only where the answer takes something away."""
+        if not listed:
+            return False
         mailboxes = (Email(email.local, domain) for domain in self.domains)
         return email in listed or any(mailbox in listed for mailbox in mailboxes)
 
