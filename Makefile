@@ -28,6 +28,7 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_docs.py tests/test_house.py
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
