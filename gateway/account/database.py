@@ -32,14 +32,17 @@ _DRIVERS = {
 # Sign-ins only: hundreds a second need no more, and PostgreSQL allows 100 in all by default.
 _CONNECTIONS = 5
 
-Use = Literal["read", "write", "create"]
-_SQLITE_MODE: dict[Use, str] = {"read": "ro", "write": "rw", "create": "rwc"}
+Use = Literal["read", "write"]
+# Neither makes a file that is not there: an empty database would only hide a wrong path.
+_SQLITE_MODE: dict[Use, str] = {"read": "ro", "write": "rw"}
 
 
 class Database(NamedTuple):
-    """An engine, the seconds a block of work on it may take, and what it raises when it breaks."""
+    """An engine, its file if it is SQLite, the seconds a block of work on it may take, and what
+    it raises when it breaks."""
 
     engine: AsyncEngine
+    file: Path | None
     timeout: float
     unavailable: type[Unavailable]
 
@@ -50,10 +53,10 @@ def open_database(
     """Make an engine; nothing is connected yet.
 
     `key` is the URL's key in config.yaml, named when the URL cannot be used (`ConfigError`).
-    With `read` the database itself refuses writes, whatever we might send it; only `create` makes
-    a missing SQLite file.
+    With `read` the database itself refuses writes, whatever we might send it.
     """
     parsed = parse_url(url, key)
+    file = sqlite_file(parsed)
     arguments: dict[str, Any] = {}
     match parsed.get_backend_name():
         case "sqlite":
@@ -77,12 +80,13 @@ def open_database(
     except (SQLAlchemyError, ImportError) as error:
         wrong = f"there is no asyncio driver here for {parsed.drivername}"
         raise ConfigError((Problem("config.yaml", key, None, wrong),)) from error
-    return Database(engine, timeout, unavailable)
+    return Database(engine, file, timeout, unavailable)
 
 
 @asynccontextmanager
 async def working(database: Database) -> AsyncIterator[AsyncConnection]:
     """A connection for one block of work: commit it yourself, or what it wrote is undone."""
+    _check_file(database)
     try:
         async with asyncio.timeout(database.timeout), _connection(database) as connection:
             yield connection
@@ -109,6 +113,13 @@ def sqlite_file(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return None
     return Path(os.path.abspath(url.database))
+
+
+def _check_file(database: Database) -> None:
+    """Say that the file is not there, rather than "unable to open database file"; and leave no
+    thread of aiosqlite's behind, which it starts before it tries."""
+    if database.file is not None and not database.file.exists():
+        raise database.unavailable(f"there is no file {database.file}")
 
 
 def _sqlite_uri(url: URL, mode: str) -> URL:
@@ -142,7 +153,7 @@ async def _interrupt_sqlite(
 ) -> asyncio.TimerHandle | None:
     """End a slow query when its time is up. Cancelling its task is not enough for SQLite: the
     query runs in a thread, and closing the connection waits for it."""
-    if database.engine.dialect.name != "sqlite":
+    if database.file is None:
         return None
     driver: Any = (await connection.get_raw_connection()).driver_connection
     loop = asyncio.get_running_loop()
