@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -103,6 +103,23 @@ class LinkStore:
         if first is None:
             raise LinksUnavailable("a pin was written and is not there")
         return first
+
+    async def known(self, provider: str, email: Email) -> tuple[IdentityKey, ...]:
+        """Who came from this provider with this email before: the pinned identity first, then
+        those that linked an account under it, in the order of their first link. For an operator's
+        question; it decides nothing."""
+        first = func.min(links.c.created)
+        query = (
+            select(links.c.issuer, links.c.subject)
+            .where(links.c.provider == provider, links.c.email == str(email))
+            .group_by(links.c.issuer, links.c.subject)
+            .order_by(first, links.c.issuer, links.c.subject)
+        )
+        async with working(self._open()) as connection:
+            pinned = await _pinned(connection, provider, email)
+            rows = (await connection.execute(query)).all()
+        linked = (IdentityKey(row.issuer, row.subject) for row in rows)
+        return tuple(dict.fromkeys((*((pinned,) if pinned else ()), *linked)))
 
     async def add(self, link: Link) -> None:
         """Keep a link that was just proved, and switch the account on again if it was off.

@@ -98,7 +98,9 @@ def resolve(
         identity, policy, () if distrust else matches.accounts, links, removed, trail
     )
     linked = frozenset(entry.account.id for entry in links)
-    return _outcome(candidates, linked, preference, distrust or missing, trail)
+    if missing is Reason.NO_ACCOUNT and distrust is not None:
+        missing = distrust
+    return _outcome(candidates, linked, preference, missing, trail)
 
 
 def _refusal(identity: Identity, policy: Policy | None, trail: list[Step]) -> Reason | None:

@@ -33,11 +33,12 @@ _NOBODY_YET = IdentityKey("", "nobody signed in with this address yet")
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One provider's answer. `known`: whether somebody signed in with this address before."""
+    """One provider's answer about one person. `subject`: who came with this address before, `None`
+    for somebody who has not come yet."""
 
     provider: str
     label: str
-    known: bool
+    subject: str | None
     vouched: Resolution
     unvouched: Resolution
 
@@ -73,22 +74,31 @@ async def explain(
     policy = policies.for_email(email)
     explained = []
     for name, provider in config.providers.items():
-        key = await links.pinned(name, email)
-        best, worst = _vouchers(provider, policy, name, email)
-        resolutions = []
-        for voucher in (best, worst):
-            identity = Identity(
-                key=key or _NOBODY_YET,
-                provider=name,
-                email=email,
-                voucher=voucher,
-                name="",
-                auth_time=0.0,
-            )
-            facts = await gather(identity, policy, directory, links)
-            resolutions.append(facts.resolve(identity, policy))
-        explained.append(Explained(name, provider.label, key is not None, *resolutions))
+        for key in await links.known(name, email) or (_NOBODY_YET,):
+            vouched, unvouched = [
+                await _resolved(key, name, email, voucher, policy, directory, links)
+                for voucher in _vouchers(provider, policy, name, email)
+            ]
+            subject = None if key is _NOBODY_YET else key.subject
+            explained.append(Explained(name, provider.label, subject, vouched, unvouched))
     return tuple(explained)
+
+
+async def _resolved(
+    key: IdentityKey,
+    provider: str,
+    email: Email,
+    voucher: Voucher,
+    policy: Policy | None,
+    directory: Directory,
+    links: LinkStore,
+) -> Resolution:
+    """What a sign-in by this identity would be, if it came now."""
+    identity = Identity(
+        key=key, provider=provider, email=email, voucher=voucher, name="", auth_time=0.0
+    )
+    facts = await gather(identity, policy, directory, links)
+    return facts.resolve(identity, policy)
 
 
 def _vouchers(
@@ -128,7 +138,7 @@ def as_text(email: Email, explained: tuple[Explained, ...]) -> str:
 
 def _provider_text(email: Email, each: Explained) -> str:
     width = max(len(step.question) for step in each.vouched.trail)
-    seen = "somebody signed in with it before" if each.known else "nobody signed in with it yet"
+    seen = f"subject {each.subject}" if each.subject else "nobody signed in with it yet"
     lines = [f"{email} with {each.label} ({seen})"]
     lines += [f"  {step.question:<{width}}  {step.answer}" for step in each.vouched.trail]
     lines.append(f"  => {verdict(each.vouched)}")
@@ -144,7 +154,7 @@ def as_json(email: Email, explained: tuple[Explained, ...]) -> Mapping[str, obje
         "providers": [
             {
                 "provider": each.provider,
-                "known": each.known,
+                "subject": each.subject,
                 "vouched": _resolution_json(each.vouched),
                 "unvouched": _resolution_json(each.unvouched),
             }

@@ -149,6 +149,19 @@ async def test_a_pin_is_for_one_email_at_one_provider(links: LinkStore) -> None:
     assert await links.pinned("google", Email.parse("jo@acme.ca")) is None
 
 
+async def test_known_are_the_pinned_one_and_who_linked_under_the_email(links: LinkStore) -> None:
+    assert await links.known("google", EMAIL) == ()
+    second, first = IdentityKey(GOOGLE, "2"), IdentityKey(GOOGLE, "3")
+    await links.add(replace(LINK, identity=second, created=300.0))
+    await links.add(replace(LINK, identity=first, created=200.0))
+    await links.add(replace(LINK, identity=first, account_id="8", created=400.0))
+    await links.add(replace(LINK, identity=IdentityKey(GOOGLE, "4"), provider="microsoft"))
+    await links.add(replace(LINK, identity=IdentityKey(GOOGLE, "5"), email="jo@acme.ca"))
+    assert await links.known("google", EMAIL) == (first, second)
+    await links.pin("google", EMAIL, second)
+    assert await links.known("google", EMAIL) == (second, first)
+
+
 async def test_of_many_at_once_all_hear_of_the_same_pin(links: LinkStore, sql: Sql) -> None:
     elsewhere = LinkStore(sql.url)
     await elsewhere.open()

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
+from gateway.account.model import Link
 from gateway.commands.explain import Explained, as_json, as_text, explain_with, verdict
 from gateway.config import load_config
 from gateway.email import Email
+from gateway.identity.claims import IdentityKey
 from tests.commands.conftest import Run
 
 
@@ -99,6 +102,26 @@ def test_verdict(folder: Path, email: str, provider: str, vouched: str, unvouche
     answer = explained(folder, email)[provider]
     assert verdict(answer.vouched) == vouched
     assert verdict(answer.unvouched) == unvouched
+
+
+def test_tells_of_each_person_who_came_with_the_address(folder: Path) -> None:
+    """A link speaks for its own identity; a stranger with the same address gets nothing of it."""
+    milo = IdentityKey("https://entra.example", "tenant.milo")
+    email = Email.parse("milo@acme.example")
+
+    async def remember() -> None:
+        links = LinkStore(load_config(folder / "config.yaml").links.database)
+        await links.open()
+        await links.add(Link(milo, "1017", "microsoft", str(email), 1.0, None))
+        await links.pin("google", email, IdentityKey("https://google.example", "1"))
+        await links.close()
+
+    asyncio.run(remember())
+    answers = explained(folder, str(email))
+    assert answers["microsoft"].subject == milo.subject
+    assert verdict(answers["microsoft"].unvouched) == "signed in as mhart (linked)"
+    assert answers["google"].subject == "1"
+    assert verdict(answers["google"].vouched) == "signed in as mhart (matched)"
 
 
 def test_text_tells_each_step(folder: Path) -> None:
