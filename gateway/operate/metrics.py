@@ -2,9 +2,8 @@
 
 A request pays for one dict item and an addition; names, labels and text are made at the scrape.
 
-Every label comes from a closed list (a kind, a status class, a `Reason`, a provider's name in
-config.yaml). Never label by path, email address or domain: what a visitor can type, a visitor can
-multiply until the memory is gone.
+Every label comes from a closed list (a kind, a status class, a `Reason`). Never label by path,
+email address or domain: what a visitor can type, a visitor can multiply until the memory is gone.
 """
 
 from collections import defaultdict
@@ -51,9 +50,9 @@ def _nobody() -> int:
 class Counters(Collector):
     """One process's counters. The edge adds to the attributes directly.
 
-    `requests` by kind and status class (2 for 2xx). `rejected` by why a request
-    or a sign-in was refused. `sign_ins` by provider name and reason. `injections` by fragment name
-    and outcome. `sessions_live` is asked at the scrape. Times are Unix seconds, 0.0 for never.
+    `requests` by kind and status class (2 for 2xx). `rejected` by why a request was refused,
+    `upstream_errors` by why Sonar or the portal did not answer. `injections` by fragment name and
+    outcome. `sessions_live` is asked at the scrape. Times are Unix seconds, 0.0 for never.
     """
 
     __slots__ = (
@@ -69,7 +68,6 @@ class Counters(Collector):
         "rejected",
         "requests",
         "sessions_live",
-        "sign_ins",
         "tunnels_open",
         "upstream_errors",
     )
@@ -80,7 +78,6 @@ class Counters(Collector):
         self.requests.update(((kind, status), 0) for kind in Kind for status in _STATUS_CLASSES)
         self.rejected: defaultdict[Reason, int] = defaultdict(int)
         self.upstream_errors: defaultdict[Reason, int] = defaultdict(int)
-        self.sign_ins: defaultdict[tuple[str, Reason], int] = defaultdict(int)
         self.injections: defaultdict[tuple[str, InjectionOutcome], int] = defaultdict(int)
         self.connections_open = 0
         self.tunnels_open = 0
@@ -109,24 +106,11 @@ class Counters(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families of one scrape, as prometheus_client wants them."""
         yield self._requests()
-        yield _by_reason(
-            "sonar_gateway_rejected", "Requests and sign-ins refused, by reason", self.rejected
-        )
+        yield _by_reason("sonar_gateway_rejected", "Requests refused, by reason", self.rejected)
         yield _by_reason(
             "sonar_gateway_upstream_errors", "Requests Sonar did not answer", self.upstream_errors
         )
-        yield _by_name_and_word(
-            "sonar_gateway_sign_ins",
-            "Sign-ins finished, by provider and reason",
-            ("provider", "reason"),
-            self.sign_ins,
-        )
-        yield _by_name_and_word(
-            "sonar_gateway_injections",
-            "Fragments for legacy pages, by what became of them",
-            ("fragment", "outcome"),
-            self.injections,
-        )
+        yield self._injections()
         yield from self._gauges()
         yield from self._policies()
         yield self._access_log()
@@ -139,6 +123,16 @@ class Counters(Collector):
         )
         for (kind, status), count in tuple(self.requests.items()):
             family.add_metric((kind, f"{status}xx"), count)
+        return family
+
+    def _injections(self) -> Metric:
+        family = CounterMetricFamily(
+            "sonar_gateway_injections",
+            "Fragments for legacy pages, by what became of them",
+            labels=("fragment", "outcome"),
+        )
+        for pair, count in tuple(self.injections.items()):
+            family.add_metric(pair, count)
         return family
 
     def _gauges(self) -> Iterator[Metric]:
@@ -198,16 +192,4 @@ def _by_reason(name: str, documentation: str, counts: dict[Reason, int]) -> Metr
     family = CounterMetricFamily(name, documentation, labels=("reason",))
     for reason, count in tuple(counts.items()):
         family.add_metric((reason,), count)
-    return family
-
-
-def _by_name_and_word(
-    name: str,
-    documentation: str,
-    labels: tuple[str, str],
-    counts: dict[tuple[str, Reason], int] | dict[tuple[str, InjectionOutcome], int],
-) -> Metric:
-    family = CounterMetricFamily(name, documentation, labels=labels)
-    for pair, count in tuple(counts.items()):
-        family.add_metric(pair, count)
     return family
