@@ -118,7 +118,7 @@ GOOGLE_PEOPLE: tuple[GooglePerson, ...] = (
     ),
     GooglePerson(
         "fred", "Fred Olsen", "100000000000000000015", "fred@globex.example", "globex.example",
-        "the domain is in pilot and he is no pilot user: refused, may ask to join",
+        "the domain is in pilot and he is no pilot user: refused",
     ),
     GooglePerson(
         "sales", "Globex sales", "100000000000000000016", "sales@globex.example",
@@ -138,7 +138,7 @@ GOOGLE_PEOPLE: tuple[GooglePerson, ...] = (
     GooglePerson(
         "peter", "Peter Gibbons", "100000000000000000019", "peter@initech.example",
         "initech.example",
-        "the domain has `sso: off`: refused, may ask for a pilot",
+        "the domain has `sso: off`: refused",
     ),
     GooglePerson(
         "una", "Una Berg", "100000000000000000020", "una@unknown.example", "unknown.example",
@@ -184,7 +184,7 @@ MICROSOFT_PEOPLE: tuple[MicrosoftPerson, ...] = (
     MicrosoftPerson(
         "ines", "Ines Costa", INITECH_TENANT, "20000000-0000-4000-8000-000000000007",
         "ines@initech.example", True,
-        "the domain has `sso: off`: refused, may ask for a pilot",
+        "the domain has `sso: off`: refused",
     ),
     MicrosoftPerson(
         "cora", "Cora Lang (a personal account)", CONSUMER_TENANT,

@@ -134,13 +134,13 @@ Your provider did not tell us your email address, so we cannot find your company
 Sign in with an account that has an email address, or with your Sonar password.
 no_policy: Single sign-on is not set up for your company yet
 Nobody has switched it on for the part of your email address after the @.
-Sign in with your Sonar password. You can ask to join the pilot.
+Sign in with your Sonar password. Your Office Manager can ask for single sign-on.
 domain_off: Single sign-on is off for your company
 Your company does not use it at the moment.
-Sign in with your Sonar password. You can ask to join the pilot.
+Sign in with your Sonar password. Your Office Manager can ask for single sign-on.
 not_pilot_user: You are not in the pilot yet
 Your company is trying single sign-on with a few people first.
-Sign in with your Sonar password. You can ask to join the pilot.
+Sign in with your Sonar password. Your Office Manager can ask for single sign-on.
 blocked_user: Single sign-on is blocked for this address
 Somebody who looks after Sonar has blocked it.
 Ask your Office Manager why, or sign in with your Sonar password.
