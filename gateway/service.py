@@ -158,6 +158,7 @@ class Service:
             policies=lambda: self._policies.current,
             sealer=self._sealer,
             jwks=self._jwks,
+            counters=self._counters,
         )
         runner = await self._run(make_portal(portal), **SERVER)
         path = str(Path(folder) / "portal.sock")

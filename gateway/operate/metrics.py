@@ -52,7 +52,8 @@ class Counters(Collector):
 
     `requests` by kind and status class (2 for 2xx). `rejected` by why a request was refused,
     `upstream_errors` by why Sonar or the portal did not answer. `injections` by fragment name and
-    outcome. `sessions_live` is asked at the scrape. Times are Unix seconds, 0.0 for never.
+    outcome. `sign_ins` by reason: of those that ended in a session, and of every refusal a page of
+    the portal gave. `sessions_live` is asked at the scrape. Times are Unix seconds, 0.0 for never.
     """
 
     __slots__ = (
@@ -68,6 +69,7 @@ class Counters(Collector):
         "rejected",
         "requests",
         "sessions_live",
+        "sign_ins",
         "tunnels_open",
         "upstream_errors",
     )
@@ -79,6 +81,7 @@ class Counters(Collector):
         self.rejected: defaultdict[Reason, int] = defaultdict(int)
         self.upstream_errors: defaultdict[Reason, int] = defaultdict(int)
         self.injections: defaultdict[tuple[str, InjectionOutcome], int] = defaultdict(int)
+        self.sign_ins: defaultdict[Reason, int] = defaultdict(int)
         self.connections_open = 0
         self.tunnels_open = 0
         self.sessions_live: Callable[[], int] = _nobody
@@ -109,6 +112,9 @@ class Counters(Collector):
         yield _by_reason("sonar_gateway_rejected", "Requests refused, by reason", self.rejected)
         yield _by_reason(
             "sonar_gateway_upstream_errors", "Requests Sonar did not answer", self.upstream_errors
+        )
+        yield _by_reason(
+            "sonar_gateway_sign_ins", "Sign-ins finished, refused or to be proven", self.sign_ins
         )
         yield self._injections()
         yield from self._gauges()

@@ -35,6 +35,7 @@ async def complete(
     )
     if previous is not None:
         await visit.parts.sessions.end(previous.session.key)
+    visit.parts.counters.sign_ins[reason] += 1
     log.info(
         "sign_in",
         reason=reason,

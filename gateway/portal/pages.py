@@ -139,6 +139,7 @@ def refusal(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """A page that says why not, and what to do next."""
+    visit.parts.counters.sign_ins[reason] += 1
     response = page(
         visit,
         "refusal.html",

@@ -12,6 +12,7 @@ from gateway.account.links import LinkStore
 from gateway.config import Config
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
+from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.session.live import Sessions
 from gateway.session.seal import Sealer
@@ -33,6 +34,7 @@ class Portal:
     policies: Callable[[], Policies]
     sealer: Sealer
     jwks: Callable[[], Mapping[str, Any]]
+    counters: Counters
     clock: Callable[[], float] = time.time
 
 

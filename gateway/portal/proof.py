@@ -66,6 +66,7 @@ async def prove(
 
 def _refused(visit: Visit, reason: Reason, meant: Account | None) -> Reason:
     """Logged without what was typed: people type passwords into the wrong field."""
+    visit.parts.counters.sign_ins[reason] += 1
     log.info(
         "password_refused",
         reason=reason,

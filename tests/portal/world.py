@@ -23,6 +23,7 @@ from gateway.account.passwords import Passwords
 from gateway.config import Config, config_from
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
+from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
 from gateway.portal.app import SERVER, make_portal
@@ -149,6 +150,7 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
                 policies=lambda: world.policies,
                 sealer=sealer,
                 jwks=minter.jwks,
+                counters=Counters(),
                 clock=clock,
             )
         )
