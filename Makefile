@@ -1,5 +1,5 @@
 # Each target sets up what it needs on a fresh machine with Python 3.11 or newer.
-.PHONY: run test check bench lock
+.PHONY: run test check bench pictures lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,11 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
+
+# The pictures of the pages in docs/images/, as the browser test sees them.
+pictures: .venv/.dev
+	$(BIN)/python -m tests.setup
+	PICTURES=docs/images $(BIN)/pytest tests/browser
 
 # Needs uv; writes lock files with hashes that name no index.
 lock:
