@@ -37,6 +37,7 @@ from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
+from gateway.session.recheck import Recheck
 from gateway.session.seal import Sealer
 from gateway.session.store.choose import store_for
 
@@ -124,6 +125,11 @@ class Service:
         self._policies.on_change(self._end_disallowed)
         await self._policies.start()
         closing.push_async_callback(self._policies.stop)
+        recheck = Recheck(
+            self._sessions, self._directory, self._links, lambda: self._policies.current
+        )
+        await recheck.start()
+        closing.push_async_callback(recheck.stop)
 
     async def _listen(self) -> None:
         closing, server = self._closing, self._config.server

@@ -1,7 +1,7 @@
 """The sessions a process has in memory, found by cookie or by key. No I/O, no opinions."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from weakref import WeakValueDictionary
 
 from gateway.session.entry import Live
@@ -53,7 +53,7 @@ class Cache:
                 self._by_cookie.pop(cookie, None)
         return live
 
-    def all(self) -> Iterable[Live]:
+    def all(self) -> tuple[Live, ...]:
         return tuple(self._by_key.values())
 
     def parts(self) -> Iterator[list[Live]]:

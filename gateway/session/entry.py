@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import structlog
 
+from gateway.account.model import Account
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.model import Session
@@ -99,6 +100,12 @@ class Live:
         """Note activity: the idle time begins anew."""
         self.session = replace(self.session, seen=max(self.session.seen, now))
         self.ends = self.session.ends()
+
+    def tell(self, account: Account) -> None:
+        """The account as it is now: upstream hears of it with the next request."""
+        if account != self.session.account:
+            self.session = replace(self.session, account=account)
+            self._lines_until = 0.0
 
     def confirm(self, session: Session) -> None:
         """The store has just said that it lives; another process may have seen later activity."""

@@ -185,6 +185,10 @@ class Sessions:
             await self.end(key)
         return len(ending)
 
+    def in_use(self) -> tuple[Live, ...]:
+        """The sessions in this process's memory."""
+        return self._cache.all()
+
     async def sweep(self, policies: Policies) -> int:
         """End every session that the policies no longer allow; how many."""
         return await self.end_where(lambda session: not _allowed(session, policies))

@@ -1,0 +1,122 @@
+"""Is the account of each session still one that its identity opens? Asked again while it lives.
+
+A sign-in is decided once, and a session lasts for hours. Meanwhile Sonar's administrator switches
+the account off, an address is taken from it, an operator removes a link or trusts a tenant no
+more: nothing tells the gateway, so it asks (CVE-2025-53942). The decision is the sign-in's own,
+`resolve()`, so that whoever could not sign in now does not stay signed in either.
+
+A username may have changed, too, and its old one belong to somebody else: upstream is told of the
+account as it is now.
+
+While the directory or the links do not answer, sessions go on: nobody is signed out by our trouble.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from gateway.account.directory import Directory
+from gateway.account.facts import gather
+from gateway.account.links import LinkStore
+from gateway.account.model import Account
+from gateway.account.resolution import Choose, SignIn
+from gateway.errors import DirectoryUnavailable, LinksUnavailable, SessionsUnavailable
+from gateway.policy.model import Policies
+from gateway.session.entry import Live
+from gateway.session.live import Sessions
+from gateway.session.model import Session
+
+_log = structlog.get_logger()
+
+# How long somebody who was switched off may go on. Five small queries a session: a thousand people
+# at work are less than a hundred a second.
+EVERY = 60.0
+
+
+class Recheck:
+    """Asks about every session in use in this process, once in `every` seconds. `put_off`: how
+    many rounds could not be finished."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        directory: Directory,
+        links: LinkStore,
+        policies: Callable[[], Policies],
+        *,
+        every: float = EVERY,
+    ) -> None:
+        self._sessions = sessions
+        self._directory = directory
+        self._links = links
+        self._policies = policies
+        self._every = every
+        self._task: asyncio.Task[None] | None = None
+        self.put_off = 0
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._go_round())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def round(self) -> int:
+        """Ask about every session in use, one after the other; how many were ended."""
+        ended = 0
+        for live in self._sessions.in_use():
+            try:
+                ended += await self._check(live)
+            except SessionsUnavailable as error:
+                # It is refused here all the same, and the store hears of it later.
+                _log.warning("session_end_unconfirmed", reason=error.reason)
+                ended += 1
+        return ended
+
+    async def _go_round(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self.round()
+            except (DirectoryUnavailable, LinksUnavailable) as error:
+                self.put_off += 1
+                _log.warning("recheck_put_off", reason=error.reason, error=str(error))
+            except Exception:
+                # It must outlive whatever goes wrong in one round.
+                _log.exception("recheck_failed")
+
+    async def _check(self, live: Live) -> bool:
+        session = live.session
+        if live.ended:
+            return False
+        account = await self._account_of(session)
+        if account is not None:
+            live.tell(account)
+            return False
+        await self._sessions.end(session.key)
+        _log.info(
+            "session_ended_by_recheck",
+            account_id=session.account.id,
+            provider=session.identity.provider,
+            session=session.public_id,
+        )
+        return True
+
+    async def _account_of(self, session: Session) -> Account | None:
+        """The account as it is now, if a sign-in would still offer it."""
+        identity = session.identity
+        policy = None if identity.email is None else self._policies().for_email(identity.email)
+        facts = await gather(identity, policy, self._directory, self._links)
+        # What was chosen last time would hide the other accounts, and this session may be another.
+        resolution = replace(facts, preference=None).resolve(identity, policy)
+        offered: tuple[Account, ...] = ()
+        if isinstance(resolution, SignIn):
+            offered = (resolution.account,)
+        elif isinstance(resolution, Choose):
+            offered = resolution.accounts
+        return next((account for account in offered if account.id == session.account.id), None)
