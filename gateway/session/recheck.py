@@ -74,7 +74,7 @@ class Recheck:
                 ended += await self._check(live)
             except SessionsUnavailable as error:
                 # It is refused here all the same, and the store hears of it later.
-                _log.warning("session_end_unconfirmed", reason=error.reason)
+                _log.error("session_end_unconfirmed", reason=error.reason)
                 ended += 1
         return ended
 
