@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
@@ -176,11 +177,12 @@ async def a_world(folder: Path, google: OidcProvider, **changes: object) -> Asyn
                 "/.well-known/openid-configuration",
             },
         }
-        (folder / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
+        config |= changes
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "policies").mkdir()
         for policy in (ROOT / "policies").glob("*.yaml"):
             (folder / "policies" / policy.name).write_bytes(policy.read_bytes())
-        database = Secret(f"sqlite:///{folder}/var/gateway.db")
+        database = Secret(config["links"]["database"])
         await migrate(database)
         links = LinkStore(database)
         await links.open()
@@ -199,7 +201,7 @@ async def a_world(folder: Path, google: OidcProvider, **changes: object) -> Asyn
         yield world
 
 
-def _config(origin: str, management: int, sonar: str, folder: Path) -> dict[str, object]:
+def _config(origin: str, management: int, sonar: str, folder: Path) -> dict[str, Any]:
     return {
         "server": {
             "public_url": origin,
