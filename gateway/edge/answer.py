@@ -33,25 +33,16 @@ class Answer:
     a 101 came and the rest is not HTTP. `reusable`: the upstream connection may serve others.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_collecting",
-        "_inbound",
-        "_live",
-        "_reply",
-        "_rules",
-        "_signed_in",
-        "begun",
-        "done",
-        "extra",
-        "failed",
-        "keep_alive",
-        "page",
-        "reusable",
-        "sent",
-        "status",
-        "upgraded",
-    )
+    begun = False
+    done = False
+    upgraded = False
+    reusable = False
+    failed: Refusal | None = None
+    sent = 0
+    status = 0
+    _reply: Outbound | None = None
+    _chunked = False
+    _collecting = False
 
     def __init__(
         self, inbound: Inbound, rules: Rules, live: Live | None, page: Page | None, extra: bytes
@@ -61,34 +52,32 @@ class Answer:
         self._inbound = inbound
         self._rules = rules
         self._live = live
-        self._signed_in = live is not None and not extra
+        self._extra = extra
         self.page = page
-        self._collecting = False
-        self._reply: Outbound | None = None
-        self._chunked = False
-        self.extra = extra
-        self.begun = self.done = self.upgraded = self.reusable = False
-        self.failed: Refusal | None = None
         self.keep_alive = inbound.keep_alive
-        self.sent = 0
-        self.status = 0
 
     def feed(self, events: list[ReplyEvent]) -> bytes:
         """What the browser gets for these events."""
         out: list[bytes] = []
         for event in events:
-            if self.done or self.upgraded or self.failed:
+            if self.done:
                 self.reusable = False
                 break
             if type(event) is bytes:
-                self._body(event, out)
+                if self._collecting:
+                    self._collect(event, out)
+                else:
+                    self.sent += len(event)
+                    out.append(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
+            elif type(event) is RawReply:
+                self._head(event, out)
+                if self.failed or self.upgraded:
+                    break
             elif event is END:
                 self._end(out)
-            elif isinstance(event, RawReply):
-                self._head(event, out)
             elif isinstance(event, Malformed):
                 self.failed = Refusal(502, Reason.UPSTREAM_MALFORMED, event.detail)
-        return out[0] if len(out) == 1 else b"".join(out)
+        return b"".join(out)
 
     def ended_by_close(self) -> bytes:
         """Upstream closed the connection, and that is how this reply ends."""
@@ -101,24 +90,29 @@ class Answer:
 
     def _head(self, raw: RawReply, out: list[bytes]) -> None:
         reply = read_reply(raw, self._inbound.method, self._live, self._rules)
-        if isinstance(reply, Refusal):
+        if type(reply) is Refusal:
             self.failed = reply
-        elif reply.status < 200:
+            return
+        assert type(reply) is Outbound  # noqa: S101 - for the type checker
+        status = reply.status
+        if status < 200:
             self._interim(reply, out)
-        elif self._sent_to_login(reply):
+            return
+        if status in _REDIRECTS and self._sent_to_login(reply):
             # Sonar does not accept who we say this is: sending the person round again would only
             # end here again.
             self.failed = Refusal(403, Reason.UPSTREAM_REFUSED, "redirected to its sign-in page")
-        else:
-            self.reusable = raw.keep_alive
-            self.status = reply.status
-            self._reply = reply
-            if self.page is not None and self._inbound.method == "HEAD":
+            return
+        self.reusable = raw.keep_alive
+        self.status = status
+        self._reply = reply
+        if self.page is not None:
+            if self._inbound.method == "HEAD":
                 self._reply = pages.head_only(reply)
-            elif self.page is not None and self.page.fits(reply):
+            elif self.page.fits(reply):
                 self._collecting = True
                 return
-            self._begin(out)
+        self._begin(self._reply, out)
 
     def _interim(self, reply: Outbound, out: list[bytes]) -> None:
         if reply.status == 101:
@@ -133,37 +127,38 @@ class Answer:
             out.append(interim_head(reply, upgraded=self.upgraded))
 
     def _sent_to_login(self, reply: Outbound) -> bool:
+        """Whether a signed-in person, who is not just signing out, is asked to sign in."""
         return (
-            self._signed_in
-            and reply.status in _REDIRECTS
+            self._live is not None
+            and not self._extra
             and leads_to_login(reply.location, self._inbound, self._rules)
         )
 
-    def _begin(self, out: list[bytes]) -> None:
-        reply = self._reply
-        assert reply is not None  # noqa: S101 - for the type checker
+    def _begin(self, reply: Outbound, out: list[bytes]) -> None:
         minor = self._inbound.minor
-        self._chunked = reply.chunked and minor == 1
-        if reply.chunked and not self._chunked:
-            self.keep_alive = False
+        if reply.length is None and reply.has_body:
+            # Nobody knows how long it is: in chunks, or, for HTTP/1.0, until we close.
+            self._chunked = minor == 1
+            self.keep_alive = self.keep_alive and self._chunked
         self.begun = True
-        out.append(browser_head(reply, minor, keep_alive=self.keep_alive, extra=self.extra))
+        out.append(browser_head(reply, minor, keep_alive=self.keep_alive, extra=self._extra))
 
-    def _body(self, data: bytes, out: list[bytes]) -> None:
-        if self._collecting and self.page is not None:
-            if self.page.add(data):
-                return
-            data, self._collecting = self.page.collected(), False
-            self._begin(out)
-        self.sent += len(data)
-        out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+    def _collect(self, data: bytes, out: list[bytes]) -> None:
+        """Keep a part of a page; when it has become too large, let all of it go as it is."""
+        if self.page is None or self._reply is None or self.page.add(data):
+            return
+        self._collecting = False
+        self._begin(self._reply, out)
+        collected = self.page.collected()
+        self.sent = len(collected)
+        out.append(b"%x\r\n%b\r\n" % (len(collected), collected) if self._chunked else collected)
 
     def _end(self, out: list[bytes]) -> None:
         if self._reply is None:
             return  # of an interim reply
         if self._collecting and self.page is not None:
-            self._reply, page = self.page.finish(self._reply)
-            self._begin(out)
+            reply, page = self.page.finish(self._reply)
+            self._begin(reply, out)
             self.sent = len(page)
             out.append(page)
         if self._chunked:

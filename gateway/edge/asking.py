@@ -1,4 +1,4 @@
-"""The part of an exchange that upstream has: a connection, the body there, the reply back.
+"""The side of an exchange that faces upstream: a connection, the body there, the reply back.
 
 Rules
     A stale connection of the pool is replaced once, and only when the request may be sent twice:
@@ -9,46 +9,112 @@ Rules
 """
 
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from gateway.edge.answer import Answer
 from gateway.edge.inbound import Inbound, Refusal
-from gateway.edge.page import report
 from gateway.edge.reader import END, End, Malformed, ReplyEvent
+from gateway.edge.shared import Shared
 from gateway.edge.upstream import Connection, Pool
 from gateway.errors import UpstreamUnavailable
 from gateway.reasons import Reason
 
 if TYPE_CHECKING:
-    from gateway.edge.exchange import Exchange
+    from gateway.edge.client import Client
 
 
-class Asking:
-    """One request sent to `pool`'s upstream: `head` first, then what `take` is given. `heard`:
-    when the first of the reply came, `time.perf_counter()` seconds."""
+class Asking(ABC):
+    """What an exchange does once it has been decided to ask upstream.
 
-    __slots__ = ("_connection", "_full", "_head", "_inbound", "_owner", "_pool", "answer", "heard")
+    `request_ended`: nothing more of the request is to come. `over`: nothing more happens here.
+    `asked`: upstream is, or will be, asked, and `answer` is there. `heard`: when the first of the
+    reply came, `time.perf_counter()` seconds.
+    """
 
-    def __init__(
-        self, owner: "Exchange", pool: Pool, inbound: Inbound, head: bytes, answer: Answer
-    ) -> None:
-        self._owner = owner
-        self._pool = pool
-        self._inbound = inbound
-        self._head = head
-        self._connection: Connection | None = None
-        self._full = False
-        self.answer = answer
-        self.heard: float | None = None
+    client: "Client"
+    shared: Shared
+    inbound: Inbound
+    answer: Answer
+    heard: float | None = None
+    request_ended = False
+    over = False
+    asked = False
+    _pool: Pool
+    _head: bytes
+    _connection: Connection | None = None
+    _full = False
 
-    def start(self) -> None:
+    # What the exchange does with the outcome.
+
+    @abstractmethod
+    def refuse(self, refusal: Refusal) -> None:
+        """There will be no reply, or not the rest of it."""
+
+    @abstractmethod
+    def replied_wholly(self, answer: Answer) -> None:
+        """The reply is complete and given to the browser."""
+
+    @abstractmethod
+    def streams(self) -> None:
+        """The reply is a stream of events and may last."""
+
+    @abstractmethod
+    def upgraded(self, connection: Connection) -> None:
+        """From here on bytes flow both ways."""
+
+    # Towards upstream.
+
+    def ask(self, pool: Pool, head: bytes, answer: Answer) -> None:
         """Send the request, on a connection of the pool or on a new one."""
-        shared = self._owner.shared
-        connection = self._pool.take(shared.clock(), repeatable=self._inbound.repeatable)
+        self._pool, self._head, self.answer = pool, head, answer
+        self.asked = True
+        connection = pool.take(repeatable=self.inbound.repeatable)
         if connection is None:
-            shared.later(self._connect())
+            self.shared.later(self._connect())
         else:
             self._send(connection)
+
+    async def _connect(self) -> None:
+        upstream = self.shared.config.upstream
+        self.client.wait(upstream.connect_timeout + upstream.response_timeout)
+        try:
+            connection = await self._pool.connect()
+        except UpstreamUnavailable as error:
+            if not self.over:
+                status = 504 if error.reason is Reason.UPSTREAM_TIMEOUT else 502
+                self.refuse(Refusal(status, error.reason, str(error)))
+            return
+        if self.over:
+            connection.release()
+        else:
+            self._send(connection)
+
+    def _send(self, connection: Connection) -> None:
+        self._connection = connection
+        connection.send(self, self.inbound.method, self._head)
+        self.client.wait(self.shared.config.upstream.response_timeout)
+        if not self.request_ended:
+            self.client.advance()
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether the next part of the request may come: upstream is there and not full."""
+        return self._connection is not None and not self.request_ended and not self._full
+
+    def take(self, event: bytes | End | Malformed) -> None:
+        """The next part of the request's body, or its end. Asked for by `takes_body`."""
+        if isinstance(event, Malformed):
+            self.refuse(Refusal(event.status, event.reason, event.detail))
+            return
+        self.client.wait(self.shared.config.upstream.response_timeout)
+        data = event if isinstance(event, bytes) else b""
+        self.request_ended = event is END
+        if self.inbound.fields.framing.chunked:
+            # Its empty last chunk is what an end is in chunks.
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if data and self._connection is not None:
+            self._connection.write(data)
 
     def give_up(self) -> None:
         """Whatever comes from upstream now is for nobody."""
@@ -56,90 +122,47 @@ class Asking:
         if connection is not None:
             connection.close()
 
-    async def _connect(self) -> None:
-        owner = self._owner
-        upstream = owner.shared.config.upstream
-        owner.client.wait(upstream.connect_timeout + upstream.response_timeout)
-        try:
-            connection = await self._pool.connect()
-        except UpstreamUnavailable as error:
-            if not owner.over:
-                status = 504 if error.reason is Reason.UPSTREAM_TIMEOUT else 502
-                owner.refuse(Refusal(status, error.reason, str(error)))
-            return
-        if owner.over:
-            connection.release()
-        else:
-            self._send(connection)
-
-    # Towards upstream.
-
-    def _send(self, connection: Connection) -> None:
-        owner = self._owner
-        self._connection = connection
-        connection.send(self, self._inbound.method, self._head)
-        owner.client.wait(owner.shared.config.upstream.response_timeout)
-        if not owner.request_ended:
-            owner.client.advance()
-
-    @property
-    def takes_body(self) -> bool:
-        """Whether the next part of the request may come: upstream is there and not full."""
-        return self._connection is not None and not self._owner.request_ended and not self._full
-
-    def take(self, event: bytes | End | Malformed) -> None:
-        """The next part of the request's body, or its end. Asked for by `takes_body`."""
-        owner, connection = self._owner, self._connection
-        if isinstance(event, Malformed):
-            owner.refuse(Refusal(event.status, event.reason, event.detail))
-            return
-        owner.client.wait(owner.shared.config.upstream.response_timeout)
-        data = event if isinstance(event, bytes) else b""
-        owner.request_ended = event is END
-        if self._inbound.framing.chunked:
-            # Its empty last chunk is what an end is in chunks.
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        if data and connection is not None:
-            connection.write(data)
-
-    def upstream_full(self, *, full: bool) -> None:
-        self._full = full
-        if not full:
-            self._owner.client.advance()
-
-    # Back from upstream.
+    # Called by the connections.
 
     def replied(self, events: list[ReplyEvent]) -> None:
-        owner, answer = self._owner, self.answer
+        """Events of the reply have come."""
+        answer = self.answer
         if self.heard is None:
             self.heard = time.perf_counter()
-        if not answer.begun and (owner.shared.draining or not owner.request_ended):
+        if not answer.begun and (self.shared.draining or not self.request_ended):
             answer.keep_alive = False
         out = answer.feed(events)
         if out:
-            owner.client.write(out)
+            self.client.write(out)
         if answer.done:
             self._finish()
         elif answer.failed is not None:
-            owner.refuse(answer.failed)
+            self.refuse(answer.failed)
         elif answer.upgraded and self._connection is not None:
-            connection, self._connection = self._connection, None
-            owner.upgraded(*connection.detach())
+            self.upgraded(self._connection)
         elif answer.streams_events:
-            owner.streams()
+            self.streams()
         else:
-            owner.client.wait(owner.shared.config.upstream.response_timeout)
+            self.client.wait(self.shared.config.upstream.response_timeout)
 
     def upstream_lost(self, *, complete: bool) -> None:
+        """The connection is gone; `complete`: that is how this reply ends."""
         connection, self._connection = self._connection, None
+        stale = connection is not None and not connection.fresh
         if complete:
-            self._owner.client.write(self.answer.ended_by_close())
+            self.client.write(self.answer.ended_by_close())
             self._finish()
-        elif self.heard is None and self._inbound.repeatable and not _fresh(connection):
-            self._owner.shared.later(self._connect())
+        elif stale and self.heard is None and self.inbound.repeatable:
+            self.shared.later(self._connect())
         else:
             detail = "connection closed before the reply was complete"
-            self._owner.refuse(Refusal(502, Reason.UPSTREAM_UNAVAILABLE, detail))
+            self.refuse(Refusal(502, Reason.UPSTREAM_UNAVAILABLE, detail))
+
+    def upstream_full(self, *, full: bool) -> None:
+        """Upstream takes the body slower than it comes, or has caught up."""
+        self._full = full
+        if not full:
+            self.client.advance()
 
     def hold(self, *, held: bool) -> None:
         """The browser takes the reply slower than it comes, or has caught up."""
@@ -147,17 +170,11 @@ class Asking:
             self._connection.hold(held=held)
 
     def _finish(self) -> None:
-        owner, answer = self._owner, self.answer
-        connection, self._connection = self._connection, None
+        answer, connection = self.answer, self._connection
+        self._connection = None
         if connection is not None:
-            if answer.reusable and owner.request_ended:
+            if answer.reusable and self.request_ended:
                 connection.release()
             else:
                 connection.close()
-        if answer.page is not None:
-            report(answer.page, owner.shared)
-        owner.replied(answer)
-
-
-def _fresh(connection: Connection | None) -> bool:
-    return connection is None or connection.fresh
+        self.replied_wholly(answer)

@@ -19,7 +19,6 @@ Rules
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from math import inf
 from typing import cast
@@ -27,7 +26,7 @@ from typing import cast
 from gateway.edge.exchange import Exchange
 from gateway.edge.inbound import RawHead, Refusal
 from gateway.edge.peer import Peer, peer_of
-from gateway.edge.reader import Malformed, RequestEvent, RequestReader
+from gateway.edge.reader import END, Malformed, RequestEvent, RequestReader
 from gateway.edge.shared import Shared
 from gateway.edge.upstream import keep_alive
 from gateway.reasons import Reason
@@ -45,10 +44,6 @@ _LINGER_SECONDS = 2.0
 _SLICE = 16 * 1024
 # A body that upstream is slow to take, or requests sent ahead.
 _MOST_WAITING = 64 * 1024
-# Readers kept for reuse: as many as there are requests arriving at one moment.
-_SPARE_READERS = 64
-
-_spare: list[RequestReader] = []
 
 
 class Client(asyncio.Protocol):
@@ -57,10 +52,10 @@ class Client(asyncio.Protocol):
     __slots__ = (
         "_advancing",
         "_backlog",
+        "_closing",
         "_events",
         "_exchange",
         "_full",
-        "_lingering",
         "_offset",
         "_reader",
         "_reading",
@@ -78,10 +73,11 @@ class Client(asyncio.Protocol):
         self._shared = shared
         self._exchange: Exchange | None = None
         self._reader: RequestReader | None = None
-        self._events: deque[RequestEvent] | None = None
+        # The next one last.
+        self._events: list[RequestEvent] = []
         self._backlog = b""
         self._offset = 0
-        self._advancing = self._full = self._lingering = False
+        self._advancing = self._full = self._closing = False
         self._reading = True
         self.proto = shared.rules.public.scheme
         self.deadline = inf
@@ -100,7 +96,7 @@ class Client(asyncio.Protocol):
         self.wait(_IDLE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering:
+        if self._closing:
             return
         if self._backlog:
             self._backlog = self._backlog[self._offset :] + data
@@ -132,17 +128,26 @@ class Client(asyncio.Protocol):
 
     def advance(self) -> None:
         """Go on with what has come, as far as it can go now."""
-        if self._advancing or self._lingering:
+        if self._advancing or self._closing:
             return
         self._advancing = True
         try:
-            while self._next():
-                if self._events:
-                    self._handle(self._events.popleft())
-                elif self._backlog:
-                    self._parse()
-                else:
+            while self._events or self._backlog:
+                exchange = self._exchange
+                if exchange is None:
+                    if self._full or self._closing:
+                        break
+                elif exchange.request_ended or not exchange.takes_body:
                     break
+                if not self._events:
+                    self._parse()
+                    continue
+                event = self._events.pop()
+                if exchange is None and type(event) is RawHead:
+                    self._exchange = Exchange(self, self._shared)
+                    self._exchange.begin(event)
+                else:
+                    self._handle(event)
         finally:
             self._advancing = False
         self._settle()
@@ -159,20 +164,25 @@ class Client(asyncio.Protocol):
     def skip_body(self) -> bool:
         """Drop the rest of the request's body; whether all of it is here already."""
         while self._events:
-            event = self._events.popleft()
+            event = self._events.pop()
             if isinstance(event, Malformed):
                 return False
             if not isinstance(event, bytes):
                 return True
         return False
 
+    def skip_end(self) -> None:
+        """A request without a body has begun: its end says nothing more."""
+        if self._events and self._events[-1] is END:
+            self._events.pop()
+
     def finished(self, *, keep_alive: bool, unread: bool) -> None:
         """The exchange is over. `unread`: there may be more of its request to come."""
         self._exchange = None
-        if keep_alive:
-            self.advance()
-        else:
+        if not keep_alive:
             self._close(unread=unread)
+        elif not self._advancing:
+            self.advance()
 
     def abort(self) -> None:
         """End the connection now, as broken."""
@@ -184,73 +194,72 @@ class Client(asyncio.Protocol):
         self._exchange = None
         waiting = self._backlog[self._offset :]
         self._backlog = b""
-        self._lingering = True
+        self._closing = True
         self.deadline = inf
         return self.transport, waiting, self._gone
 
     # Called by the server.
 
+    def rest(self) -> None:
+        """A moment has passed: a connection that is idle needs no reader."""
+        if self._reader is not None and self._idle:
+            self._shared.put_back(self._reader, self.peer)
+            self._reader = None
+
     def expired(self) -> None:
         """The deadline has passed."""
-        if self._lingering or self._full or self.transport.is_closing():
+        if self._closing or self._full:
             self.transport.abort()
         elif self._exchange is not None:
             self._exchange.timed_out()
         elif self._reader is not None and self._reader.in_head:
             self._refuse(Malformed(408, Reason.REQUEST_MALFORMED, "the head did not come"))
         else:
-            self.transport.close()
+            self._close(unread=False)
 
     def drain(self) -> None:
         """The gateway is stopping: an idle connection ends, a busy one ends after its reply."""
-        if self._exchange is None and not self._lingering:
+        if self._exchange is None and not self._closing:
             self._close(unread=False)
 
     # Inside.
 
-    def _next(self) -> bool:
-        """Whether the next event may be taken now: nobody is waiting for something else."""
-        exchange = self._exchange
-        if exchange is not None:
-            return not exchange.request_ended and exchange.takes_body
-        return not (self._full or self._lingering or self.transport.is_closing())
-
     def _handle(self, event: RequestEvent) -> None:
-        if self._exchange is not None:
-            if isinstance(event, RawHead):
-                raise AssertionError("a head inside a body")
-            self._exchange.take(event)
+        """Any event but a head that begins an exchange."""
+        if self._exchange is None:
+            if isinstance(event, Malformed):
+                self._refuse(event)
+            # Else the end of a request that was answered already.
         elif isinstance(event, RawHead):
-            self._exchange = Exchange(self, self._shared)
-            self._exchange.begin(event)
-        elif isinstance(event, Malformed):
-            self._refuse(event)
-        # Else the end of a request without a body, or of one that was answered already.
+            raise AssertionError("a head inside a body")
+        else:
+            self._exchange.take(event)
 
     def _parse(self) -> None:
         """Turn the next slice of bytes into events."""
-        if self._reader is None:
-            self._reader = _spare.pop() if _spare else RequestReader()
-        data, start = self._backlog, self._offset
-        if len(data) - start <= _SLICE:
-            piece = data[start:] if start else data
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = self._shared.reader(self.peer)
+        piece = self._backlog
+        if self._offset or len(piece) > _SLICE:
+            start = self._offset
+            piece = self._backlog[start : start + _SLICE]
+            self._offset = start + len(piece)
+        if self._offset in {0, len(self._backlog)}:
             self._backlog, self._offset = b"", 0
-        else:
-            piece = data[start : start + _SLICE]
-            self._offset = start + _SLICE
-        begun = self._reader.in_head
-        events = self._reader.feed(piece)
-        if self._reader.rest:
+        begun = reader.in_head
+        self._events = reader.feed(piece)
+        self._events.reverse()
+        if reader.rest:
             # After a request to upgrade, what follows is for the tunnel, or the next request.
-            self._backlog = self._reader.rest + self._backlog[self._offset :]
+            self._backlog = reader.rest + self._backlog[self._offset :]
             self._offset = 0
-            self._reader.rest = b""
-        if self._reader.in_head and not begun:
+            reader.rest = b""
+        if reader.in_head and not begun:
             self.wait(_HEAD_SECONDS)
-        self._events = deque(events)
 
     def _settle(self) -> None:
-        """After all steps: read on or not, and what an idle connection keeps."""
+        """After all steps: read on or not, and how long to wait for what."""
         waiting = len(self._backlog) - self._offset > _MOST_WAITING
         if waiting is self._reading and not self.transport.is_closing():
             self._reading = not waiting
@@ -258,14 +267,15 @@ class Client(asyncio.Protocol):
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()
-        if self._exchange is not None or self._backlog or self._events or self._lingering:
-            return
-        if self._reader is None or self._reader.in_head:
-            return
-        if len(_spare) < _SPARE_READERS:
-            _spare.append(self._reader)
-        self._reader = self._events = None
-        self.wait(_IDLE_SECONDS)
+        if self._idle:
+            self.wait(_IDLE_SECONDS)
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing of a request is here."""
+        if self._exchange is not None or self._backlog or self._events or self._closing:
+            return False
+        return self._reader is None or not self._reader.in_head
 
     def _refuse(self, malformed: Malformed) -> None:
         """A request without a head that can be read: say so, and no more."""
@@ -273,12 +283,13 @@ class Client(asyncio.Protocol):
         self._exchange.refuse(Refusal(malformed.status, malformed.reason, malformed.detail))
 
     def _close(self, *, unread: bool) -> None:
-        self._backlog, self._offset, self._events = b"", 0, None
+        """Take nothing more. `unread`: something may still be coming."""
+        self._backlog, self._offset, self._events = b"", 0, []
+        self._closing = True
         if not unread or self.transport.is_closing():
-            self.transport.close()
             self.wait(_STUCK_SECONDS)
+            self.transport.close()
             return
-        self._lingering = True
         self.wait(_LINGER_SECONDS)
         if not self._reading:
             self._reading = True

@@ -10,8 +10,6 @@ from typing import NamedTuple
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.entry import Live
 
-_SEALED = SEALED_PREFIX.encode()
-
 
 class CookieRules(NamedTuple):
     """Which cookie names mean something: our session, the prefix of transactions, and Sonar's."""
@@ -21,21 +19,29 @@ class CookieRules(NamedTuple):
     legacy: frozenset[bytes]
 
 
+class Legacy(NamedTuple):
+    """A session cookie of Sonar: where it is `at` among the others, and whether we sealed it."""
+
+    at: int
+    name: str
+    value: str
+    sealed: bool
+
+
 class Cookies(NamedTuple):
     """`header`: the Cookie value as it came. `session`: our session cookie's value. `pairs`: every
-    other cookie, `name=value`, in order. `legacy`: where in `pairs` a session cookie of Sonar is,
-    with its name and value."""
+    other cookie, `name=value`, in order; `legacy`: which of them are session cookies of Sonar."""
 
     header: bytes
     session: str | None
-    pairs: list[bytes]
-    legacy: list[tuple[int, bytes, bytes]]
+    pairs: tuple[bytes, ...]
+    legacy: tuple[Legacy, ...]
 
     @property
     def password_user(self) -> bool:
         """Whether the browser has a legacy session of its own. A sealed cookie is not one: it was
         born under a gateway session and dies with it."""
-        return any(not value.startswith(_SEALED) for _, _, value in self.legacy)
+        return any(not cookie.sealed for cookie in self.legacy)
 
     def upstream(self, live: Live | None) -> bytes:
         """The Cookie value that upstream gets; empty for none.
@@ -43,22 +49,17 @@ class Cookies(NamedTuple):
         With a live session its sealed cookies are opened and a bare one is dropped, so that two
         identities never mix; without one, sealed cookies are dropped.
         """
-        if not self.legacy:
-            return b"; ".join(self.pairs)
-        pairs: list[bytes | None] = list(self.pairs)
-        for index, name, value in self.legacy:
-            sealed = value.startswith(_SEALED)
-            if live is None:
-                if sealed:
-                    pairs[index] = None
+        pairs = list(self.pairs)
+        for at, name, value, sealed in self.legacy:
+            if live is not None:
+                opened = live.open(name, value) if sealed else None
+                pairs[at] = b"" if opened is None else f"{name}={opened}".encode("latin-1")
             elif sealed:
-                pairs[index] = _opened(live, name, value)
-            else:
-                pairs[index] = None
-        return b"; ".join([pair for pair in pairs if pair is not None])
+                pairs[at] = b""
+        return b"; ".join(filter(None, pairs))
 
 
-NO_COOKIES = Cookies(b"", None, [], [])
+NO_COOKIES = Cookies(b"", None, (), ())
 
 
 def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
@@ -67,29 +68,25 @@ def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
     session: bytes | None = None
     doubtful = False
     pairs: list[bytes] = []
-    legacy: list[tuple[int, bytes, bytes]] = []
+    legacy: list[Legacy] = []
     for piece in header.split(b";"):
         pair = piece.strip(b" \t")
-        name, equals, value = pair.partition(b"=")
+        name, equals, content = pair.partition(b"=")
         name = name.rstrip(b" \t")
         if name == own:
             # Cookie tossing: a neighbour puts his session beside ours, hoping that his is read.
-            doubtful = doubtful or (session is not None and session != value)
-            session = value
+            doubtful = doubtful or (session is not None and session != content)
+            session = content
         elif name.startswith(prefix) or not pair:
             continue
         else:
-            if name in legacy_names and equals and value:
-                legacy.append((len(pairs), name, value))
+            if name in legacy_names and equals and content:
+                text = content.decode("latin-1")
+                sealed = text.startswith(SEALED_PREFIX)
+                legacy.append(Legacy(len(pairs), name.decode("latin-1"), text, sealed))
             pairs.append(pair)
-    if session is None or doubtful:
-        return Cookies(header, None, pairs, legacy)
-    return Cookies(header, session.decode("latin-1"), pairs, legacy)
-
-
-def _opened(live: Live, name: bytes, sealed: bytes) -> bytes | None:
-    value = live.open(name.decode("latin-1"), sealed.decode("latin-1"))
-    return None if value is None else name + b"=" + value.encode("latin-1")
+    value = None if session is None or doubtful else session.decode("latin-1")
+    return Cookies(header, value, tuple(pairs), tuple(legacy))
 
 
 def sealed_set_cookie(value: bytes, live: Live, legacy_names: frozenset[bytes]) -> bytes:

@@ -85,9 +85,9 @@ def decide(
         if refusal is None:
             return _IDENTITY
         reason = refusal
-    elif inbound.cookies.session is not None:
+    elif inbound.fields.cookies.session is not None:
         reason = Reason.SESSION_EXPIRED
-    if inbound.cookies.password_user:
+    if inbound.fields.password_user:
         return _PASSWORD
     if rules.is_public(inbound.path):
         return _PUBLIC

@@ -1,8 +1,8 @@
-"""One request and its reply. `begin` and `answer` are the way of every request.
+"""One request and its reply. `begin` is the way of every request, `_decided` its fork.
 
-    begin    head -> session, from memory; when the store must be asked, the rest waits for it
-    answer   decision -> (headers -> upstream) | portal | replies
-    then     the reply comes back through asking.py, and `_done` writes the access log
+    begin      head -> session, from memory; when the store must be asked, the rest waits for it
+    _decided   decision -> (headers -> upstream) | portal | replies
+    then       the reply comes back through asking.py, and `_done` writes the access log
 
 Nothing here waits on the usual way: with the session in memory and a pooled connection, a request
 costs no task and no future.
@@ -29,19 +29,17 @@ from gateway.edge.decision import (
 from gateway.edge.head import read_head
 from gateway.edge.headers import portal_head, upstream_head
 from gateway.edge.inbound import Inbound, RawHead, Refusal
-from gateway.edge.page import page_for
-from gateway.edge.reader import End, Malformed
+from gateway.edge.page import page_for, report
 from gateway.edge.record import record
 from gateway.edge.shared import Shared
-from gateway.edge.tunnel import Tunnel
+from gateway.edge.tunnel import join
+from gateway.edge.upstream import Connection
 from gateway.errors import DirectoryUnavailable, SessionsUnavailable
 from gateway.operate.metrics import Kind
 from gateway.reasons import Reason
 from gateway.session.live import UNREAD, Live
 
 if TYPE_CHECKING:
-    from asyncio import Transport
-
     from gateway.edge.client import Client
 
 _log = structlog.get_logger()
@@ -55,38 +53,20 @@ _ACTIVITY_SECONDS = 1.0
 _KINDS = {As.IDENTITY: Kind.IDENTITY, As.PASSWORD: Kind.PASSWORD, As.PUBLIC: Kind.PUBLIC}
 
 
-class Exchange:
-    """One request of `client`, until its reply is complete or given up. `request_ended`: nothing
-    more of the request is to come."""
+class Exchange(Asking):
+    """One request of `client`, until its reply is complete or given up."""
 
-    __slots__ = (
-        "_asking",
-        "client",
-        "inbound",
-        "kind",
-        "live",
-        "over",
-        "raw",
-        "reason",
-        "request_ended",
-        "request_id",
-        "shared",
-        "started",
-    )
+    raw: RawHead | None = None
+    understood = False
+    live: Live | None = None
+    kind = Kind.REFUSED
+    reason: Reason | None = None
 
     def __init__(self, client: "Client", shared: Shared) -> None:
         self.client = client
         self.shared = shared
         self.started = time.perf_counter()
         self.request_id = shared.new_id()
-        self.raw: RawHead | None = None
-        self.inbound: Inbound | None = None
-        self.live: Live | None = None
-        self.kind = Kind.REFUSED
-        self.reason: Reason | None = None
-        self.request_ended = False
-        self.over = False
-        self._asking: Asking | None = None
 
     # The way of every request.
 
@@ -98,22 +78,24 @@ class Exchange:
         if isinstance(inbound, Refusal):
             self.refuse(inbound)
             return
-        self.inbound = inbound
-        self.request_id = inbound.origins.request_id
-        self.request_ended = not inbound.framing.has_body
+        self.inbound, self.understood = inbound, True
+        self.request_id = inbound.request_id
+        if not inbound.fields.framing.has_body:
+            self.request_ended = True
+            client.skip_end()
         now = time.time()
-        cookie = inbound.cookies.session
-        if cookie is None or inbound.for_portal:
-            self.answer(inbound, None, now)
+        cookie = inbound.fields.cookies.session
+        if cookie is None:
+            self._decided(inbound, None, now)
             return
-        live = shared.sessions.peek(cookie, now)
+        live = None if inbound.for_portal else shared.sessions.peek(cookie, now)
         if live is UNREAD:
             client.wait(shared.config.upstream.response_timeout)
             shared.later(self._ask_store(inbound, cookie))
         else:
-            self.answer(inbound, live, now)
+            self._decided(inbound, live, now)
 
-    def answer(self, inbound: Inbound, live: Live | Unavailable | None, now: float) -> None:
+    def _decided(self, inbound: Inbound, live: Live | Unavailable | None, now: float) -> None:
         """Decision, and what follows from it."""
         shared = self.shared
         session = live.session if isinstance(live, Live) else live
@@ -129,7 +111,7 @@ class Exchange:
             case Portal():
                 self.kind = Kind.PORTAL
                 answer = Answer(inbound, shared.rules, None, None, b"")
-                self._ask(Asking(self, shared.portal, inbound, portal_head(inbound), answer))
+                self.ask(shared.portal, portal_head(inbound), answer)
             case SignIn(reason=reason, next=way_back):
                 self.kind, self.reason = Kind.SIGN_IN, reason
                 if way_back is None:
@@ -148,26 +130,23 @@ class Exchange:
         except SessionsUnavailable:
             live = UNAVAILABLE
         if not self.over:
-            self.answer(inbound, live, time.time())
+            self._decided(inbound, live, time.time())
 
     def _to_sonar(self, inbound: Inbound, live: Live | None, now: float) -> None:
-        shared = self.shared
+        shared, rules = self.shared, self.shared.rules
         page = page_for(inbound, shared, signed_in=live is not None)
         try:
             head = upstream_head(inbound, live, now, whole_page=page is not None)
         except DirectoryUnavailable as error:
             self.refuse(Refusal(503, error.reason, str(error)))
             return
-        signs_out = live is not None and inbound.path == shared.rules.logout_path
-        extra = shared.rules.expired_cookies if signs_out else b""
-        answer = Answer(inbound, shared.rules, live, page, extra)
-        asking = Asking(self, shared.sonar, inbound, head, answer)
-        if live is not None and signs_out:
-            shared.later(self._sign_out(live, asking))
+        if live is not None and inbound.path == rules.logout_path:
+            answer = Answer(inbound, rules, live, page, rules.expired_cookies)
+            shared.later(self._sign_out(live, head, answer))
         else:
-            self._ask(asking)
+            self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
 
-    async def _sign_out(self, live: Live, asking: Asking) -> None:
+    async def _sign_out(self, live: Live, head: bytes, answer: Answer) -> None:
         """Sonar is asked to sign out: our session ends first, and whatever Sonar answers."""
         self.client.wait(self.shared.config.upstream.response_timeout)
         try:
@@ -175,59 +154,23 @@ class Exchange:
         except SessionsUnavailable as error:
             _log.exception("session_end_unconfirmed", reason=error.reason)
         if not self.over:
-            self._ask(asking)
+            self.ask(self.shared.sonar, head, answer)
 
-    def _ask(self, asking: Asking) -> None:
-        self._asking = asking
-        asking.start()
+    # What becomes of it.
 
-    # The body of the request, and a browser that is slow to take the reply.
+    def replied_wholly(self, answer: Answer) -> None:
+        if answer.page is not None:
+            report(answer.page, self.shared)
+        self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
 
-    @property
-    def takes_body(self) -> bool:
-        return self._asking is not None and self._asking.takes_body
-
-    def take(self, event: bytes | End | Malformed) -> None:
-        if self._asking is not None:
-            self._asking.take(event)
-
-    def hold(self, *, held: bool) -> None:
-        if self._asking is not None:
-            self._asking.hold(held=held)
-
-    # The end.
-
-    def replied(self, answer: Answer) -> None:
-        """The reply of upstream is complete."""
-        keep = answer.keep_alive and self.request_ended
-        self._done(answer.status, answer.sent, keep_alive=keep)
-
-    def upgraded(self, upstream: "Transport", to_browser: bytes) -> None:
-        """From here on bytes flow both ways. `to_browser`: what upstream has sent already."""
-        shared, live = self.shared, self.live
-        self.over = True
-        browser, to_upstream, gone = self.client.hand_over()
-
-        def closed(sent: int) -> None:
-            shared.counters.tunnels_open -= 1
-            shared.tunnels.discard(tunnel)
-            if live is not None:
-                live.closers.discard(tunnel.close)
-            self._record(101, sent)
-            gone()
-
-        tunnel = Tunnel(browser, upstream, closed)
-        shared.counters.tunnels_open += 1
-        shared.tunnels.add(tunnel)
-        tunnel.open(to_upstream, to_browser)
-        if live is not None:
-            live.closers.add(tunnel.close)
-            if live.ended:
-                tunnel.close()
+    def upgraded(self, connection: Connection) -> None:
+        """The tunnel ends with its session."""
+        self.over, self._connection = True, None
+        join(self, *connection.detach())
 
     def streams(self) -> None:
-        """The reply is a stream of events, which may last as long as a WebSocket, and ends with
-        its session like one."""
+        """A stream of events may last as long as a WebSocket, and ends with its session like
+        one."""
         self.client.wait(None)
         if self.live is not None:
             self.live.closers.add(self.client.abort)
@@ -244,7 +187,6 @@ class Exchange:
     def refuse(self, refusal: Refusal) -> None:
         """Tell the browser so; or, when a reply has begun, end the connection, so that half a
         reply never looks like a whole one."""
-        inbound = self.inbound
         self.reason = refusal.reason
         if refusal.status >= 500:
             self.shared.counters.upstream_errors[refusal.reason] += 1
@@ -254,31 +196,29 @@ class Exchange:
                 detail=refusal.detail,
                 request_id=self.request_id,
             )
-        if self._asking is not None and self._asking.answer.begun:
-            self._asking.give_up()
+        self.give_up()
+        if self.asked and self.answer.begun:
             self.client.abort()
             return
-        html = inbound is None or inbound.accepts_html
+        html = not self.understood or self.inbound.fields.accepts_html
         self._say(replies.error(refusal.status, refusal.reason, self.request_id, html=html))
 
     def _say(self, reply: replies.Reply) -> None:
         """Answer with words of our own."""
-        if self._asking is not None:
-            self._asking.give_up()
-        inbound = self.inbound
         if not self.request_ended:
             self.request_ended = self.client.skip_body()
-        keep = inbound is not None and inbound.keep_alive and self.request_ended
-        keep = keep and not self.shared.draining
-        head_only = inbound is not None and inbound.method == "HEAD"
-        minor = 1 if inbound is None else inbound.minor
+        keep, head_only, minor = False, False, 1
+        if self.understood:
+            keep = self.inbound.keep_alive and self.request_ended and not self.shared.draining
+            head_only, minor = self.inbound.method == "HEAD", self.inbound.minor
         self.client.write(replies.render(reply, head_only=head_only, keep_alive=keep, minor=minor))
-        self._done(reply.status, len(reply.body), keep_alive=keep)
+        self._done(reply.status, 0 if head_only else len(reply.body), keep)
 
-    def _done(self, status: int, sent: int, *, keep_alive: bool) -> None:
+    def _done(self, status: int, sent: int, keep_alive: bool) -> None:
         self.over = True
-        self._forget_closer()
-        self._record(status, sent)
+        if self.live is not None and self.live.closers:
+            self._forget_closer()
+        record(self, status, sent)
         self.client.finished(keep_alive=keep_alive, unread=not self.request_ended)
 
     def abandon(self) -> None:
@@ -286,19 +226,12 @@ class Exchange:
         if self.over:
             return
         self.over = True
+        self.give_up()
         self._forget_closer()
-        status, sent = _CLIENT_GONE, 0
-        if self._asking is not None:
-            self._asking.give_up()
-            answer = self._asking.answer
-            status, sent = answer.status if answer.begun else status, answer.sent
-        self._record(status, sent)
-
-    def _record(self, status: int, sent: int) -> None:
-        """The last thing that happens. What is let go here would otherwise hold each other, and
-        wait for the garbage collector."""
-        asking, self._asking = self._asking, None
-        record(self, status, sent, None if asking is None else asking.heard)
+        if self.asked and self.answer.begun:
+            record(self, self.answer.status, self.answer.sent)
+        else:
+            record(self, _CLIENT_GONE, 0)
 
     def _forget_closer(self) -> None:
         if self.live is not None and self.live.closers:

@@ -5,6 +5,7 @@ take their place or delete them (Oathkeeper GHSA-w9mr, Traefik CVE-2024-45410). 
 written anew, on both sides, from what was understood, never copied.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -64,45 +65,38 @@ def upstream_head(inbound: Inbound, live: Live | None, now: float, *, whole_page
     """The request head for Sonar. `live`: whose identity goes with it. `whole_page`: the reply
     will be changed, so nothing conditional, no part of it, in an encoding we read."""
     fields = inbound.fields
+    lines = fields.passing_lines
     if whole_page:
-        fields = [*without(fields, _WHOLE_PAGE), _READABLE]
-    cookie = inbound.cookies.upstream(live)
-    return _request(inbound, fields, cookie, b"" if live is None else live.identity_headers(now))
+        lines = written([*without(fields.passing, _WHOLE_PAGE), _READABLE])
+    identity = b"" if live is None else live.identity_headers(now)
+    return _request(inbound, lines, fields.cookies.upstream(live), identity)
 
 
 def portal_head(inbound: Inbound) -> bytes:
     """The request head for the portal, which reads every cookie itself."""
-    return _request(inbound, inbound.fields, inbound.cookies.header, b"")
+    fields = inbound.fields
+    return _request(inbound, fields.passing_lines, fields.cookies.header, b"")
 
 
-def _request(inbound: Inbound, fields: list[Field], cookie: bytes, identity: bytes) -> bytes:
-    client, proto, host, request_id = inbound.origins
+def _request(inbound: Inbound, lines: bytes, cookie: bytes, identity: bytes) -> bytes:
     head = (
-        f"{inbound.method} {inbound.path}{inbound.query} HTTP/1.1\r\n"
-        f"X-Forwarded-For: {client}\r\nX-Forwarded-Proto: {proto}\r\n"
-        f"X-Request-ID: {request_id}\r\n"
+        f"{inbound.method} {inbound.path}{inbound.query} HTTP/1.1\r\nHost: {inbound.host}\r\n"
+        f"X-Forwarded-For: {inbound.client}\r\nX-Forwarded-Proto: {inbound.proto}\r\n"
+        f"X-Forwarded-Host: {inbound.forwarded_host}\r\nX-Request-ID: {inbound.request_id}\r\n"
     ).encode("ascii")
-    return b"".join(
-        (
-            head,
-            b"Host: %b\r\nX-Forwarded-Host: %b\r\n" % (inbound.host, host),
-            written(fields),
-            b"Cookie: %b\r\n" % cookie if cookie else b"",
-            _framing(inbound),
-            identity,
-            b"\r\n",
-        )
-    )
+    if cookie:
+        lines += b"Cookie: %b\r\n" % cookie
+    return b"".join((head, lines, _framing(inbound), identity, b"\r\n"))
 
 
 def _framing(inbound: Inbound) -> bytes:
-    length, chunked = inbound.framing
+    length, chunked = inbound.fields.framing
     lines = b""
     if chunked:
         lines = b"Transfer-Encoding: chunked\r\n"
     elif length is not None:
         lines = b"Content-Length: %d\r\n" % length
-    if inbound.expects_continue:
+    if inbound.fields.expects_continue and inbound.minor:
         lines += b"Expect: 100-continue\r\n"
     if inbound.wants_websocket:
         lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -140,24 +134,23 @@ def read_reply(raw: RawReply, method: str, live: Live | None, rules: Rules) -> O
     fields: list[Field] = []
     noted: dict[int, bytes] = {}
     for field in raw.fields:
-        name, value = field
-        meant = _MEANT.get(name.lower())
+        meant = _MEANT.get(field[0].lower())
         if meant is None:
             fields.append(field)
             continue
-        noted[meant] = value.strip(b" \t")
+        name, value = field
+        noted[meant] = value = value.rstrip(b" \t")
         if meant in _NOT_COPIED:
             continue
         if meant == _COOKIE and live is not None:
             field = name, sealed_set_cookie(value, live, rules.cookies.legacy)
         elif meant == _LOCATION:
-            field = name, public_location(noted[meant], rules)
+            field = name, public_location(value, rules)
         fields.append(field)
-    options = noted.get(_CONNECTION, b"close").lower()
-    if options not in _USUAL_CONNECTION:
-        fields = without(fields, _named(options))
-    if noted.get(_CODING, b"chunked").lower() != b"chunked":
+    if _CODING in noted and noted[_CODING].lower() != b"chunked":
         return Refusal(502, Reason.UPSTREAM_MALFORMED, "Transfer-Encoding is not chunked")
+    if _CONNECTION in noted and noted[_CONNECTION].lower() not in _USUAL_CONNECTION:
+        fields = without(fields, _named(noted[_CONNECTION]))
     status = raw.status
     return Outbound(
         status,
@@ -174,29 +167,33 @@ def read_reply(raw: RawReply, method: str, live: Live | None, rules: Rules) -> O
 def _named(options: bytes) -> frozenset[str]:
     """The headers that a Connection value takes away, folded; never those that tell a browser
     what it has got."""
-    names = {fold(option.strip()) for option in options.decode("latin-1").split(",")}
+    names = {fold(option.strip()) for option in options.decode("latin-1").lower().split(",")}
     return frozenset(names - _OPTIONS - {"content-type", "content-encoding", "set-cookie", ""})
 
 
 def browser_head(reply: Outbound, minor: int, *, keep_alive: bool, extra: bytes = b"") -> bytes:
     """The reply head for a browser that speaks HTTP/1.`minor`. `extra`: complete lines of ours."""
+    framing = b""
     if reply.length is not None and reply.status != 204:
         framing = b"Content-Length: %d\r\n" % reply.length
     elif reply.chunked and minor:
         framing = b"Transfer-Encoding: chunked\r\n"
-    else:
-        framing = b""
     if not keep_alive:
         framing += b"Connection: close\r\n"
     elif not minor:
         framing += b"Connection: keep-alive\r\n"
-    line = b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.phrase)
+    line = _status_line(reply.status, reply.phrase)
     return b"".join((line, written(reply.fields), extra, framing, b"\r\n"))
+
+
+@lru_cache(maxsize=128)
+def _status_line(status: int, phrase: bytes) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, phrase)
 
 
 def interim_head(reply: Outbound, *, upgraded: bool) -> bytes:
     """A 1xx on its way: its own head, no framing (RFC 9110 section 15.2)."""
-    line = b"HTTP/1.1 %d %b\r\n" % (reply.status, reply.phrase)
+    line = _status_line(reply.status, reply.phrase)
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if upgraded else b""
     return b"".join((line, written(reply.fields), upgrade, b"\r\n"))
 
@@ -220,7 +217,7 @@ def leads_to_login(location: bytes, inbound: Inbound, rules: Rules) -> bool:
         there = urljoin(here, location.decode("latin-1"))
     except ValueError:
         return False
-    own = {rules.public, rules.upstream, _origin(f"{rules.public.scheme}://{_text(inbound.host)}")}
+    own = {rules.public, rules.upstream, _origin(f"{rules.public.scheme}://{inbound.host}")}
     if _origin(there) not in own:
         return False
     # A servlet container writes the session into the path: /login;jsessionid=1
@@ -235,7 +232,3 @@ def _origin(url: str) -> Origin | None:
         return parse_origin(f"{parts.scheme}://{parts.netloc}")
     except ValueError:
         return None
-
-
-def _text(value: bytes) -> str:
-    return value.decode("latin-1")

@@ -1,23 +1,16 @@
-"""A request, from the head as it came to what everybody reads in the same way. Pure values."""
+"""A request, from the head as it came to what everybody reads in the same way. Pure values.
+
+Everything here is immutable: what two people's requests share must never be changed by one.
+"""
 
 from typing import NamedTuple
 
 from gateway.edge.cookies import Cookies
 from gateway.edge.names import Field
-from gateway.edge.rules import PORTAL_FOLDER, PORTAL_ROOT
 from gateway.reasons import Reason
 
 # RFC 9110 section 9.2.2: may be sent again when it is not known whether it arrived.
 _IDEMPOTENT = frozenset("DELETE GET HEAD OPTIONS PUT".split())
-
-
-class RawHead(NamedTuple):
-    """A request head as it came. `minor`: 1 for HTTP/1.1, 0 for HTTP/1.0."""
-
-    method: str
-    target: bytes
-    minor: int
-    fields: list[Field]
 
 
 class Refusal(NamedTuple):
@@ -39,53 +32,74 @@ class Framing(NamedTuple):
         return self.chunked or bool(self.length)
 
 
-class Place(NamedTuple):
-    """What a request target names: `path` canonical, `query` with its `?` or empty."""
-
-    path: str
-    query: str
+NO_BODY = Framing(None, False)
+CHUNKED = Framing(None, True)
 
 
-class Origins(NamedTuple):
-    """Where a request came from and what the browser typed, as far as trusted peers say so."""
+class Told(NamedTuple):
+    """What a proxy says of the client behind it; empty for nothing. Only a trusted one counts."""
 
-    client: str
-    proto: str
-    host: bytes
-    request_id: str
+    forwarded_for: bytes
+    forwarded_proto: bytes
+    forwarded_host: bytes
+    request_id: bytes
+
+
+class Fields(NamedTuple):
+    """What the headers of a request mean, whatever its request line says.
+
+    `host` is the Host value, empty without one. `passing` are the headers that may pass, and
+    `passing_lines` the same as they stand in a head. `options` are those of Connection.
+    """
+
+    host: str
+    framing: Framing
+    cookies: Cookies
+    password_user: bool
+    options: frozenset[str]
+    upgrades_to_websocket: bool
+    expects_continue: bool
+    navigation: bool
+    accepts_html: bool
+    told: Told
+    passing: tuple[Field, ...]
+    passing_lines: bytes
+
+
+class RawHead(NamedTuple):
+    """A request head as it came, its headers understood already. `minor`: 1 for HTTP/1.1, 0 for
+    HTTP/1.0."""
+
+    method: str
+    target: bytes
+    minor: int
+    fields: Fields | Refusal
 
 
 class Inbound(NamedTuple):
     """A request that everybody reads in the same way.
 
-    `path` is canonical; `query` begins with its `?` or is empty; `host` is the Host value; `fields`
-    are the headers that may pass.
+    `path` is canonical; `query` begins with its `?` or is empty. `host` is the Host value;
+    `client`, `proto`, `forwarded_host` and `request_id` tell where it came from, as far as trusted
+    peers say so.
     """
 
     method: str
     path: str
     query: str
     minor: int
-    host: bytes
-    origins: Origins
-    cookies: Cookies
-    fields: list[Field]
-    framing: Framing
-    expects_continue: bool
-    wants_websocket: bool
+    fields: Fields
+    host: str
+    client: str
+    proto: str
+    forwarded_host: str
+    request_id: str
     keep_alive: bool
+    wants_websocket: bool
     navigation: bool
-    accepts_html: bool
-
-    @property
-    def for_portal(self) -> bool:
-        return self.path.startswith(PORTAL_FOLDER) or self.path == PORTAL_ROOT
+    for_portal: bool
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent once more after a connection broke without an answer."""
-        return self.method in _IDEMPOTENT and not self.framing.has_body
-
-
-NO_BODY = Framing(None, False)
-CHUNKED = Framing(None, True)
+        return self.method in _IDEMPOTENT and not self.fields.framing.has_body

@@ -6,7 +6,7 @@ variable as `X-Sonar-Username` (oauth2-proxy CVE-2025-64484), so a client could 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.config import IdentityHeaders
@@ -66,19 +66,21 @@ def fold(name: str) -> str:
 class HeaderNames:
     """The fate of each request header, for peers that are trusted or for all the others."""
 
-    __slots__ = ("_ours", "_trusted", "known")
+    __slots__ = ("_known", "_ours", "_trusted")
 
     def __init__(self, identity: IdentityHeaders, *, trusted: bool) -> None:
         names = identity.model_dump().values()
         self._ours = _NEVER | {fold(name) for name in names}
         self._trusted = trusted
-        self.known: dict[bytes, Fate] = {}
+        self._known: dict[bytes, Fate] = {}
 
     def fate(self, name: bytes) -> Fate:
-        """What happens to the header `name`, in whatever spelling. Look into `known` first."""
-        fate = self._judge(name.decode("latin-1"))
-        if len(self.known) < _MOST_KNOWN:
-            self.known[name] = fate
+        """What happens to the header `name`, in whatever spelling."""
+        fate = self._known.get(name)
+        if fate is None:
+            fate = self._judge(name.decode("latin-1"))
+            if len(self._known) < _MOST_KNOWN:
+                self._known[name] = fate
         return fate
 
     def _judge(self, name: str) -> Fate:
@@ -99,6 +101,6 @@ def without(fields: Iterable[Field], names: frozenset[str]) -> list[Field]:
     return [field for field in fields if fold(field[0].decode("latin-1")) not in names]
 
 
-def written(fields: list[Field]) -> bytes:
+def written(fields: Sequence[Field]) -> bytes:
     """Headers as they stand in a head, each with its CRLF."""
     return b"\r\n".join(map(b": ".join, fields)) + b"\r\n" if fields else b""

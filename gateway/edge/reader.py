@@ -11,15 +11,21 @@ Rules
     Sizes are bounded while they are counted, so a head without end costs its limit and no more.
     Trailers are read and dropped: a field that comes after the decision cannot be decided on.
     After an upgrade the rest of the bytes is nobody's yet; it is kept in `rest`.
+    A whole head whose header lines are remembered, byte for byte, is not parsed again.
 """
 
+import re
+from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import httptools
 
+from gateway.edge.fields import FieldReader
+from gateway.edge.head import METHODS
 from gateway.edge.headers import RawReply
-from gateway.edge.inbound import RawHead
+from gateway.edge.inbound import Fields, RawHead
 from gateway.edge.names import Field
 from gateway.reasons import Reason
 
@@ -153,25 +159,46 @@ class _Reader:
 
 
 class RequestReader(_Reader):
-    """The requests of one browser connection."""
+    """The requests of one browser connection; `fields` understands their headers."""
 
-    __slots__ = ("_target",)
+    __slots__ = ("_between", "_field_reader", "_target")
 
     _parser: httptools.HttpRequestParser
 
-    def __init__(self) -> None:
+    def __init__(self, fields: FieldReader) -> None:
         super().__init__(LONGEST_HEAD)
+        self._field_reader = fields
         self._target = b""
+        self._between = True
         self._renew()
 
     def feed(self, data: bytes) -> list[RequestEvent]:
         """The events in `data`. Not to be fed again after `Malformed`."""
+        line = block = b""
+        if self._between and data.endswith(b"\r\n\r\n"):
+            line, _, block = data.partition(b"\r\n")
+            if (fields := self._field_reader.recall(block)) and (start := _read_line(line)):
+                return [RawHead(*start, fields), END]
         self._feed(data)
         events, self._events = self._events, []
+        if block and len(events) == 2:
+            self._remember(line, block, events)
         return events  # type: ignore[return-value]  # no RawReply in requests
+
+    def _remember(self, line: bytes, block: bytes, events: Sequence[object]) -> None:
+        """Keep the block of a request that was all of `data` and brought no body. Its first line
+        must be one that `_read_line` takes, or the block would begin somewhere else."""
+        head = events[0]
+        if not isinstance(head, RawHead) or events[1] is not END or not _read_line(line):
+            return
+        fields = head.fields
+        plain = isinstance(fields, Fields) and not fields.upgrades_to_websocket
+        if plain and isinstance(fields, Fields) and not fields.framing.has_body:
+            self._field_reader.remember(block, fields)
 
     def _renew(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
+        self._between = True
 
     def _too_large(self) -> Malformed:
         if not self._fields and len(self._target) >= LONGEST_TARGET:
@@ -181,6 +208,7 @@ class RequestReader(_Reader):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._between = False
         self._fields = []
         self._before = -self._now
         self._target = b""
@@ -196,7 +224,25 @@ class RequestReader(_Reader):
         if version != "1.1" and version != "1.0":
             raise _Refused(Malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
         method = self._parser.get_method().decode("ascii")
-        self._events.append(RawHead(method, self._target, int(version[2]), fields))
+        head = RawHead(method, self._target, int(version[2]), self._field_reader.read(fields))
+        self._events.append(head)
+
+    def on_message_complete(self) -> None:
+        self._between = True
+        self._events.append(END)
+
+
+# As strict as llhttp and stricter: one space each, a method and a version that are served.
+_LINE = re.compile(
+    rf"({'|'.join(sorted(METHODS))}) (/[!-~]{{0,{LONGEST_TARGET - 1}}}) HTTP/1\.([01])"
+)
+
+
+@lru_cache(maxsize=1024)
+def _read_line(line: bytes) -> tuple[str, bytes, int] | None:
+    """Method, target and minor version of the plainest request lines."""
+    found = _LINE.fullmatch(line.decode("latin-1"))
+    return None if found is None else (found[1], found[2].encode("ascii"), int(found[3]))
 
 
 class ReplyReader(_Reader):

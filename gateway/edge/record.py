@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from gateway.edge.exchange import Exchange
 
 
-def record(exchange: "Exchange", status: int, sent: int, heard: float | None) -> None:
-    """Count a request and write its line. `sent`: bytes of body; `heard`: when upstream began to
-    answer, `time.perf_counter()` seconds."""
-    counters, inbound, live = exchange.shared.counters, exchange.inbound, exchange.live
+def record(exchange: "Exchange", status: int, sent: int) -> None:
+    """Count a request and write its line. `sent`: bytes of body."""
+    counters, live, heard = exchange.shared.counters, exchange.live, exchange.heard
     counters.requests[exchange.kind, status // 100] += 1
     if exchange.reason is not None:
         counters.rejected[exchange.reason] += 1
-    if inbound is not None:
-        method, path, client = inbound.method, inbound.path, inbound.origins.client
+    if exchange.understood:
+        inbound = exchange.inbound
+        method, path, client = inbound.method, inbound.path, inbound.client
     else:
         raw = exchange.raw
         method = "-" if raw is None else raw.method

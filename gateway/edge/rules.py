@@ -7,13 +7,11 @@ from typing import Self
 
 from gateway.config import Config
 from gateway.edge.cookies import CookieRules
+from gateway.edge.fields import FieldReader
 from gateway.edge.names import HeaderNames
 from gateway.edge.peer import Network
 from gateway.session.cookie import CookieNames, expire_cookie
 from gateway.urls import Origin, parse_origin
-
-PORTAL_ROOT = "/sso"
-PORTAL_FOLDER = "/sso/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Rules:
 
     public: Origin
     upstream: Origin
-    public_host: bytes
+    public_host: str
     login_path: str
     profile_path: str
     logout_path: str
@@ -31,8 +29,8 @@ class Rules:
     cookies: CookieRules
     expired_cookies: bytes
     trusted: tuple[Network, ...]
-    names: HeaderNames
-    names_from_trusted: HeaderNames
+    fields: FieldReader
+    fields_from_trusted: FieldReader
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -40,27 +38,28 @@ class Rules:
         secure = public.scheme == "https"
         names = CookieNames(secure)
         legacy = config.upstream.session_cookies
+        cookies = CookieRules(
+            names.session.encode(),
+            names.transaction_prefix.encode(),
+            frozenset(name.encode() for name in legacy),
+        )
         return cls(
             public=public,
             upstream=parse_origin(config.upstream.url),
-            public_host=str(public).partition("://")[2].encode("ascii"),
+            public_host=str(public).partition("://")[2],
             login_path=config.upstream.login_path,
             profile_path=config.upstream.profile_path,
             logout_path=config.upstream.logout_path,
             return_parameter=config.upstream.return_parameter,
             public_paths=compile_paths(config.upstream.public_paths),
-            cookies=CookieRules(
-                names.session.encode(),
-                names.transaction_prefix.encode(),
-                frozenset(name.encode() for name in legacy),
-            ),
+            cookies=cookies,
             expired_cookies="".join(
                 f"Set-Cookie: {expire_cookie(name, secure=secure)}\r\n"
                 for name in (names.session, *legacy)
             ).encode(),
             trusted=tuple(ipaddress.ip_network(cidr) for cidr in config.server.trusted_proxies),
-            names=HeaderNames(config.headers, trusted=False),
-            names_from_trusted=HeaderNames(config.headers, trusted=True),
+            fields=FieldReader(HeaderNames(config.headers, trusted=False), cookies),
+            fields_from_trusted=FieldReader(HeaderNames(config.headers, trusted=True), cookies),
         )
 
     def is_public(self, path: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -48,8 +49,8 @@ class EdgeServer:
             rules=rules,
             sessions=sessions,
             policies=policies,
-            sonar=Pool(_to_sonar(rules), upstream.connect_timeout),
-            portal=Pool(_to_portal(portal_socket), upstream.connect_timeout),
+            sonar=Pool(_to_sonar(rules), upstream.connect_timeout, time.monotonic),
+            portal=Pool(_to_portal(portal_socket), upstream.connect_timeout, time.monotonic),
             access_log=access_log,
             counters=counters,
             injections={
@@ -72,7 +73,6 @@ class EdgeServer:
         """Listen. `OSError` when the address is taken."""
         server = self._shared.config.server
         loop = asyncio.get_running_loop()
-        self._shared.clock = loop.time
         self._server = await loop.create_server(
             lambda: Client(self._shared),
             server.listen.host or None,
@@ -112,10 +112,13 @@ class EdgeServer:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = shared.clock()
-            for client in [client for client in shared.clients if client.deadline < now]:
-                client.expired()
-            shared.sonar.sweep(now)
-            shared.portal.sweep(now)
+            for client in tuple(shared.clients):
+                if client.deadline < now:
+                    client.expired()
+                else:
+                    client.rest()
+            shared.sonar.sweep()
+            shared.portal.sweep()
 
 
 def _to_sonar(rules: Rules) -> Connect:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from gateway.config import Config
 from gateway.edge.inject import Injection
+from gateway.edge.peer import Peer
+from gateway.edge.reader import RequestReader
 from gateway.edge.rules import Rules
 from gateway.edge.upstream import Pool
 from gateway.operate.access_log import AccessLog
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from gateway.edge.page import Spot
     from gateway.edge.tunnel import Tunnel
 
+# Readers kept for reuse: as many as there are requests arriving at one moment.
+_SPARE_READERS = 64
+
 
 @dataclass(slots=True)
 class Shared:
-    """`policies` gives the snapshot in force; `clock` is the event loop's; `draining` turns true
+    """`policies` gives the snapshot in force; `draining` turns true
     once, at the end."""
 
     config: Config
@@ -42,9 +47,26 @@ class Shared:
     clients: set["Client"] = field(default_factory=set)
     no_clients: asyncio.Event = field(default_factory=asyncio.Event)
     tunnels: set["Tunnel"] = field(default_factory=set)
+    _spare_readers: tuple[list[RequestReader], list[RequestReader]] = field(
+        default_factory=lambda: ([], [])
+    )
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _ids: "count[int]" = field(default_factory=count)
     _id_start: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    def reader(self, peer: Peer) -> RequestReader:
+        """A reader for a connection on which something comes."""
+        spare = self._spare_readers[peer.trusted]
+        rules = self.rules
+        if spare:
+            return spare.pop()
+        return RequestReader(rules.fields_from_trusted if peer.trusted else rules.fields)
+
+    def put_back(self, reader: RequestReader, peer: Peer) -> None:
+        """The connection is idle; its reader, between two requests, may serve another."""
+        spare = self._spare_readers[peer.trusted]
+        if len(spare) < _SPARE_READERS:
+            spare.append(reader)
 
     def came(self, client: "Client") -> None:
         self.clients.add(client)

@@ -7,6 +7,36 @@ waiting for what is still buffered.
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.edge.record import record
+
+if TYPE_CHECKING:
+    from gateway.edge.exchange import Exchange
+
+
+def join(exchange: "Exchange", upstream: asyncio.Transport, to_browser: bytes) -> None:
+    """Make a tunnel of an exchange whose upgrade was answered with 101. `to_browser`: what
+    upstream has sent already."""
+    shared, live = exchange.shared, exchange.live
+    browser, to_upstream, gone = exchange.client.hand_over()
+
+    def closed(sent: int) -> None:
+        shared.counters.tunnels_open -= 1
+        shared.tunnels.discard(tunnel)
+        if live is not None:
+            live.closers.discard(tunnel.close)
+        record(exchange, 101, sent)
+        gone()
+
+    tunnel = Tunnel(browser, upstream, closed)
+    shared.counters.tunnels_open += 1
+    shared.tunnels.add(tunnel)
+    tunnel.open(to_upstream, to_browser)
+    if live is not None:
+        live.closers.add(tunnel.close)
+        if live.ended:
+            tunnel.close()
 
 
 class Tunnel:

@@ -126,20 +126,23 @@ class Connection(asyncio.Protocol):
 
 class Pool:
     """The connections to one upstream. The one used last is used next, so that the others grow
-    old and go. `connect` opens a socket with a protocol; `timeout` in seconds."""
+    old and go. `connect` opens a socket with a protocol; `timeout` in seconds; `clock`: any that
+    only goes forward."""
 
-    def __init__(self, connect: Connect, timeout: float) -> None:
+    def __init__(self, connect: Connect, timeout: float, clock: Callable[[], float]) -> None:
         self._connect = connect
+        self._clock = clock
         self._timeout = timeout
         self._idle: dict[Connection, None] = {}
 
-    def take(self, now: float, *, repeatable: bool) -> Connection | None:
-        """An idle connection, or `None`: connect. `now` is the event loop's time; `repeatable`:
-        the request may be sent again if the connection turns out to be stale."""
+    def take(self, *, repeatable: bool) -> Connection | None:
+        """An idle connection, or `None`: connect. `repeatable`: the request may be sent again if
+        the connection turns out to be stale."""
         if not self._idle:
             return None
         connection = next(reversed(self._idle))
-        if now - connection.idle_since > (IDLE_SECONDS if repeatable else FRESH_SECONDS):
+        idle = self._clock() - connection.idle_since
+        if idle > (IDLE_SECONDS if repeatable else FRESH_SECONDS):
             return None
         del self._idle[connection]
         return connection
@@ -158,14 +161,15 @@ class Pool:
         return connection
 
     def put(self, connection: Connection) -> None:
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = self._clock()
         self._idle[connection] = None
 
     def forget(self, connection: Connection) -> None:
         self._idle.pop(connection, None)
 
-    def sweep(self, now: float) -> None:
+    def sweep(self) -> None:
         """Close what has been idle for too long."""
+        now = self._clock()
         for connection in tuple(self._idle):
             if now - connection.idle_since > IDLE_SECONDS:
                 del self._idle[connection]

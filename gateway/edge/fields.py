@@ -1,0 +1,164 @@
+"""The headers of a request become Fields, or a refusal. Pure; nothing here looks at the request
+line, so that the same headers, which a browser sends again and again, are read once.
+
+What arrives was tokenised by llhttp, which refuses broken framing, odd line ends, folded lines,
+spaces before colons and control characters. What still could be read in two ways is refused here.
+"""
+
+import re
+
+from gateway.edge.cookies import NO_COOKIES, CookieRules, read_cookies
+from gateway.edge.inbound import CHUNKED, NO_BODY, Fields, Framing, Refusal, Told
+from gateway.edge.names import Field, HeaderNames, fold, without, written
+from gateway.edge.peer import valid_host
+from gateway.reasons import Reason
+
+# More header lines than any browser and proxy chain sends; Apache's limit too.
+MOST_FIELDS = 100
+
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+# Of these only one can be meant; two that differ are how requests are smuggled.
+_ONCE = frozenset("content-length expect host transfer-encoding upgrade".split())
+
+_OPTIONS = frozenset(("close", "keep-alive", "upgrade"))
+
+# Blocks of headers remembered: a few for each person who is using Sonar at the moment. At 4 KiB
+# each no more than 8 MiB, whatever clients send.
+_MOST_REMEMBERED = 2048
+_LONGEST_REMEMBERED = 4096
+
+
+class FieldReader:
+    """Reads headers for peers of one kind (`names`: trusted or not).
+
+    A browser sends the same headers with request after request. A block of them that has been read
+    once, and was found to be in order, is not read again: `recall` compares every byte, and what
+    it gives back is immutable and depends on these bytes alone.
+    """
+
+    __slots__ = ("_cookies", "_names", "_remembered")
+
+    def __init__(self, names: HeaderNames, cookies: CookieRules) -> None:
+        self._names = names
+        self._cookies = cookies
+        self._remembered: dict[bytes, Fields] = {}
+
+    def read(self, fields: list[Field]) -> Fields | Refusal:
+        return read_fields(fields, self._names, self._cookies)
+
+    def recall(self, block: bytes) -> Fields | None:
+        """The meaning of a block of header lines, as far as it is remembered."""
+        return self._remembered.get(block)
+
+    def remember(self, block: bytes, fields: Fields) -> None:
+        """Keep the meaning of a block; the oldest goes when there are too many."""
+        if len(block) <= _LONGEST_REMEMBERED:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[block] = fields
+
+
+def read_fields(fields: list[Field], names: HeaderNames, cookies: CookieRules) -> Fields | Refusal:
+    """Give headers their meaning. `names`: which of them pass, by whether the peer is trusted."""
+    if len(fields) > MOST_FIELDS:
+        return Refusal(431, Reason.REQUEST_TOO_LARGE, f"more than {MOST_FIELDS} header lines")
+    passing, noted, twice = _sort(fields, names)
+    framing = _framing(noted)
+    if twice is not None:
+        return _malformed(f"{twice} twice")
+    if isinstance(framing, Refusal):
+        return framing
+    host = noted.get("host", b"")
+    if "host" in noted and not valid_host(host):
+        return _malformed("Host is not a host")
+    if noted.get("expect", b"100-continue").lower() != b"100-continue":
+        return Refusal(417, Reason.REQUEST_MALFORMED, "Expect is not 100-continue")
+    options = _options(noted.get("connection", b""))
+    if named := options - _OPTIONS:
+        # Before ours are added, so that `Connection: X-Request-ID` takes nothing of ours away.
+        passing = without(passing, frozenset(map(fold, named)))
+    read = read_cookies(noted["cookie"], cookies) if "cookie" in noted else NO_COOKIES
+    accepts_html = b"text/html" in noted.get("accept", b"")
+    return Fields(
+        host=host.decode("ascii"),
+        framing=framing,
+        cookies=read,
+        password_user=read.password_user,
+        options=options,
+        upgrades_to_websocket="upgrade" in options
+        and noted.get("upgrade", b"").lower() == b"websocket",
+        expects_continue="expect" in noted,
+        navigation=_is_navigation(noted, accepts_html),
+        accepts_html=accepts_html,
+        told=Told(
+            noted.get("x-forwarded-for", b""),
+            noted.get("x-forwarded-proto", b""),
+            noted.get("x-forwarded-host", b""),
+            noted.get("x-request-id", b""),
+        ),
+        passing=tuple(passing),
+        passing_lines=written(passing),
+    )
+
+
+def _malformed(detail: str) -> Refusal:
+    return Refusal(400, Reason.REQUEST_MALFORMED, detail)
+
+
+def _sort(
+    fields: list[Field], names: HeaderNames
+) -> tuple[list[Field], dict[str, bytes], str | None]:
+    """The headers that may pass, the values that mean something here, and which of these came
+    twice although only one can be meant."""
+    passing: list[Field] = []
+    noted: dict[str, bytes] = {}
+    twice: str | None = None
+    for field in fields:
+        note, passes = names.fate(field[0])
+        if passes:
+            passing.append(field)
+        if note is None:
+            continue
+        value = field[1].strip(b" \t")
+        if note not in noted:
+            noted[note] = value
+        elif note in _ONCE:
+            twice = note
+        else:
+            noted[note] += (b"; " if note == "cookie" else b", ") + value
+    return passing, noted, twice
+
+
+def _framing(noted: dict[str, bytes]) -> Framing | Refusal:
+    """RFC 9112 section 6: one way to tell the length, in its plainest spelling, or a refusal."""
+    length, coding = noted.get("content-length"), noted.get("transfer-encoding")
+    if coding is not None:
+        # Request smuggling lives on a length that two servers see differently.
+        if length is not None:
+            return _malformed("Transfer-Encoding beside Content-Length")
+        if coding.lower() != b"chunked":
+            return Refusal(501, Reason.REQUEST_MALFORMED, "Transfer-Encoding is not chunked")
+        return CHUNKED
+    if length is None:
+        return NO_BODY
+    if not _LENGTH.fullmatch(length):
+        return _malformed("Content-Length is not a plain number")
+    return Framing(int(length), False)
+
+
+def _options(connection: bytes) -> frozenset[str]:
+    """The options of Connection, lower case; those that are not its own name headers."""
+    pieces = connection.decode("latin-1").lower().split(",")
+    return frozenset(piece.strip(" \t") for piece in pieces) - {""}
+
+
+def _is_navigation(noted: dict[str, bytes], accepts_html: bool) -> bool:
+    """Whether a person looks at the answer, so that a redirect to the sign-in page helps.
+
+    Browsers say so in Sec-Fetch-Mode (https://www.w3.org/TR/fetch-metadata/); of an old one that
+    does not, a page is what asks for HTML and no script asked for it.
+    """
+    mode = noted.get("sec-fetch-mode")
+    if mode is not None:
+        return mode == b"navigate"
+    return accepts_html and "x-requested-with" not in noted
