@@ -88,14 +88,15 @@ class Policy:
 
     def is_shared(self, email: Email) -> bool:
         """Whether several people read this mailbox, by the policy's list or by its role name."""
-        return email.local in ROLE_MAILBOXES or self._names(self.shared_mailboxes, email)
+        return _untagged(email) in ROLE_MAILBOXES or self._names(self.shared_mailboxes, email)
 
     def _names(self, listed: frozenset[Email], email: Email) -> bool:
-        """Whether `listed` has this mailbox under the domain or an alias: one mailbox, many
-        domains. Used only where the answer takes something away."""
+        """Whether `listed` has this mailbox under the domain or an alias, with or without a tag:
+        one mailbox, many addresses. Used only where the answer takes something away."""
         if not listed:
             return False
-        mailboxes = (Email(email.local, domain) for domain in self.domains)
+        names = {email.local, _untagged(email)}
+        mailboxes = (Email(name, domain) for name in names for domain in self.domains)
         return email in listed or any(mailbox in listed for mailbox in mailboxes)
 
     def vouches(self, identity: Identity) -> bool:
@@ -117,6 +118,12 @@ class Policy:
                 return owner_verified or tenant in rule.tenants
             case StandardVoucher(email_verified=verified):
                 return verified
+
+
+def _untagged(email: Email) -> str:
+    """`info+x@` -> `info`: both providers deliver mail for the first to the second (RFC 5233), so
+    a tag must not lead round a rule for the mailbox."""
+    return email.local.partition("+")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ BLOCKED = emails("jo@acme.example")
         (PILOT, "jo@acme.example", "github", Reason.PROVIDER_NOT_ALLOWED),
         (policy(blocked_users=BLOCKED), "jo@acme.example", "google", Reason.BLOCKED_USER),
         (policy(blocked_users=BLOCKED), "jo@acme.ca", "google", Reason.BLOCKED_USER),
+        (policy(blocked_users=BLOCKED), "jo+2@acme.ca", "google", Reason.BLOCKED_USER),
+        (policy(blocked_users=BLOCKED), "ann+jo@acme.example", "google", None),
         (policy(blocked_users=BLOCKED), "ann@acme.example", "google", None),
         (policy(blocked_users=BLOCKED), "jox@acme.example", "google", None),
         # who is both is blocked; who is off hears that first
@@ -63,6 +65,29 @@ def test_listed_mailboxes_are_shared_under_every_domain() -> None:
     for shared in ("front@acme.example", "front@acme.ca", "back@acme.example", "back@acme.ca"):
         assert rules.is_shared(Email.parse(shared))
     assert not rules.is_shared(Email.parse("jo@acme.example"))
+
+
+@pytest.mark.parametrize(
+    ("email", "shared"),
+    [
+        ("info+x@acme.example", True),
+        ("info+@acme.ca", True),
+        ("info+x+y@acme.example", True),
+        ("front+x@acme.ca", True),
+        ("jo+info@acme.example", False),
+        ("+info@acme.example", False),
+        ("infox+x@acme.example", False),
+    ],
+)
+def test_a_tag_does_not_make_another_mailbox(email: str, shared: bool) -> None:
+    """Mail to `info+x@` is read by whoever reads `info@`."""
+    rules = policy(shared_mailboxes=emails("front@acme.example"))
+    assert rules.is_shared(Email.parse(email)) is shared
+
+
+def test_a_tag_gives_nothing() -> None:
+    assert PILOT.refusal(Email.parse("jo@acme.example"), "google") is None
+    assert PILOT.refusal(Email.parse("jo+x@acme.example"), "google") is Reason.NOT_PILOT_USER
 
 
 @pytest.mark.parametrize(
