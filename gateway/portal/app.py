@@ -123,6 +123,9 @@ _REASONS = {
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith("/sso/callback/"):
+        # Its address holds a code; the way to the password would tell it to Sonar, and its log.
+        response.headers["Referrer-Policy"] = "no-referrer"
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     static = request.path.startswith("/sso/static/") and response.status in {200, 206, 304}

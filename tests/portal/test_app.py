@@ -25,8 +25,16 @@ async def test_every_page_is_protected_and_never_cached(browser: Browser, path: 
     assert "unsafe" not in policy
     assert "script-src" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
     assert headers["Cache-Control"] == "no-store"
+
+
+async def test_a_callback_does_not_tell_sonar_its_address(browser: Browser) -> None:
+    """The way to the password is on Sonar, whose log would keep `code` and `state`."""
+    _, headers, text = await browser.request("GET", "/sso/callback/google?code=c&state=s")
+    assert headers["Referrer-Policy"] == "no-referrer"
+    # With which a browser would send our own forms without their origin: there must be none.
+    assert "<form" not in text
 
 
 @pytest.mark.parametrize("path", PAGES)
