@@ -64,12 +64,12 @@ class Reason(StrEnum):
     # requests
     NOT_SIGNED_IN = "not_signed_in"
     SESSION_EXPIRED = "session_expired"
-    SIGNED_OUT = "signed_out"
     REQUEST_MALFORMED = "request_malformed"
     REQUEST_TOO_LARGE = "request_too_large"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     # something broke
+    ORIGIN_FOREIGN = "origin_foreign"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -207,9 +207,6 @@ Sign in, and you will get to the page that you wanted.
 session_expired: Please sign in again
 You have not used Sonar for a while, or your session was ended.
 Sign in again, and you will get to the page that you wanted.
-signed_out: You are signed out
-Your session on this device has ended.
-Sign in again whenever you like. On a shared computer, also sign out at your provider.
 request_malformed: We cannot read this request
 Your browser, or something between it and us, sent what could be understood in more than one way.
 Go to Sonar's front page and try again from there.
@@ -222,6 +219,9 @@ Go to Sonar's front page and find your way from there.
 method_not_allowed: That does not work here
 This address does not take that kind of request.
 Go to Sonar's front page and try again from there.
+origin_foreign: Another site may not connect to Sonar for you
+A page that is not Sonar's tried to open a connection in your name.
+Nothing was sent. Open Sonar itself; if you did, tell support the number below.
 upstream_refused: Sonar did not accept your sign-in
 We told Sonar who you are, and it still asks for a password.
 Sign out and in again. If that does not help, tell support the number below.

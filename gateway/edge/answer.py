@@ -89,7 +89,13 @@ class Answer:
         return self._reply is not None and self._reply.content_type.startswith(b"text/event-stream")
 
     def _head(self, raw: RawReply, out: list[bytes]) -> None:
-        reply = read_reply(raw, self._inbound.method, self._live, self._rules)
+        reply = read_reply(
+            raw,
+            self._inbound.method,
+            self._live,
+            self._rules,
+            portal=self._inbound.for_portal,
+        )
         if type(reply) is Refusal:
             self.failed = reply
             return

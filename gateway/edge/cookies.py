@@ -89,6 +89,24 @@ def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
     return Cookies(header, value, tuple(pairs), tuple(legacy))
 
 
+def may_be_set(value: bytes, rules: CookieRules, *, signed_in: bool) -> bool:
+    """Whether Sonar may set this cookie (a Set-Cookie value). Never one of ours: whoever can have
+    Sonar say a header would put a session of their own into somebody's browser (session fixation).
+
+    Browsers send a cookie without a name back as its value alone, which may read `name=value`
+    (RFC 6265bis section 5.8.3); beside an identity that would be a session cookie nobody sealed.
+    """
+    own, prefix, legacy_names = rules
+    name, _, content = value.partition(b";")[0].partition(b"=")
+    name = name.strip(b" \t")
+    nameless = not name
+    if nameless:
+        name = content.partition(b"=")[0].strip(b" \t")
+    if name == own or name.startswith(prefix):
+        return False
+    return not (nameless and signed_in and name in legacy_names)
+
+
 def sealed_set_cookie(value: bytes, live: Live, legacy_names: frozenset[bytes]) -> bytes:
     """A Set-Cookie value of upstream as the browser of `live` gets it: Sonar's session cookies
     are sealed, every other cookie stays as it is."""

@@ -57,6 +57,7 @@ _IDENTITY = Forward(As.IDENTITY)
 _PASSWORD = Forward(As.PASSWORD)
 _PUBLIC = Forward(As.PUBLIC)
 _PORTAL = Portal()
+_FOREIGN = Refuse(403, Reason.ORIGIN_FOREIGN)
 
 
 class Unavailable(Enum):
@@ -83,7 +84,7 @@ def decide(
     if isinstance(session, Session):
         refusal = _refusal(session, policies, now)
         if refusal is None:
-            return _IDENTITY
+            return _FOREIGN if _hijacks(inbound, rules) else _IDENTITY
         reason = refusal
     elif inbound.fields.cookies.session is not None:
         reason = Reason.SESSION_EXPIRED
@@ -104,6 +105,19 @@ def _refusal(session: Session, policies: Policies, now: float) -> Reason | None:
     if email is None:
         return Reason.EMAIL_MISSING
     return policies.refusal(email, session.identity.provider)
+
+
+def _hijacks(inbound: Inbound, rules: Rules) -> bool:
+    """Whether a page of another origin opens a WebSocket as the person who is looking at it
+    (cross-site WebSocket hijacking, RFC 6455 section 10.2). Browsers ask nobody before it, and to a
+    neighbouring host of the same site they send SameSite=Lax cookies with it. Hosts are compared
+    and not schemes: a proxy may have taken TLS off without saying so."""
+    origin = inbound.fields.origin
+    if not inbound.wants_websocket or origin is None:
+        return False
+    _, _, host = origin.lower().partition("://")
+    own = (inbound.host, inbound.forwarded_host, rules.public_host)
+    return host not in {name.lower() for name in own}
 
 
 def _way_back(inbound: Inbound) -> str:

@@ -98,6 +98,7 @@ def read_fields(fields: list[Field], names: HeaderNames, cookies: CookieRules) -
         ),
         passing=tuple(passing),
         passing_lines=written(passing),
+        origin=noted["origin"].decode("latin-1") if "origin" in noted else None,
     )
 
 

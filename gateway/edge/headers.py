@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from gateway.edge.cookies import sealed_set_cookie
+from gateway.edge.cookies import may_be_set, sealed_set_cookie
 from gateway.edge.inbound import Inbound, Refusal
 from gateway.edge.names import Field, fold, without, written
 from gateway.edge.paths import canonical_path
@@ -127,10 +127,15 @@ _USUAL_CONNECTION = frozenset(option.encode() for option in _OPTIONS)
 _BODILESS = frozenset((204, 304))
 
 
-def read_reply(raw: RawReply, method: str, live: Live | None, rules: Rules) -> Outbound | Refusal:
+def read_reply(
+    raw: RawReply, method: str, live: Live | None, rules: Rules, *, portal: bool = False
+) -> Outbound | Refusal:
     """Give a reply of upstream its meaning and filter its headers. `method` is the request's;
     with `live`, Sonar's session cookies are sealed. Upstream is distrusted too: a body in a coding
-    that nobody can take apart here is refused."""
+    that nobody can take apart here is refused, and so is a status that says neither that it is the
+    last nor that it is not. Only the `portal` sets our own cookies."""
+    if not 100 <= raw.status < 600:
+        return Refusal(502, Reason.UPSTREAM_MALFORMED, "no such status")
     fields: list[Field] = []
     noted: dict[int, bytes] = {}
     for field in raw.fields:
@@ -142,8 +147,11 @@ def read_reply(raw: RawReply, method: str, live: Live | None, rules: Rules) -> O
         noted[meant] = value = value.rstrip(b" \t")
         if meant in _NOT_COPIED:
             continue
-        if meant == _COOKIE and live is not None:
-            field = name, sealed_set_cookie(value, live, rules.cookies.legacy)
+        if meant == _COOKIE and not portal:
+            if not may_be_set(value, rules.cookies, signed_in=live is not None):
+                continue
+            if live is not None:
+                field = name, sealed_set_cookie(value, live, rules.cookies.legacy)
         elif meant == _LOCATION:
             field = name, public_location(value, rules)
         fields.append(field)

@@ -34,7 +34,7 @@ _READ = frozenset(
     """.split()
 )
 # Read here and passed on.
-_READ_AND_PASSED = frozenset("accept sec-fetch-mode x-requested-with".split())
+_READ_AND_PASSED = frozenset("accept origin sec-fetch-mode x-requested-with".split())
 
 # Meant for the next hop only (RFC 9110 section 7.6.1 and what HTTP/1.0 left behind).
 _HOP_BY_HOP = frozenset(

@@ -19,7 +19,13 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # After decoding: control characters (%00 ends a C string, %0D%0A a header line), an encoded slash
 # or backslash, and the same or a dot encoded twice, which one more decoding turns into the first.
-_TWO_READINGS = re.compile(r"%(?:[01][0-9A-F]|7F|2F|5C)|%25(?:00|0A|0D|2F|5C|2E)", re.IGNORECASE)
+# Last, NUL, dot, slash and backslash in more bytes than UTF-8 allows (RFC 3629 section 10), which
+# old decoders read all the same.
+_TWO_READINGS = re.compile(
+    r"%(?:[01][0-9A-F]|7F|2F|5C)|%25(?:00|0A|0D|2F|5C|2E)"
+    r"|%C0%(?:80|AE|AF)|%C1%9C|%E0%80%(?:80|AE|AF)|%E0%81%9C",
+    re.IGNORECASE,
+)
 # `.` and `..`, also with path parameters: servlet containers cut `;x` off before they resolve dots.
 _DOTS = re.compile(r"/\.{1,2}(?=/|;|%3B|$)")
 
