@@ -30,13 +30,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Script = Callable[["Call"], Awaitable[None]]
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something to come true, a bounded time."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 @dataclass
 class Call:
     """One connection at the scripted Sonar. `seen`: every byte that came, exactly."""

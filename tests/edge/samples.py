@@ -1,0 +1,76 @@
+"""Requests and rules for the pure tests."""
+
+from pathlib import Path
+from typing import Any
+
+from gateway.config import config_from
+from gateway.edge.head import read_head
+from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
+from gateway.edge.names import Field
+from gateway.edge.peer import Peer, peer_of
+from gateway.edge.rules import Rules
+
+BROWSER = Peer("192.0.2.1", trusted=False)
+
+
+def rules(*, server: dict[str, Any] | None = None, **upstream: Any) -> Rules:
+    """Rules of a gateway at https://sonar.example, Sonar behind it."""
+    config = config_from(
+        {
+            "server": {
+                "public_url": "https://sonar.example",
+                "listen": ":8080",
+                **(server or {}),
+            },
+            "upstream": {
+                "url": "http://sonar.internal:8081",
+                "public_paths": ["/static/**", "/favicon.ico", "/api/*/health"],
+                **upstream,
+            },
+            "directory": {"kind": "file", "path": "accounts.yaml"},
+        },
+        Path("/nowhere"),
+    )
+    return Rules.of(config)
+
+
+RULES = rules()
+BEHIND_PROXY = rules(server={"trusted_proxies": ["10.0.0.0/8"]})
+PROXY = peer_of("10.0.0.1", BEHIND_PROXY.trusted)
+
+
+def headers(*lines: str) -> list[Field]:
+    """Header lines as the parser gives them."""
+    fields = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        fields.append((name.encode("latin-1"), value.lstrip(" ").encode("latin-1")))
+    return fields
+
+
+def fields(*lines: str, rules: Rules = RULES, trusted: bool = False) -> Fields | Refusal:
+    reader = rules.fields_from_trusted if trusted else rules.fields
+    return reader.read(headers(*lines))
+
+
+def read(
+    target: str = "/",
+    *lines: str,
+    method: str = "GET",
+    minor: int = 1,
+    rules: Rules = RULES,
+    peer: Peer = BROWSER,
+    host: str | None = "sonar.example",
+) -> Inbound | Refusal:
+    """One request head, read; a Host is there unless it is `None`."""
+    given = lines if host is None else (f"Host: {host}", *lines)
+    read_fields = fields(*given, rules=rules, trusted=peer.trusted)
+    raw = RawHead(method, target.encode("latin-1"), minor, read_fields)
+    return read_head(raw, peer, rules.public.scheme, "new-id-0001", rules)
+
+
+def inbound(target: str = "/", *lines: str, **settings: Any) -> Inbound:
+    """One request head that is in order."""
+    made = read(target, *lines, **settings)
+    assert isinstance(made, Inbound), made
+    return made

@@ -1,0 +1,165 @@
+"""Whose cookie is whose."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.edge.cookies import (
+    NO_COOKIES,
+    CookieRules,
+    Cookies,
+    read_cookies,
+    sealed_set_cookie,
+)
+from gateway.session.cookie import SEALED_PREFIX
+from gateway.session.entry import Live
+from gateway.session.seal import Sealer
+from tests.session.samples import a_session, lines_for, new_keys
+
+RULES = CookieRules(b"__Host-sonar_sso", b"__Host-sonar_tx_", frozenset({b"SONARSESSID", b"SID2"}))
+
+
+def read(header: str) -> Cookies:
+    return read_cookies(header.encode("latin-1"), RULES)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Live:
+    keys = new_keys(tmp_path)
+    return Live(a_session(1000.0), lines_for(keys), Sealer(keys))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Live:
+    """Somebody else, with the same keys."""
+    keys = new_keys(tmp_path)
+    return Live(a_session(1000.0), lines_for(keys), Sealer(keys))
+
+
+@pytest.mark.parametrize(
+    ("header", "session"),
+    [
+        ("__Host-sonar_sso=abc", "abc"),
+        ("a=b; __Host-sonar_sso=abc; c=d", "abc"),
+        ("a=b;__Host-sonar_sso=abc;c=d", "abc"),
+        ("__Host-sonar_sso = abc", " abc"),
+        ("__Host-sonar_sso=abc; __Host-sonar_sso=abc", "abc"),
+        ("__Host-sonar_sso=", ""),
+        ("__host-sonar_sso=abc", None),
+        ("x__Host-sonar_sso=abc", None),
+        ("", None),
+        (";;;", None),
+        # cookie tossing: two that differ are none
+        ("__Host-sonar_sso=abc; __Host-sonar_sso=abd", None),
+        ("__Host-sonar_sso=abd; a=b; __Host-sonar_sso=abc; __Host-sonar_sso=abc", None),
+        ("__Host-sonar_sso=abc; __Host-sonar_sso=", None),
+    ],
+)
+def test_our_session(header: str, session: str | None) -> None:
+    assert read(header).session == session
+
+
+@pytest.mark.parametrize(
+    ("header", "upstream"),
+    [
+        ("a=b", "a=b"),
+        ("a=b; c=d", "a=b; c=d"),
+        ("a=b;c=d;", "a=b; c=d"),
+        ("__Host-sonar_sso=abc", ""),
+        ("__Host-sonar_tx_1=abc; a=b; __Host-sonar_tx_2=x", "a=b"),
+        ("a=b; __Host-sonar_sso=x; __Host-sonar_sso=y; c=d", "a=b; c=d"),
+        ('a="b c"; d', 'a="b c"; d'),
+        ("a==b=c", "a==b=c"),
+        ("=x", "=x"),
+        ("caf\xe9=\xff", "caf\xe9=\xff"),
+        ("SONARSESSID=1; a=b", "SONARSESSID=1; a=b"),
+        ("sonarsessid=1", "sonarsessid=1"),
+    ],
+)
+def test_upstream_gets_every_cookie_but_ours(header: str, upstream: str) -> None:
+    assert read(header).upstream(None) == upstream.encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("header", "password_user"),
+    [
+        ("SONARSESSID=1", True),
+        ("a=b; SID2=x", True),
+        ("SONARSESSID=", False),
+        ("SONARSESSID", False),
+        ("sonarsessid=1", False),
+        ("a=SONARSESSID=1", False),
+        (f"SONARSESSID={SEALED_PREFIX}x", False),
+        (f"SONARSESSID={SEALED_PREFIX}x; SID2=1", True),
+        (f"SONARSESSID={SEALED_PREFIX}x; SONARSESSID=1", True),
+        ("", False),
+    ],
+)
+def test_who_is_a_password_user(header: str, password_user: bool) -> None:
+    assert read(header).password_user is password_user
+
+
+def test_a_sealed_cookie_is_opened_for_its_session_only(live: Live, other: Live) -> None:
+    sealed = live.seal("SONARSESSID", "s3cret")
+    cookies = read(f"a=b; SONARSESSID={sealed}; c=d")
+    assert cookies.upstream(live) == b"a=b; SONARSESSID=s3cret; c=d"
+    assert cookies.upstream(other) == b"a=b; c=d"
+    assert cookies.upstream(None) == b"a=b; c=d"
+
+
+def test_a_sealed_cookie_is_bound_to_its_name(live: Live) -> None:
+    sealed = live.seal("SONARSESSID", "s3cret")
+    assert read(f"SID2={sealed}").upstream(live) == b""
+
+
+def test_a_bare_legacy_cookie_does_not_mix_with_a_session(live: Live) -> None:
+    sealed = live.seal("SONARSESSID", "mine")
+    cookies = read(f"SONARSESSID=somebody-else; SONARSESSID={sealed}; SID2=bare")
+    assert cookies.upstream(live) == b"SONARSESSID=mine"
+
+
+def test_a_tampered_seal_opens_nothing(live: Live) -> None:
+    sealed = live.seal("SONARSESSID", "s3cret")
+    changed = sealed[:-1] + ("A" if sealed[-1] != "A" else "B")
+    assert read(f"SONARSESSID={changed}").upstream(live) == b""
+
+
+@pytest.mark.parametrize(
+    ("value", "attributes"),
+    [
+        (b"SONARSESSID=abc", b""),
+        (b"SONARSESSID=abc; Path=/; HttpOnly", b"; Path=/; HttpOnly"),
+        (b"SID2 = abc ;Secure", b";Secure"),
+        (b"SONARSESSID=deleted; Max-Age=0", b"; Max-Age=0"),
+    ],
+)
+def test_session_cookies_of_sonar_are_sealed(live: Live, value: bytes, attributes: bytes) -> None:
+    sealed = sealed_set_cookie(value, live, RULES.legacy)
+    pair = sealed.removesuffix(attributes)
+    name, _, content = pair.partition(b"=")
+    assert content.startswith(SEALED_PREFIX.encode())
+    opened = live.open(name.decode(), content.decode())
+    assert opened in {"abc", "deleted"}
+
+
+@pytest.mark.parametrize(
+    "value", [b"a=b; Path=/", b"lang=fr", b"SONARSESSID", b"", b"=x", b"sonarsessid=1", b";"]
+)
+def test_every_other_cookie_stays(live: Live, value: bytes) -> None:
+    assert sealed_set_cookie(value, live, RULES.legacy) == value
+
+
+def test_round_trip_keeps_odd_bytes(live: Live) -> None:
+    value = "caf\xe9%20\xff+/=".encode("latin-1")
+    sealed = sealed_set_cookie(b"SONARSESSID=" + value, live, RULES.legacy)
+    assert read(sealed.decode("latin-1")).upstream(live) == b"SONARSESSID=" + value
+
+
+def test_no_cookies() -> None:
+    assert NO_COOKIES.upstream(None) == b""
+    assert NO_COOKIES.session is None
+
+
+def test_a_huge_header_is_read_at_once() -> None:
+    cookies = read("; ".join(f"c{number}=v" for number in range(4000)))
+    assert len(cookies.pairs) == 4000

@@ -1,0 +1,176 @@
+"""What headers mean, and which are refused."""
+
+import pytest
+
+from gateway.edge.fields import FieldReader, read_fields
+from gateway.edge.inbound import Fields, Framing, Refusal
+from gateway.reasons import Reason
+from tests.edge.samples import RULES, fields, headers
+
+HOST = "Host: sonar.example"
+
+
+def good(*lines: str) -> Fields:
+    made = fields(HOST, *lines)
+    assert isinstance(made, Fields), made
+    return made
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        # request smuggling: a length that two servers could see differently
+        (("Content-Length: 5", "Transfer-Encoding: chunked"), 400),
+        (("Content-Length: 5", "Content-Length: 5"), 400),
+        (("Content-Length: 5", "content-length: 6"), 400),
+        (("Content-Length: 5, 5",), 400),
+        (("Content-Length: +5",), 400),
+        (("Content-Length: -5",), 400),
+        (("Content-Length: 0x5",), 400),
+        (("Content-Length: 5 5",), 400),
+        (("Content-Length: ",), 400),
+        (("Content-Length: 1_0",), 400),
+        (("Content-Length: \xb2",), 400),
+        (("Content-Length: " + "9" * 19,), 400),
+        (("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 400),
+        (("Transfer-Encoding: gzip, chunked",), 501),
+        (("Transfer-Encoding: identity",), 501),
+        (("Transfer-Encoding: chunked, identity",), 501),
+        (("Transfer-Encoding: xchunked",), 501),
+        (("Transfer-Encoding: ",), 501),
+        (("Transfer-Encoding: \x0bchunked",), 501),
+        # two hosts
+        (("Host: other.example",), 400),
+        (("host: sonar.example",), 400),
+        # one thing only
+        (("Expect: 100-continue", "Expect: 100-continue"), 400),
+        (("Expect: something",), 417),
+        (("Upgrade: websocket", "Upgrade: h2c"), 400),
+    ],
+)
+def test_refused(lines: tuple[str, ...], status: int) -> None:
+    refusal = fields(HOST, *lines)
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == status
+    assert refusal.reason is Reason.REQUEST_MALFORMED
+
+
+@pytest.mark.parametrize("host", ["", "a b", "user@sonar.example", "sonar.example/x", "a,b"])
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    refusal = fields(f"Host: {host}")
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 400
+
+
+def test_too_many_headers() -> None:
+    assert isinstance(good(*(f"X-{number}: 1" for number in range(99))), Fields)
+    refusal = fields(HOST, *(f"X-{number}: 1" for number in range(100)))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (431, Reason.REQUEST_TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("lines", "framing"),
+    [
+        ((), Framing(None, False)),
+        (("Content-Length: 0",), Framing(0, False)),
+        (("Content-Length: 5 ",), Framing(5, False)),
+        (("Content-Length: 007",), Framing(7, False)),
+        (("Transfer-Encoding: chunked",), Framing(None, True)),
+        (("Transfer-Encoding: Chunked\t",), Framing(None, True)),
+        # not Content-Length to us, so it must not be one to Sonar
+        (("Content_Length: 5",), Framing(None, False)),
+    ],
+)
+def test_framing(lines: tuple[str, ...], framing: Framing) -> None:
+    assert good(*lines).framing == framing
+
+
+@pytest.mark.parametrize(
+    ("lines", "passing"),
+    [
+        (("A: 1", "B: 2 "), "A: 1\r\nB: 2 \r\n"),
+        (("A: 1", "A: 2"), "A: 1\r\nA: 2\r\n"),
+        (("X-Sonar-Username: root", "X_Sonar_Username: root", "A: 1"), "A: 1\r\n"),
+        (("Cookie: a=b", "A: 1"), "A: 1\r\n"),
+        (("Connection: keep-alive", "Keep-Alive: 5", "A: 1"), "A: 1\r\n"),
+        # headers named in Connection are dropped, in whatever spelling
+        (("Connection: A", "A: 1", "B: 2"), "B: 2\r\n"),
+        (("Connection: close, a ,B", "A: 1", "b: 2"), ""),
+        (("Connection: X-Thing", "X_Thing: 1", "B: 2"), "B: 2\r\n"),
+        (("Connection: close", "Connection: A", "A: 1"), ""),
+        (("Connection: ,,", "A: 1"), "A: 1\r\n"),
+        (("Accept: text/html",), "Accept: text/html\r\n"),
+        (("Range: bytes=0-1",), "Range: bytes=0-1\r\n"),
+    ],
+)
+def test_what_passes(lines: tuple[str, ...], passing: str) -> None:
+    assert good(*lines).passing_lines == passing.encode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "navigation"),
+    [
+        (("Sec-Fetch-Mode: navigate",), True),
+        (("Sec-Fetch-Mode: navigate", "Accept: */*"), True),
+        (("Accept: text/html,application/xhtml+xml;q=0.9",), True),
+        (("Sec-Fetch-Mode: cors", "Accept: text/html"), False),
+        (("Sec-Fetch-Mode: no-cors", "Accept: text/html"), False),
+        (("Sec-Fetch-Mode: same-origin", "Accept: text/html"), False),
+        (("Sec-Fetch-Mode: websocket",), False),
+        (("Accept: text/html", "X-Requested-With: XMLHttpRequest"), False),
+        (("Accept: application/json",), False),
+        (("Accept: */*",), False),
+        (("Accept: text/event-stream",), False),
+        (("Sec-Fetch-Mode: navigate", "Sec-Fetch-Mode: cors"), False),
+        ((), False),
+    ],
+)
+def test_who_looks_at_the_answer(lines: tuple[str, ...], navigation: bool) -> None:
+    assert good(*lines).navigation is navigation
+
+
+def test_several_cookie_headers_are_one() -> None:
+    assert good("Cookie: a=b", "Cookie: c=d").cookies.header == b"a=b; c=d"
+
+
+def test_two_different_sessions_in_two_headers_are_none() -> None:
+    made = good("Cookie: __Host-sonar_sso=a", "Cookie: __Host-sonar_sso=b")
+    assert made.cookies.session is None
+
+
+def test_what_a_proxy_tells_is_kept_apart() -> None:
+    made = good("X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https", "X-Request-ID: abc")
+    assert made.told.forwarded_for == b"1.2.3.4"
+    assert made.told.forwarded_proto == b"https"
+    assert made.told.request_id == b"abc"
+    assert made.passing_lines == b""
+
+
+def test_a_block_is_remembered_byte_for_byte() -> None:
+    reader = FieldReader(RULES.fields._names, RULES.cookies)
+    made = good("Cookie: a=b")
+    reader.remember(b"Cookie: a=b\r\n\r\n", made)
+    assert reader.recall(b"Cookie: a=b\r\n\r\n") is made
+    assert reader.recall(b"Cookie: a=c\r\n\r\n") is None
+    assert reader.recall(b"cookie: a=b\r\n\r\n") is None
+
+
+def test_remembering_is_bounded() -> None:
+    reader = FieldReader(RULES.fields._names, RULES.cookies)
+    made = good()
+    reader.remember(b"x" * 5000, made)
+    assert reader.recall(b"x" * 5000) is None
+    for number in range(3000):
+        reader.remember(b"%d" % number, made)
+    assert len(reader._remembered) == 2048
+    assert reader.recall(b"0") is None
+    assert reader.recall(b"2999") is made
+
+
+def test_what_is_shared_cannot_be_changed() -> None:
+    """The same block of two people's requests gives one object: nothing in it may be mutable."""
+    made = good("Cookie: a=b; SONARSESSID=x", "A: 1")
+    for value in (*made, *made.cookies):
+        assert not isinstance(value, list | dict | set | bytearray)
+    assert read_fields(headers(HOST), RULES.fields._names, RULES.cookies) == good()
