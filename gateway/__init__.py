@@ -15,7 +15,7 @@ Read in this order:
     portal/                 the pages under /sso/
     operate/                health, metrics, logs
     service.py              builds one process from a Config, starts it, drains it
-    cli.py                  the commands
+    cli.py, commands/       the commands
 
 A request runs  client -> head -> session -> decision -> (headers -> upstream) | portal | replies,
 and a sign-in   sign_in -> provider -> claims -> directory/links -> resolution -> session.

@@ -1,8 +1,13 @@
 """Every reason can be told to a person: no page ever stands there without words."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gateway.reasons import EXPLANATIONS, Reason
+
+GATEWAY = Path(__file__).parent.parent / "gateway"
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -24,3 +29,9 @@ def test_explanations_fit_on_a_small_screen(reason: Reason) -> None:
 
 def test_no_explanation_for_what_is_no_reason() -> None:
     assert set(EXPLANATIONS) == set(Reason)
+
+
+def test_no_reason_that_nobody_gives() -> None:
+    source = "".join(path.read_text() for path in GATEWAY.rglob("*.py"))
+    given = set(re.findall(r"\bReason\.([A-Z_]+)", source))
+    assert {reason.name for reason in Reason} - given == set()

@@ -16,6 +16,7 @@ from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.config import Config, Fragment, warnings_about
+from gateway.edge.coding import LARGEST_PAGE
 from gateway.edge.inject import Injection, find_place
 from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
@@ -24,8 +25,6 @@ from gateway.policy.store import read_policies
 from gateway.session.keys import KeyRing
 from gateway.session.store.choose import store_for
 
-# What a legacy sign-in page may have at most, as in the edge.
-_LARGEST_PAGE = 2 * 1024 * 1024
 # Longer than any part's own time limit, so that the line says what the part says.
 _PATIENCE = 20.0
 
@@ -147,7 +146,7 @@ async def _start_of(reply: aiohttp.ClientResponse) -> bytes:
     page = bytearray()
     async for chunk in reply.content.iter_any():
         page += chunk
-        if len(page) >= _LARGEST_PAGE:
+        if len(page) >= LARGEST_PAGE:
             break
     return bytes(page)
 

@@ -1,4 +1,4 @@
-"""HTTP to a provider: the only module that talks to aiohttp's client, and translates its errors.
+"""HTTP to a provider: what goes wrong there becomes `ProviderUnavailable` here and nowhere else.
 
 A provider's answer is JSON of a sane size from the URL we asked, or it is no answer. Redirects are
 not followed: a client secret must not travel to wherever a `Location` header says.

@@ -1,1 +1,7 @@
-"""What operators see: livez/readyz/metrics, the access log, the log."""
+"""What operators see.
+
+management.py   the listener of /livez, /readyz and /metrics
+metrics.py      what is counted: plain integers on the way of a request
+access_log.py   one line of JSON a request, written by a thread of its own
+log.py          everything else that happens, one event a line
+"""

@@ -23,8 +23,7 @@ class IdentityLines:
     def build(self, session: Session, now: float) -> bytes:
         """Every line with its CRLF, in UTF-8; no line for the email when the account has none.
 
-        Raises
-        `DirectoryUnavailable` when a value cannot be a header value.
+        Raises `DirectoryUnavailable` when the directory gave what cannot be a header's value.
         """
         account = session.account
         values = {

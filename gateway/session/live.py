@@ -22,7 +22,7 @@ from gateway.errors import SessionsUnavailable
 from gateway.identity.claims import Identity
 from gateway.policy.model import Policies, Policy
 from gateway.session.cache import Cache
-from gateway.session.cookie import SEALED_PREFIX, mint, verify
+from gateway.session.cookie import mint, verify
 from gateway.session.entry import Live
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
@@ -31,7 +31,7 @@ from gateway.session.model import TOUCH_EVERY, Session
 from gateway.session.seal import Sealer
 from gateway.session.store import SessionStore
 
-__all__ = ["SEALED_PREFIX", "UNREAD", "Live", "Sessions", "Unread"]
+__all__ = ["UNREAD", "Live", "Sessions", "Unread"]
 
 _log = structlog.get_logger()
 

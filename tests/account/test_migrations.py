@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from gateway.account import migrations
 from gateway.account.database import parse_url
 from gateway.account.links import LinkStore
-from gateway.account.migrations import migrate, needs_migration
+from gateway.account.migrations import migrate
 from gateway.account.tables import REVISION, metadata
 from gateway.errors import ConfigError, LinksUnavailable, SchemaOutdated
 from gateway.secret import Secret
@@ -26,9 +26,7 @@ from tests.account.conftest import Sql
 
 
 async def test_migrating_twice_does_it_once(sql: Sql) -> None:
-    assert await needs_migration(sql.url)
     assert await migrate(sql.url) == ("0001",)
-    assert not await needs_migration(sql.url)
     assert await migrate(sql.url) == ()
 
 
@@ -57,7 +55,7 @@ def test_the_code_knows_the_newest_revision() -> None:
 async def test_a_newer_database_is_left_alone(sql: Sql) -> None:
     await migrate(sql.url)
     await sql.execute("UPDATE alembic_version SET version_num = '9999'")
-    for attempt in (migrate(sql.url), needs_migration(sql.url), LinkStore(sql.url).open()):
+    for attempt in (migrate(sql.url), LinkStore(sql.url).open()):
         with pytest.raises(SchemaOutdated, match="newer than"):
             await attempt
 
@@ -65,7 +63,6 @@ async def test_a_newer_database_is_left_alone(sql: Sql) -> None:
 async def test_an_older_database_is_not_served(sql: Sql) -> None:
     await migrate(sql.url)
     await sql.execute("UPDATE alembic_version SET version_num = '0000'")
-    assert await needs_migration(sql.url)
     with pytest.raises(SchemaOutdated, match="run: sonar-gateway migrate"):
         await LinkStore(sql.url).open()
 
@@ -77,7 +74,8 @@ async def test_a_migration_that_breaks_leaves_nothing_behind(sql: Sql) -> None:
     await sql.execute("CREATE TABLE pins (other TEXT)")
     with pytest.raises(LinksUnavailable):
         await migrate(sql.url)
-    assert await needs_migration(sql.url)
+    with pytest.raises(SchemaOutdated):
+        await LinkStore(sql.url).open()
     await sql.execute("DROP TABLE pins")
     assert await migrate(sql.url) == ("0001",)
 
@@ -91,7 +89,6 @@ async def test_only_its_owner_reads_an_sqlite_file(tmp_path: Path) -> None:
 
 async def test_asking_makes_no_file(tmp_path: Path) -> None:
     url = Secret(f"sqlite:///{tmp_path}/gateway.db")
-    assert await needs_migration(url)
     with pytest.raises(SchemaOutdated):
         await LinkStore(url).open()
     assert not os.listdir(tmp_path)
@@ -123,7 +120,7 @@ async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> No
 )
 async def test_a_url_nobody_can_use_is_a_problem_of_the_config(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        await needs_migration(Secret(url))
+        await migrate(Secret(url))
     assert raised.value.problems[0].key == "links.database"
     assert "hunter2" not in str(raised.value)
 

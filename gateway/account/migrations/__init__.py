@@ -1,7 +1,7 @@
 """The schema of the gateway's own database, one Alembic revision a file in versions/.
 
-    migrate(url)           bring it to the newest revision: `sonar-gateway migrate`
-    needs_migration(url)   whether that would do anything
+    migrate(url)               bring it to the newest revision: `sonar-gateway migrate`
+    check_revision(current)    whether this code can use a database at that revision
 
 Add a revision by hand: the next number, `down_revision` the one before, and `REVISION` in
 tables.py. There is no env.py: `migrate` is the one way in, so that production, tests and a
@@ -52,24 +52,6 @@ async def migrate(url: Secret) -> tuple[str, ...]:
     finally:
         await database.engine.dispose()
     return applied
-
-
-async def needs_migration(url: Secret) -> bool:
-    """Whether the database is missing or older than this code.
-
-    Raises `LinksUnavailable`, and `SchemaOutdated` when it is newer than this code.
-    """
-    file = sqlite_file(parse_url(url, _KEY))
-    if file is not None and not await asyncio.to_thread(file.exists):
-        return True
-    database = open_database(url, _KEY, use="read", timeout=10.0, unavailable=LinksUnavailable)
-    try:
-        async with working(database) as connection:
-            current = await current_revision(connection)
-    finally:
-        await database.engine.dispose()
-    check_revision(current, may_be_older=True)
-    return current != REVISION
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:

@@ -1,1 +1,0 @@
-"""`sonar-gateway migrate`: bring the gateway's own database to this version's schema."""
