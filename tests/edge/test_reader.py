@@ -1,0 +1,340 @@
+"""Bytes to events: the same however the stream is split, and nothing ambiguous."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.edge.fields import FieldReader
+from gateway.edge.headers import RawReply
+from gateway.edge.inbound import Fields, RawHead
+from gateway.edge.reader import END, LONGEST_HEAD, Malformed, ReplyReader, RequestReader
+from tests.edge.samples import RULES
+
+
+def request_reader() -> RequestReader:
+    """A reader that remembers nothing yet."""
+    return RequestReader(FieldReader(RULES.fields._names, RULES.cookies))
+
+
+def events_of(reader: RequestReader | ReplyReader, pieces: list[bytes]) -> list[object]:
+    """All events; adjacent body joined, and nothing fed after `Malformed`."""
+    events: list[object] = []
+    for piece in pieces:
+        for event in reader.feed(piece):
+            if isinstance(event, bytes) and events and isinstance(events[-1], bytes):
+                events[-1] += event
+            else:
+                events.append(event)
+        if events and isinstance(events[-1], Malformed):
+            break
+    return events
+
+
+def shown(events: list[object]) -> list[object]:
+    """Events as values that compare."""
+    return [
+        (event.status, event.reason) if isinstance(event, Malformed) else event for event in events
+    ]
+
+
+def read(data: bytes) -> list[object]:
+    return events_of(request_reader(), [data])
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+HOST = b"Host: sonar.example\r\n"
+GET = b"GET /a?b HTTP/1.1\r\n" + HOST + b"Cookie: a=b\r\nX-Empty:\r\n\r\n"
+POST = b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"
+CHUNKED = (
+    b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n"
+)
+BAD_CHUNK = CHUNKED[:-30] + b"zz\r\n"
+STREAMS = [
+    GET,
+    POST,
+    CHUNKED,
+    GET + GET,
+    GET + POST + CHUNKED + GET,
+    POST + b"\r\n" + GET,
+    b"\r\n" + GET,
+    GET + b"\r\n\r\n",
+    GET + b"GARBAGE\r\n\r\n",
+    POST + b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+    BAD_CHUNK,
+    b"GET / HTTP/1.1\nHost: a\n\n",
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/2.0\r\n\r\n",
+    b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\n\r\n\r\n" + GET,
+]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@given(cuts=st.lists(st.integers(0, 2**16), max_size=8))
+def test_the_same_events_however_it_is_split(stream: bytes, cuts: list[int]) -> None:
+    whole = shown(read(stream))
+    assert shown(events_of(request_reader(), pieces_of(stream, cuts))) == whole
+    reader = request_reader()
+    assert shown(events_of(reader, [stream[i : i + 1] for i in range(len(stream))])) == whole
+
+
+@given(data=st.binary(max_size=200), cuts=st.lists(st.integers(0, 2**16), max_size=5))
+def test_any_bytes_give_events_and_no_crash(data: bytes, cuts: list[int]) -> None:
+    assert shown(events_of(request_reader(), pieces_of(data, cuts))) == shown(read(data))
+    stream = GET[:-2] + data
+    assert shown(events_of(request_reader(), pieces_of(stream, cuts))) == shown(read(stream))
+    events_of(ReplyReader(), pieces_of(data, cuts))
+
+
+@given(st.lists(st.sampled_from([GET, GET.replace(b"a=b", b"a=c"), POST]), max_size=6))
+def test_remembered_heads_read_as_at_first(requests: list[bytes]) -> None:
+    """One request after the other on a connection: the first is parsed, the second recalled."""
+    reader = request_reader()
+    for request in requests:
+        assert shown(list(reader.feed(request))) == shown(read(request))
+
+
+def test_a_head_is_recalled() -> None:
+    reader = request_reader()
+    (first, _), (second, end) = reader.feed(GET), reader.feed(GET.replace(b"/a?b", b"/other"))
+    assert isinstance(first, RawHead)
+    assert isinstance(second, RawHead)
+    assert (second.method, second.target, second.minor) == ("GET", b"/other", 1)
+    assert second.fields is first.fields
+    assert end is END
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"GET  / HTTP/1.1", b"GET / HTTP/1.1 ", b"GET / HTTP/1.2", b"TRACE / HTTP/1.1", b"GET /",
+     b"GET / RTSP/1.0", b"GET http://a/ HTTP/1.1", b"get / HTTP/1.1", b"GET /\x80 HTTP/1.1", b""],
+)  # fmt: skip
+def test_a_recalled_block_takes_no_odd_request_line(line: bytes) -> None:
+    """Whatever the first line is, remembering changes nothing."""
+    reader = request_reader()
+    reader.feed(GET)
+    block = GET.partition(b"\r\n")[2]
+    data = line + b"\r\n" + block
+    assert shown(list(reader.feed(data))) == shown(read(data))
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [POST, CHUNKED, GET + GET, GET[:-4] + b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
+)
+def test_what_is_not_remembered(request_bytes: bytes) -> None:
+    reader = request_reader()
+    reader.feed(request_bytes)
+    assert reader._field_reader._remembered == {}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"A: b\nC: d",
+        b"A: b\rc",
+        b"A: b\r\n c",
+        b"A : b",
+        b" A: b",
+        b"A b",
+        b": b",
+        b"A\x00: b",
+        b"A: b\x00",
+        b"A: b\x01",
+        b"A: b\x7f",
+        b"A(: b",
+        b"\xc3\xa9: b",
+        b"Content-Length: 1\r\nContent-Length: 1",
+        b"Content-Length: 1\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked, gzip",
+        b"Content-Length: +1",
+        b"Content-Length: 1,1",
+        b"Content-Length: 1 1",
+        b"Content-Length:",
+        b"Content-Length: 99999999999999999999",
+    ],
+)
+def test_malformed_heads(header: bytes) -> None:
+    events = read(b"POST / HTTP/1.1\r\n" + HOST + header + b"\r\n\r\n")
+    (last,) = [event for event in events if isinstance(event, Malformed)]
+    assert last.status == 400
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"5\nhello\n0\n\n",
+        b" 5\r\nhello\r\n0\r\n\r\n",
+        b"5 \r\nhello\r\n0\r\n\r\n",
+        b"0x5\r\nhello\r\n0\r\n\r\n",
+        b"+5\r\nhello\r\n0\r\n\r\n",
+        b"-5\r\nhello\r\n0\r\n\r\n",
+        b"5\r\nhelloX\r\n0\r\n\r\n",
+        b"5\r\nhello0\r\n\r\n",
+        b"fffffffffffffffff\r\n",
+        b"5;a\nb\r\nhello\r\n0\r\n\r\n",
+        b"5;\x00\r\nhello\r\n0\r\n\r\n",
+        b"\r\n",
+        b"0\r\nBad : x\r\n\r\n",
+        b"0\r\nA: b\n\r\n",
+    ],
+)
+def test_malformed_chunks(chunks: bytes) -> None:
+    events = read(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert isinstance(events[-1], Malformed)
+    assert events[-1].status == 400
+
+
+def test_trailers_go_nowhere() -> None:
+    events = read(CHUNKED)
+    assert events[1:] == [b"hello world", END]
+    assert isinstance(events[0], RawHead)
+    assert isinstance(events[0].fields, Fields)
+    assert b"Trailer" not in events[0].fields.passing_lines
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /" + b"a" * 9000, 414),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + b"a" * 100_000, 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n" * 20_000, 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"n" * 100_000, 431),
+    ],
+)
+@pytest.mark.parametrize("size", [100, 16_384])
+def test_too_large(data: bytes, status: int, size: int) -> None:
+    events = events_of(request_reader(), [data[i : i + size] for i in range(0, len(data), size)])
+    assert isinstance(events[-1], Malformed)
+    assert events[-1].status == status
+
+
+def test_a_large_head_below_the_limit_passes() -> None:
+    data = b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + b"a" * (LONGEST_HEAD - 100) + b"\r\n\r\n"
+    events = events_of(request_reader(), [data[i : i + 16384] for i in range(0, len(data), 16384)])
+    assert isinstance(events[0], RawHead)
+    assert events[1:] == [END]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"0\r\n" + b"A: b\r\n" * 20_000, b"0\r\nA: " + b"b" * 100_000, b"5;" + b"x" * 100_000],
+)
+def test_endless_trailers_and_extensions(endless: bytes) -> None:
+    data = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + endless
+    events = events_of(request_reader(), [data[i : i + 1000] for i in range(0, len(data), 1000)])
+    assert isinstance(events[-1], Malformed)
+
+
+@pytest.mark.parametrize(
+    ("data", "rest"),
+    [
+        (b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+         b"frames"),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", GET),
+    ],
+)  # fmt: skip
+def test_what_follows_an_upgrade_is_nobodys_yet(data: bytes, rest: bytes) -> None:
+    reader = request_reader()
+    events = reader.feed(data + rest)
+    assert isinstance(events[0], RawHead)
+    assert events[1:] == [END]
+    assert reader.rest == rest
+
+
+# Replies.
+
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+REPLIES = [
+    LENGTH,
+    CONTINUE + LENGTH,
+    b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + CONTINUE + LENGTH,
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+    LENGTH + LENGTH,
+    b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx",
+    b"HTTP/1.1 99 OK\r\n\r\n",
+    b"nonsense",
+]
+
+
+@pytest.mark.parametrize("stream", REPLIES)
+@given(cuts=st.lists(st.integers(0, 2**16), max_size=8))
+def test_replies_are_the_same_however_they_are_split(stream: bytes, cuts: list[int]) -> None:
+    whole = shown(events_of(ReplyReader(), [stream]))
+    assert shown(events_of(ReplyReader(), pieces_of(stream, cuts))) == whole
+
+
+def test_a_reply_to_head_has_no_body() -> None:
+    reader = ReplyReader()
+    reader.expect("HEAD")
+    (head, end) = reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+    assert isinstance(head, RawReply)
+    assert end is END
+    reader.expect("GET")
+    assert len(reader.feed(LENGTH)) == 3
+
+
+@pytest.mark.parametrize("length", [b"0", b"5"])
+def test_an_interim_reply_to_head_is_not_its_end(length: bytes) -> None:
+    reader = ReplyReader()
+    reader.expect("HEAD")
+    events = reader.feed(CONTINUE + b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n")
+    assert [type(event).__name__ for event in events] == ["RawReply", "End", "RawReply", "End"]
+
+
+@pytest.mark.parametrize(
+    ("head", "method", "until_close"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", "GET", True),
+        (b"HTTP/1.0 200 OK\r\n\r\n", "GET", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "GET", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n", "GET", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", "GET", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "GET", False),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "HEAD", False),
+        (b"HTTP/1.1 304 OK\r\nConnection: close\r\n\r\n", "GET", False),
+    ],
+)
+def test_what_ends_with_its_connection(head: bytes, method: str, until_close: bool) -> None:
+    reader = ReplyReader()
+    reader.expect(method)
+    reader.feed(head)
+    assert reader.until_close is until_close
+
+
+@pytest.mark.parametrize(
+    ("head", "keep_alive"),
+    [
+        (LENGTH, True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\n\r\n", False),
+    ],
+)
+def test_which_connection_stays(head: bytes, keep_alive: bool) -> None:
+    reply = ReplyReader().feed(head)[0]
+    assert isinstance(reply, RawReply)
+    assert reply.keep_alive is keep_alive
+
+
+def test_a_reply_head_without_end_is_bounded() -> None:
+    data = b"HTTP/1.1 200 OK\r\nA: " + b"b" * 200_000
+    events = events_of(ReplyReader(), [data[i : i + 5000] for i in range(0, len(data), 5000)])
+    assert isinstance(events[-1], Malformed)
