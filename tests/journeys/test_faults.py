@@ -158,6 +158,22 @@ async def test_turning_a_domain_off_ends_its_sessions_within_a_second(world: Wor
         await until(reopened, world.said)
 
 
+async def test_blocking_a_person_ends_their_sessions_and_websockets(world: World) -> None:
+    async with world.browser() as jo, world.browser() as mara:
+        await world.google(jo, "jo")
+        await world.microsoft(mara, "mara")
+        async with jo.websocket("/calls/live") as calls:
+            assert (await calls.receive(timeout=10)).data
+            world.policy("acme.example", blocked_users=["jo@acme.example"])
+            async with asyncio.timeout(2):
+                while not calls.closed:
+                    await calls.receive()
+        assert (await jo.request("GET", "/api/v1/me"))[0] == 401
+        assert (await mara.request("GET", "/api/v1/me"))[0] == 200
+        page = await world.google(jo, "jo")
+        assert "blocked_user" in page.text
+
+
 async def test_bad_policy_leaves_the_last_good_set_in_force(world: World) -> None:
     world.policy("acme.example", ssso="off", blocked_users=["jo@acme.example"])
 
