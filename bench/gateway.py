@@ -18,7 +18,7 @@ from gateway.account.model import CONTACT, Account, Address
 from gateway.config import config_from
 from gateway.edge.server import EdgeServer
 from gateway.email import Email
-from gateway.identity.claims import GoogleVoucher, Identity, IdentityKey
+from gateway.identity.model import GoogleVoucher, Identity, IdentityKey
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies, Policy, ProviderRule, Sso

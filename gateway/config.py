@@ -82,6 +82,11 @@ class Config(Section):
     log: Log = Log()
     """What is written about what happens."""
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each provider by its name, which policies are checked against."""
+        return {name: provider.kind for name, provider in self.providers.items()}
+
     @field_validator("providers", mode="before")
     @classmethod
     def _complete(cls, providers: object) -> object:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from gateway.email import parse_domain
+from gateway.identity.entra import CONSUMER_TENANT, GUID
 
 # RFC 9110 section 5.6.2 allows more, but CGI and its heirs read `X_Y` and even `X.Y` as `X-Y`,
 # and then two headers would be one.
@@ -18,7 +19,7 @@ _COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_GUID = re.compile(GUID)
 
 # Headers with a meaning of their own, for HTTP, for cookies or for who the client is: an identity
 # under one of these names would break the request, or be one the client may set.
@@ -41,9 +42,6 @@ _OWN_COOKIES = ("__host-sonar_", "sonar_sso", "sonar_tx_")
 ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 )  # fmt: skip
-
-# The tenant of all personal Microsoft accounts (FACTS: Microsoft Entra ID).
-_CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 
 def header_name(name: str) -> str:
@@ -101,7 +99,7 @@ def guid(value: str) -> str:
 def trusted_tenant(value: str) -> str:
     """A tenant whose administrator is believed about the addresses of a domain."""
     folded = guid(value)
-    if folded == _CONSUMER_TENANT:
+    if folded == CONSUMER_TENANT:
         # Anybody can open a personal account, so this tenant vouches for nobody's work address.
         raise ValueError("is the tenant of all personal Microsoft accounts; nobody vouches for it")
     return folded

@@ -69,12 +69,10 @@ class Service:
         )
         self._jwks = minter.jwks
         self._sealer = Sealer(keys)
-        names = CookieNames(config.server.public_url.startswith("https:"))
-        self._transactions = Transactions(self._sealer, names)
+        self._transactions = Transactions(self._sealer, CookieNames(config.server.secure))
         self._counters = Counters()
         self._access_log = AccessLog(config.log.access, self._counters)
-        kinds = {name: provider.kind for name, provider in config.providers.items()}
-        self._policies = PolicyStore(config.policies, kinds, self._counters)
+        self._policies = PolicyStore(config.policies, config.kinds, self._counters)
         self._store = store_for(config.sessions)
         lines = IdentityLines(config.headers, minter)
         cache = Cache()

@@ -10,7 +10,7 @@ from gateway.account.directory import Directory
 from gateway.account.links import LinkStore
 from gateway.account.model import LinkedAccount, Matches
 from gateway.account.resolution import Resolution, resolve
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 from gateway.policy.model import Policy
 
 

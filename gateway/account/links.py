@@ -19,7 +19,7 @@ from gateway.account.model import Link
 from gateway.account.tables import links, pins, preferences, removals
 from gateway.email import Email
 from gateway.errors import LinksUnavailable
-from gateway.identity.claims import IdentityKey
+from gateway.identity.model import IdentityKey
 from gateway.secret import Secret
 
 # A person waits for this at a sign-in, and a busy SQLite file is free again in milliseconds.

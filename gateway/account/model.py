@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.email import Email
-from gateway.identity.claims import IdentityKey
+from gateway.identity.model import IdentityKey
 
 CONTACT = "contact"
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.account.model import Account, LinkedAccount, Matches
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 from gateway.policy.model import Policy, SharedMailboxRule, Sso
 from gateway.reasons import Reason
 

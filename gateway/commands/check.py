@@ -79,8 +79,7 @@ async def _config(config: Config) -> Lines:
 
 
 async def _policies(config: Config) -> Lines:
-    kinds = {name: provider.kind for name, provider in config.providers.items()}
-    policies = read_policies(config.policies, kinds)
+    policies = read_policies(config.policies, config.kinds)
     if isinstance(policies, tuple):
         return tuple(Line("FAIL", "policies", str(problem)) for problem in policies)
     distinct = sorted({policy.domain: policy for policy in policies.by_domain.values()}.items())

@@ -16,7 +16,7 @@ from gateway.account.passwords import Passwords
 from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn
 from gateway.config import Config, Provider
 from gateway.email import Email
-from gateway.identity.claims import (
+from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,
@@ -48,9 +48,7 @@ async def explain_with(config: Config, email: Email) -> tuple[Explained, ...]:
 
     Raises `ConfigError`, `SchemaOutdated` and what `explain` raises.
     """
-    policies = PolicyStore(
-        config.policies, {name: provider.kind for name, provider in config.providers.items()}
-    )
+    policies = PolicyStore(config.policies, config.kinds)
     policies.load()
     async with AsyncExitStack() as closing:
         passwords = Passwords(config.passwords.concurrent)

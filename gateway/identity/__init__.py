@@ -5,7 +5,8 @@ answer.py       the authorization response: state, RFC 9207 `iss`, error or code
 exchange.py     code for ID token
 token.py        the ID token's signature -> UnverifiedClaims
 claims.py       UnverifiedClaims -> Identity: every check of the claims, in one place
-model.py        Identity and what vouches for its email
+model.py        Identity and what vouches for its email; Refused
+entra.py        how Entra names its tenants
 discovery.py    the provider's own description; cached.py keeps it and the keys; fetch.py gets them
 checks.py       what `sonar-gateway check` finds out about a provider
 transaction.py  what the browser carries between our redirect and the end of its sign-in, sealed

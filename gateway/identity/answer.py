@@ -13,13 +13,13 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.rfc6749.parameters import parse_authorization_code_response
 from multidict import MultiMapping
 
-from gateway.identity.claims import Refused
 from gateway.identity.discovery import Document, answers_for
+from gateway.identity.model import Refused
 from gateway.reasons import Reason
 
 # RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6 name them like this; whatever
 # else stands there was written by somebody who wants it in our log.
-_ERROR_CODE = re.compile(r"[a-z_]{1,64}")
+ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +57,5 @@ def read_answer(params: MultiMapping[str], state: str, document: Document) -> Co
 def _error(error: str) -> Refused:
     if error == "access_denied":
         return Refused(Reason.PROVIDER_DENIED, error)
-    shown = error if _ERROR_CODE.fullmatch(error) else "not a known error"
+    shown = error if ERROR_CODE.fullmatch(error) else "not a known error"
     return Refused(Reason.PROVIDER_ERROR, shown)

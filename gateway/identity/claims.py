@@ -5,42 +5,22 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.email import Email, InvalidEmail
+from gateway.identity.entra import CONSUMER_TENANT, GUID, TENANT_PLACEHOLDER
 from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,
+    Kind,
     MicrosoftVoucher,
+    Refused,
     StandardVoucher,
     Voucher,
 )
 from gateway.reasons import Reason
-
-__all__ = [
-    "Expected",
-    "GoogleVoucher",
-    "Identity",
-    "IdentityKey",
-    "MicrosoftVoucher",
-    "Refused",
-    "StandardVoucher",
-    "UnverifiedClaims",
-    "Voucher",
-    "verify_claims",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The provider's answer was refused. `detail` is for the log: never a token, code or claim
-    that could be replayed, never text that an attacker chose."""
-
-    reason: Reason
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +43,7 @@ class Expected:
     """
 
     provider: str
-    kind: Literal["google", "microsoft", "oidc"]
+    kind: Kind
     issuer: str
     client_id: str
     nonce: str
@@ -78,13 +58,7 @@ LEEWAY = 60.0
 # its tokens five minutes back; twice that, and as long as a transaction lives.
 OLDEST = 600.0
 
-# All personal Microsoft accounts are in this one tenant, whose people choose their own addresses:
-# https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference (claim `tid`).
-CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
-
-TENANT_PLACEHOLDER = "{tenantid}"
-
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GUID = re.compile(GUID)
 
 # OpenID Connect Core section 2: `sub` has at most 255 ASCII characters.
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")

@@ -3,20 +3,18 @@ as far as its own URL reaches."""
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from gateway.errors import ProviderUnavailable
-from gateway.identity.claims import CONSUMER_TENANT, TENANT_PLACEHOLDER
+from gateway.identity.entra import CONSUMER_TENANT, GUID, TENANT_PLACEHOLDER
 from gateway.identity.fetch import is_safe_url
-
-Kind = Literal["google", "microsoft", "oidc"]
+from gateway.identity.model import Kind
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 
-_GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ANY_TENANT = frozenset({"common", "organizations"})
 
 
@@ -83,10 +81,10 @@ def is_own_issuer(kind: Kind, discovery_url: str, issuer: str) -> bool:
         allowed = re.escape(TENANT_PLACEHOLDER)
     elif tenant == "consumers":
         allowed = CONSUMER_TENANT
-    elif re.fullmatch(_GUID, tenant):
+    elif re.fullmatch(GUID, tenant):
         allowed = tenant
     else:
-        allowed = _GUID
+        allowed = GUID
     return re.fullmatch(rf"{re.escape(prefix)}/{allowed}/v2\.0", issuer) is not None
 
 
@@ -103,4 +101,4 @@ def answers_for(issuer: str, named: str) -> bool:
     if TENANT_PLACEHOLDER not in issuer:
         return named == issuer
     before, _, after = issuer.partition(TENANT_PLACEHOLDER)
-    return re.fullmatch(rf"{re.escape(before)}{_GUID}{re.escape(after)}", named) is not None
+    return re.fullmatch(rf"{re.escape(before)}{GUID}{re.escape(after)}", named) is not None

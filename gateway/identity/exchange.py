@@ -1,6 +1,5 @@
 """Code for ID token at the token endpoint (OpenID Connect Core section 3.1.3)."""
 
-import re
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
@@ -9,13 +8,12 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from gateway.errors import ProviderUnavailable
-from gateway.identity.claims import Refused
+from gateway.identity.answer import ERROR_CODE
 from gateway.identity.discovery import Document
 from gateway.identity.fetch import Reply, post_form
+from gateway.identity.model import Refused
 from gateway.reasons import Reason
 from gateway.secret import Secret
-
-_ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ async def ask(
 def error_of(reply: Reply) -> str:
     """The error code of a token endpoint's answer, fit for a log."""
     error = reply.content.get("error")
-    if isinstance(error, str) and _ERROR_CODE.fullmatch(error):
+    if isinstance(error, str) and ERROR_CODE.fullmatch(error):
         return error
     return f"status {reply.status}"
 

@@ -1,9 +1,13 @@
-"""Who somebody is, as a provider says: the values. Pure."""
+"""Who somebody is, as a provider says, or why that is not believed: the values. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from gateway.email import Email
+from gateway.reasons import Reason
+
+Kind = Literal["google", "microsoft", "oidc"]
+"""Which rules say whether a provider's word on an email counts; `oidc` is any other provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,12 @@ class Identity:
     voucher: Voucher
     name: str
     auth_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider's answer, or the browser's side of it, was refused. `detail` is for the log:
+    never a token, code or claim that could be replayed, never text that an attacker chose."""
+
+    reason: Reason
+    detail: str

@@ -24,10 +24,11 @@ from gateway.errors import ProviderUnavailable
 from gateway.identity.answer import read_answer
 from gateway.identity.cached import Cached
 from gateway.identity.checks import Finding, check_provider
-from gateway.identity.claims import Expected, Identity, Refused, UnverifiedClaims, verify_claims
-from gateway.identity.discovery import Document, Kind, read_document, tenant_of
+from gateway.identity.claims import Expected, UnverifiedClaims, verify_claims
+from gateway.identity.discovery import Document, read_document, tenant_of
 from gateway.identity.exchange import Client, exchange
 from gateway.identity.fetch import get_json
+from gateway.identity.model import Identity, Kind, Refused
 from gateway.identity.token import SigningKey, open_token, read_keys
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason

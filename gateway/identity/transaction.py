@@ -19,7 +19,8 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.identity.claims import LEEWAY, Identity, Refused
+from gateway.identity.claims import LEEWAY
+from gateway.identity.model import Identity, Refused
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, expire_cookie, set_cookie
 from gateway.session.seal import Sealer

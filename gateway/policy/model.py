@@ -9,12 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.email import Email
-from gateway.identity.claims import (
-    GoogleVoucher,
-    Identity,
-    MicrosoftVoucher,
-    StandardVoucher,
-)
+from gateway.identity.model import GoogleVoucher, Identity, MicrosoftVoucher, StandardVoucher
 from gateway.reasons import Reason
 
 # Mailboxes that a role has, not a person (RFC 2142 and what small companies use): read by several

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gateway.account.facts import Facts, gather
 from gateway.account.model import Account
 from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 from gateway.policy.model import Policy
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason

@@ -4,12 +4,12 @@ import structlog
 from aiohttp import web
 
 from gateway.account.model import Account
-from gateway.identity.claims import Identity, IdentityKey
+from gateway.identity.model import Identity, IdentityKey
 from gateway.portal.candidates import Standing
 from gateway.portal.pages import see_other
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
-from gateway.session.cookie import CookieNames, set_cookie
+from gateway.session.cookie import set_cookie
 
 log = structlog.get_logger()
 
@@ -50,8 +50,7 @@ async def complete(
     )
     response = see_other(next_path)
     sign_off(visit, response)
-    name = CookieNames(visit.secure).session
-    add_cookie(response, set_cookie(name, cookie, secure=visit.secure))
+    add_cookie(response, set_cookie(visit.names.session, cookie, secure=visit.names.secure))
     return response
 
 

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from gateway.account.model import Account, Link
 from gateway.account.resolution import Refuse
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 from gateway.portal.candidates import stand
 from gateway.portal.completion import complete
 from gateway.portal.forms import Unreadable

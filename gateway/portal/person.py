@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.identity.claims import Identity, Refused
+from gateway.identity.model import Identity, Refused
 from gateway.identity.transaction import Proven
 from gateway.portal.pages import link_to, refusal, see_other, start_over
 from gateway.portal.refusals import refused_transaction

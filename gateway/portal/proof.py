@@ -18,7 +18,7 @@ import unicodedata
 import structlog
 
 from gateway.account.model import Account
-from gateway.identity.claims import IdentityKey
+from gateway.identity.model import IdentityKey
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 from gateway.secret import Secret

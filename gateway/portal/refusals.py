@@ -5,7 +5,7 @@ from aiohttp import web
 
 from gateway.account.resolution import Refuse
 from gateway.errors import Unavailable
-from gateway.identity.claims import Identity, Refused
+from gateway.identity.model import Identity, Refused
 from gateway.portal.forms import Unreadable
 from gateway.portal.pages import (
     Action,

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.account.model import Account
 from gateway.account.resolution import Refuse
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 from gateway.portal.candidates import Standing, stand
 from gateway.portal.forms import Unreadable
 from gateway.portal.link import add_link

@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.account.facts import pin_first
 from gateway.account.resolution import Choose, Prove, Refuse, SignIn
 from gateway.errors import Unavailable
-from gateway.identity.claims import Identity, Refused
+from gateway.identity.model import Identity, Refused
 from gateway.identity.provider import ProviderClient
 from gateway.identity.transaction import Transaction
 from gateway.portal.candidates import decide, stand

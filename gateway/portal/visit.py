@@ -40,8 +40,8 @@ class Visit:
         return self.parts.config.server.public_url
 
     @property
-    def secure(self) -> bool:
-        return self.origin.startswith("https:")
+    def names(self) -> CookieNames:
+        return CookieNames(self.parts.config.server.secure)
 
     def query(self, name: str) -> str | None:
         """The one value of a query parameter; two values are no value, not a choice."""
@@ -69,7 +69,7 @@ def open_visit(request: web.Request) -> Visit:
 
 async def browser_session(visit: Visit) -> Live | None:
     """The session this browser's cookie belongs to, whether or not it may be used."""
-    cookie = visit.request.cookies.get(CookieNames(visit.secure).session)
+    cookie = visit.request.cookies.get(visit.names.session)
     return None if cookie is None else await visit.parts.sessions.read(cookie, visit.now)
 
 
@@ -97,9 +97,8 @@ async def claim(visit: Visit, transaction_id: str) -> bool:
 def sign_off(visit: Visit, response: web.StreamResponse) -> None:
     """Make the browser forget the session, and Sonar's own cookies with it, so that two
     identities never mix in one browser."""
-    names = (CookieNames(visit.secure).session, *visit.parts.config.upstream.session_cookies)
-    for name in names:
-        add_cookie(response, expire_cookie(name, secure=visit.secure))
+    for name in (visit.names.session, *visit.parts.config.upstream.session_cookies):
+        add_cookie(response, expire_cookie(name, secure=visit.names.secure))
 
 
 def add_cookie(response: web.StreamResponse, cookie: str) -> None:

@@ -19,7 +19,7 @@ import structlog
 from gateway import config
 from gateway.account.model import Account
 from gateway.errors import SessionsUnavailable
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 from gateway.policy.model import Policies, Policy
 from gateway.session.cache import Cache
 from gateway.session.cookie import mint, verify

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.account.model import Account
-from gateway.identity.claims import Identity
+from gateway.identity.model import Identity
 
 # A session whose activity was written less than this many seconds ago is not written again, so
 # that a busy page costs one store write a minute, not one a request.

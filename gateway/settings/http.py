@@ -26,6 +26,11 @@ class Server(Section):
     drain: DurationOrZero = 30.0
     """How long requests under way may take when the gateway is told to stop."""
 
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come by https, so that cookies may say so."""
+        return self.public_url.startswith("https:")
+
     @field_validator("workers")
     @classmethod
     def _one_worker(cls, workers: int) -> int:

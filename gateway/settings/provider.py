@@ -1,11 +1,12 @@
 """A sign-in provider, and what its name already says about it."""
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from gateway.identity.model import Kind
 from gateway.names import Algorithm, Tenant, Word, tenant
 from gateway.secret_values import SecretText
 from gateway.section import Section
@@ -51,7 +52,7 @@ class Provider(Section):
 
     model_config = ConfigDict(json_schema_extra=_optional_in_yaml)
 
-    kind: Literal["google", "microsoft", "oidc"]
+    kind: Kind
     """Which rules decide whether its word on an email counts. Needed unless the name says it."""
     client_id: str = Field(min_length=1)
     """The client id the provider gave to this gateway."""

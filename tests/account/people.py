@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.account.model import Account, Address, Link, LinkedAccount
 from gateway.email import Email
-from gateway.identity.claims import (
+from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,

@@ -18,7 +18,7 @@ from gateway.account.resolution import Choose, Prove, Refuse, SignIn
 from gateway.config import SqlDirectory
 from gateway.email import Email
 from gateway.errors import DirectoryUnavailable, LinksUnavailable
-from gateway.identity.claims import GoogleVoucher, IdentityKey
+from gateway.identity.model import GoogleVoucher, IdentityKey
 from gateway.policy.model import Sso
 from gateway.reasons import Reason
 from gateway.secret import Secret

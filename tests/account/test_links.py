@@ -11,7 +11,7 @@ from gateway.account.migrations import migrate
 from gateway.account.model import Link
 from gateway.email import Email
 from gateway.errors import LinksUnavailable, SchemaOutdated
-from gateway.identity.claims import IdentityKey
+from gateway.identity.model import IdentityKey
 from gateway.secret import Secret
 from tests.account.conftest import Sql
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.account.model import Account, Address, LinkedAccount, Matches
 from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn, resolve
 from gateway.email import Email
-from gateway.identity.claims import (
+from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,

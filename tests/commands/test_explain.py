@@ -12,7 +12,7 @@ from gateway.account.model import Link
 from gateway.commands.explain import Explained, as_json, as_text, explain_with, verdict
 from gateway.config import load_config
 from gateway.email import Email
-from gateway.identity.claims import IdentityKey
+from gateway.identity.model import IdentityKey
 from tests.commands.conftest import Run
 
 

@@ -14,8 +14,8 @@ from multidict import MultiDict
 from demo.providers.app import make_app
 from demo.providers.standin import Client, StandIn, make_stand_in, new_key
 from gateway.config import Provider as Settings
-from gateway.identity.claims import Identity, Refused
 from gateway.identity.fetch import open_http
+from gateway.identity.model import Identity, Refused
 from gateway.identity.provider import ProviderClient
 from gateway.identity.transaction import Transaction
 from gateway.secret import Secret

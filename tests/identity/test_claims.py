@@ -5,19 +5,15 @@ from dataclasses import replace
 import pytest
 
 from gateway.email import Email
-from gateway.identity.claims import (
-    CONSUMER_TENANT,
-    LEEWAY,
-    OLDEST,
-    Expected,
+from gateway.identity.claims import LEEWAY, OLDEST, Expected, UnverifiedClaims, verify_claims
+from gateway.identity.entra import CONSUMER_TENANT
+from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,
     MicrosoftVoucher,
     Refused,
     StandardVoucher,
-    UnverifiedClaims,
-    verify_claims,
 )
 from gateway.reasons import Reason
 

@@ -3,15 +3,15 @@
 import pytest
 
 from gateway.errors import ProviderUnavailable
-from gateway.identity.claims import CONSUMER_TENANT
 from gateway.identity.discovery import (
     WELL_KNOWN,
-    Kind,
     answers_for,
     is_own_issuer,
     read_document,
     tenant_of,
 )
+from gateway.identity.entra import CONSUMER_TENANT
+from gateway.identity.model import Kind
 
 GOOGLE = f"https://accounts.google.com{WELL_KNOWN}"
 ENTRA = "https://login.microsoftonline.com"

@@ -13,14 +13,8 @@ from yarl import URL
 from gateway.config import Provider as Settings
 from gateway.email import Email
 from gateway.errors import ProviderUnavailable
-from gateway.identity.claims import (
-    GoogleVoucher,
-    Identity,
-    IdentityKey,
-    Refused,
-    StandardVoucher,
-)
 from gateway.identity.fetch import open_http
+from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, Refused, StandardVoucher
 from gateway.identity.provider import ProviderClient
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason

@@ -14,7 +14,7 @@ from demo.providers.standin import SigningKey, new_key
 from gateway.email import Email
 from gateway.errors import ProviderUnavailable
 from gateway.identity.cached import FRESH, RENEW_AFTER
-from gateway.identity.claims import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
+from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
 from tests.identity.conftest import PUBLIC_URL, Stage

@@ -10,7 +10,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from gateway.identity.claims import Refused, UnverifiedClaims
+from gateway.identity.claims import UnverifiedClaims
+from gateway.identity.model import Refused
 from gateway.identity.token import SigningKey, open_token, read_keys
 from gateway.reasons import Reason
 

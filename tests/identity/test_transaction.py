@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.email import Email
-from gateway.identity.claims import (
+from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,

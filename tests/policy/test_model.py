@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.email import Email
-from gateway.identity.claims import GoogleVoucher, MicrosoftVoucher, StandardVoucher
+from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher
 from gateway.policy.model import ROLE_MAILBOXES, Policies, Policy, ProviderRule, Sso
 from gateway.reasons import Reason
 from tests.account.people import OTHER_TENANT, POLICY, TENANT, emails, identity, microsoft, policy

@@ -10,7 +10,7 @@ from gateway.account.model import CONTACT, Account, Address
 from gateway.config import IdentityHeaders
 from gateway.config import Sessions as SessionSettings
 from gateway.email import Email
-from gateway.identity.claims import GoogleVoucher, Identity, IdentityKey, Voucher
+from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, Voucher
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
 from gateway.session.identity_headers import IdentityLines

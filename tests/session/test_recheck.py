@@ -15,7 +15,7 @@ from gateway.account.model import Account, Link
 from gateway.account.passwords import Passwords
 from gateway.config import FileDirectory
 from gateway.email import Email
-from gateway.identity.claims import IdentityKey, MicrosoftVoucher
+from gateway.identity.model import IdentityKey, MicrosoftVoucher
 from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.secret import Secret
 from gateway.session.keys import KeyRing

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.email import Email
 from gateway.errors import SessionsUnavailable
-from gateway.identity.claims import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
+from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
 from gateway.session.store import SessionStore
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.identity.claims import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
+from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
 from gateway.session.store.codec import Stored, decode, encode
 from tests.session.samples import a_session, an_account, an_identity
 
