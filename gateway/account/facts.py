@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from gateway.account.directory import Directory
 from gateway.account.links import LinkStore
-from gateway.account.model import LinkedAccount, Matches
-from gateway.account.resolution import Resolution, resolve
+from gateway.account.model import Account, LinkedAccount, Matches
+from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn, resolve
 from gateway.identity.model import Identity
 from gateway.policy.model import Policy
 
@@ -24,7 +24,22 @@ class Facts:
     preference: str | None = None
 
     def resolve(self, identity: Identity, policy: Policy | None) -> Resolution:
+        """The decision of a sign-in."""
         return resolve(identity, policy, self.matches, self.links, self.removed, self.preference)
+
+    def offered(self, identity: Identity, policy: Policy | None) -> tuple[Account, ...] | Refuse:
+        """Every account the identity may use now, ordered by username, perhaps none. What it chose
+        last time plays no part: it would hide the others."""
+        resolution = resolve(identity, policy, self.matches, self.links, self.removed, None)
+        match resolution:
+            case SignIn(account=account):
+                return (account,)
+            case Choose(accounts=accounts):
+                return accounts
+            case Prove():
+                return ()
+            case Refuse():
+                return resolution
 
 
 async def gather(

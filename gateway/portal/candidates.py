@@ -4,11 +4,11 @@ Between the page and the click a link may have been removed, an account switched
 changed; and a form can be made to say anything. So each POST asks again and believes only this.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.account.facts import Facts, gather
 from gateway.account.model import Account
-from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn
+from gateway.account.resolution import Refuse, Resolution
 from gateway.identity.model import Identity
 from gateway.policy.model import Policy
 from gateway.portal.visit import Visit
@@ -18,7 +18,7 @@ from gateway.reasons import Reason
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of an identity that its policy lets in. `accounts`: all it may use now,
-    whichever it chose last time, ordered by user name."""
+    whichever it chose last time, ordered by username."""
 
     policy: Policy
     facts: Facts
@@ -32,22 +32,12 @@ async def stand(visit: Visit, identity: Identity) -> Standing | Refuse:
     """What `identity` may use at this moment. Raises DirectoryUnavailable, LinksUnavailable."""
     policy = visit.policies.for_email(identity.email) if identity.email else None
     facts = await gather(identity, policy, visit.parts.directory, visit.parts.links)
-    resolution = replace(facts, preference=None).resolve(identity, policy)
-    if isinstance(resolution, Refuse):
-        return resolution
+    accounts = facts.offered(identity, policy)
+    if isinstance(accounts, Refuse):
+        return accounts
     if policy is None:
-        return Refuse(Reason.NO_POLICY, resolution.trail)
-    return Standing(policy, facts, _accounts(resolution))
-
-
-def _accounts(resolution: SignIn | Choose | Prove) -> tuple[Account, ...]:
-    match resolution:
-        case SignIn(account=account):
-            return (account,)
-        case Choose(accounts=accounts):
-            return accounts
-        case Prove():
-            return ()
+        return Refuse(Reason.NO_POLICY, ())
+    return Standing(policy, facts, accounts)
 
 
 def decide(standing: Standing, identity: Identity) -> Resolution:

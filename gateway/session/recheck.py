@@ -14,7 +14,6 @@ While the directory or the links do not answer, sessions go on: nobody is signed
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 import structlog
 
@@ -22,7 +21,7 @@ from gateway.account.directory import Directory
 from gateway.account.facts import gather
 from gateway.account.links import LinkStore
 from gateway.account.model import Account
-from gateway.account.resolution import Choose, SignIn
+from gateway.account.resolution import Refuse
 from gateway.errors import DirectoryUnavailable, LinksUnavailable, SessionsUnavailable
 from gateway.policy.model import Policies
 from gateway.session.entry import Live
@@ -112,11 +111,7 @@ class Recheck:
         identity = session.identity
         policy = None if identity.email is None else self._policies().for_email(identity.email)
         facts = await gather(identity, policy, self._directory, self._links)
-        # What was chosen last time would hide the other accounts, and this session may be another.
-        resolution = replace(facts, preference=None).resolve(identity, policy)
-        offered: tuple[Account, ...] = ()
-        if isinstance(resolution, SignIn):
-            offered = (resolution.account,)
-        elif isinstance(resolution, Choose):
-            offered = resolution.accounts
+        offered = facts.offered(identity, policy)
+        if isinstance(offered, Refuse):
+            return None
         return next((account for account in offered if account.id == session.account.id), None)

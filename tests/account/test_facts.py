@@ -177,3 +177,28 @@ async def test_what_is_down_is_said(stores: Stores) -> None:
     await stores.links.close()
     with pytest.raises(LinksUnavailable):
         await stores.gather()
+
+
+async def test_every_account_is_offered_whichever_was_chosen_last_time(stores: Stores) -> None:
+    await stores.links.prefer(JO.key, "2")
+    facts = await stores.gather()
+    assert isinstance(facts.resolve(JO, POLICY), SignIn)
+    offered = facts.offered(JO, POLICY)
+    assert not isinstance(offered, Refuse)
+    assert [account.username for account in offered] == ["jo", "jo2"]
+
+
+async def test_none_or_one_is_offered(stores: Stores) -> None:
+    await stores.sql.execute("DELETE FROM addresses")
+    assert (await stores.gather()).offered(JO, POLICY) == ()
+    await stores.link("3")
+    offered = (await stores.gather()).offered(JO, POLICY)
+    assert not isinstance(offered, Refuse)
+    assert [account.username for account in offered] == ["ann"]
+
+
+async def test_nothing_is_offered_to_whom_the_policy_refuses(stores: Stores) -> None:
+    off = policy(sso=Sso.OFF)
+    offered = (await stores.gather(rules=off)).offered(JO, off)
+    assert isinstance(offered, Refuse)
+    assert offered.reason is Reason.DOMAIN_OFF
