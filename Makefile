@@ -32,6 +32,7 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.startup
 
 # The pictures of the pages in docs/images/, as the browser test sees them.
 pictures: .venv/.dev

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.journeys.world import World, until
+from tests.journeys.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -166,14 +166,3 @@ async def test_websocket_of_a_signed_in_person_ends_with_the_session(world: Worl
             "GET", "/calls/live", headers={"Upgrade": "websocket", "Connection": "upgrade"}
         )
         assert (status, headers.get("Location")) == (401, None)
-
-
-async def test_startup_is_quick(world: World) -> None:
-    """`serve` is ready within a second; twice that here, where four servers share two cores."""
-    await world.stop()
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await world.start()
-    took = loop.time() - began
-    await until(world.is_ready)
-    assert took < 2.0
