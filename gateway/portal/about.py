@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from gateway.errors import SessionsUnavailable
 from gateway.portal.visit import Visit, signed_in
 from gateway.reasons import Reason
 
@@ -10,11 +11,14 @@ _KEYS_FRESH = 300
 
 
 async def me(visit: Visit) -> web.Response:
-    """Signed in as whom, or 401. Times are Unix seconds. Asking is no activity: a page that polls
-    would otherwise keep an abandoned session alive."""
-    live = await signed_in(visit)
+    """Signed in as whom, else 401, or 503 when nobody can say. Times are Unix seconds. Asking is no
+    activity: a page that polls would otherwise keep an abandoned session alive."""
+    try:
+        live = await signed_in(visit)
+    except SessionsUnavailable as error:
+        return _nobody(503, error.reason)
     if live is None:
-        return web.json_response({"error": Reason.NOT_SIGNED_IN, "login": "/sso/login"}, status=401)
+        return _nobody(401, Reason.NOT_SIGNED_IN)
     session = live.session
     return web.json_response(
         {
@@ -30,6 +34,11 @@ async def me(visit: Visit) -> web.Response:
             "ends": int(session.ends()),
         }
     )
+
+
+def _nobody(status: int, reason: Reason) -> web.Response:
+    """In the words of the edge's own 401 (gateway/edge/replies.py)."""
+    return web.json_response({"error": reason, "sign_in": "/sso/login"}, status=status)
 
 
 async def jwks(visit: Visit) -> web.Response:

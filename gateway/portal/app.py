@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from structlog.contextvars import bound_contextvars
 
 from gateway.errors import Unavailable
 from gateway.portal import about, choose, link, settings, sign_in, sign_out
@@ -13,7 +14,7 @@ from gateway.portal.forms import LONGEST_FORM
 from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
 from gateway.portal.refusals import broken
-from gateway.portal.visit import Visit, open_visit
+from gateway.portal.visit import VISIT, Visit, open_visit
 from gateway.reasons import Reason
 
 log = structlog.get_logger()
@@ -82,35 +83,36 @@ def make_portal(parts: Portal) -> web.Application:
 
 def _page(page: Page) -> _Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
-        return await page(open_visit(request))
+        return await page(request[VISIT])
 
     return handler
 
 
 @web.middleware
 async def _answer_everything(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Whatever happens, the person gets a page that says why and what to do."""
-    try:
-        return await handler(request)
-    except Unavailable as error:
-        visit = open_visit(request)
-        return broken(visit, error, visit.next())
-    except web.HTTPException as answer:
-        reason = _REASONS.get(answer.status)
-        if reason is None:
-            raise
-        headers = {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else None
-        front_page = Action("Go to Sonar's front page", "/")
-        return refusal(open_visit(request), reason, front_page, headers=headers)
-    except Exception:
-        visit = open_visit(request)
-        log.exception(
-            "portal_failed",
-            reason=Reason.INTERNAL_ERROR,
-            path=request.path,
-            request_id=visit.request_id,
-        )
-        return refusal(visit, Reason.INTERNAL_ERROR, start_over("/"))
+    """Whatever happens, the person gets a page that says why and what to do, and every line of the
+    log says which request it is about."""
+    visit = request[VISIT] = open_visit(request)
+    with bound_contextvars(request_id=visit.request_id, address=visit.address):
+        try:
+            return await handler(request)
+        except Unavailable as error:
+            return broken(visit, error, visit.next())
+        except web.HTTPException as answer:
+            return _refused(visit, answer)
+        except Exception:
+            log.exception("portal_failed", reason=Reason.INTERNAL_ERROR, path=request.path)
+            return refusal(visit, Reason.INTERNAL_ERROR, start_over("/"))
+
+
+def _refused(visit: Visit, answer: web.HTTPException) -> web.Response:
+    """The page for an error that aiohttp found; raises `answer` again if it is none."""
+    reason = _REASONS.get(answer.status)
+    if reason is None:
+        raise answer
+    headers = {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else None
+    front_page = Action("Go to Sonar's front page", "/")
+    return refusal(visit, reason, front_page, headers=headers)
 
 
 _REASONS = {

@@ -50,7 +50,7 @@ async def choose(visit: Visit) -> web.Response:
         return refused_identity(visit, person.identity, standing, person.next)
     account = standing.account(fields["account"])
     if account is None:
-        log.info("choice_refused", reason=Reason.ACCOUNT_NOT_OFFERED, request_id=visit.request_id)
+        log.info("choice_refused", reason=Reason.ACCOUNT_NOT_OFFERED)
         again = Action("Choose again", person.page(PATH))
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, again)
     if person.session is not None and person.session.account.id == account.id:

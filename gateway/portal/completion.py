@@ -45,8 +45,6 @@ async def complete(
         account_id=account.id,
         session=session.public_id,
         replaced=previous.session.public_id if previous else None,
-        request_id=visit.request_id,
-        address=visit.address,
     )
     response = see_other(next_path)
     sign_off(visit, response)

@@ -83,7 +83,6 @@ async def add_link(visit: Visit, identity: Identity, account: Account) -> None:
         provider=identity.provider,
         email=email,
         account_id=account.id,
-        request_id=visit.request_id,
     )
 
 

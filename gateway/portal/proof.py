@@ -71,8 +71,6 @@ def _refused(visit: Visit, reason: Reason, meant: Account | None) -> Reason:
         "password_refused",
         reason=reason,
         account_id=meant.id if meant else None,
-        address=visit.address,
-        request_id=visit.request_id,
     )
     return reason
 

@@ -46,8 +46,6 @@ def _no_identity(
         reason=refused.reason,
         detail=refused.detail,
         provider=provider,
-        request_id=visit.request_id,
-        address=visit.address,
     )
     return refusal(
         visit,
@@ -69,8 +67,6 @@ def refused_identity(
         provider=identity.provider,
         domain=identity.email.domain if identity.email else None,
         email=str(identity.email) if identity.email else None,
-        request_id=visit.request_id,
-        address=visit.address,
     )
     return refusal(
         visit,
@@ -88,8 +84,6 @@ def refused_form(visit: Visit, unreadable: Unreadable, page: str) -> web.Respons
         reason=unreadable.reason,
         detail=unreadable.detail,
         path=visit.request.path,
-        request_id=visit.request_id,
-        address=visit.address,
     )
     return refusal(visit, unreadable.reason, Action("Open the page again", page))
 
@@ -101,7 +95,6 @@ def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
         reason=error.reason,
         error=str(error),
         path=visit.request.path,
-        request_id=visit.request_id,
     )
     return refusal(
         visit,

@@ -112,7 +112,6 @@ async def remove(visit: Visit) -> web.Response:
         email=str(identity.email),
         account_id=account_id,
         sessions_ended=ended,
-        request_id=visit.request_id,
     )
     if session.account.id != account_id:
         return see_other(link_to(PATH, done="removed"))

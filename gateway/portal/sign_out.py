@@ -54,8 +54,8 @@ async def sign_out(visit: Visit) -> web.Response:
     except SessionsUnavailable as error:
         # This process refuses the session from now on and tells the store as soon as it answers;
         # whoever leaves a shared computer must not be kept signed in by our trouble.
-        log.warning("sign_out_pending", reason=error.reason, request_id=visit.request_id)
-    log.info("signed_out", session=live.session.public_id, request_id=visit.request_id)
+        log.warning("sign_out_pending", reason=error.reason)
+    log.info("signed_out", session=live.session.public_id)
     response = see_other(link_to(PATH, provider=live.session.identity.provider))
     sign_off(visit, response)
     return response

@@ -62,7 +62,11 @@ class Visit:
         )
 
 
+VISIT = web.RequestKey("visit", Visit)
+
+
 def open_visit(request: web.Request) -> Visit:
+    """Once a request; it stands under `VISIT` then."""
     parts = request.app[PORTAL]
     return Visit(request, parts, parts.clock(), parts.policies())
 

@@ -5,6 +5,8 @@ import json
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from gateway.session.cookie import mint
+from gateway.session.keys import KeyRing
 from tests.journeys.browser import Browser
 from tests.portal.world import World
 
@@ -37,7 +39,19 @@ async def test_me_is_401_without_a_session_and_never_a_redirect(browser: Browser
         status, _, text = await browser.request("GET", "/sso/me", cookies=cookies)
 
         assert status == 401
-        assert json.loads(text)["error"] == "not_signed_in"
+        assert json.loads(text) == {"error": "not_signed_in", "sign_in": "/sso/login"}
+
+
+async def test_me_is_503_for_programs_too_when_nobody_can_say(
+    world: World, browser: Browser
+) -> None:
+    cookie = mint(KeyRing.load(world.config.keys)).value
+    world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
+
+    status, _, text = await browser.request("GET", "/sso/me", cookies={"sonar_sso": cookie})
+
+    assert status == 503
+    assert json.loads(text)["error"] == "sessions_unavailable"
 
 
 async def test_the_published_keys_verify_an_assertion(world: World, browser: Browser) -> None:

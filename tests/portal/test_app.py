@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from gateway.portal import app as portal_app
+from gateway.session.cookie import mint
+from gateway.session.keys import KeyRing
 from tests.journeys.browser import Browser
 from tests.portal.world import World
 
@@ -135,6 +139,24 @@ async def test_a_request_id_is_shown_on_a_refusal(browser: Browser) -> None:
     )
 
     assert "&lt;b&gt;quote-me&lt;/b&gt;" in text
+
+
+async def test_every_line_of_the_log_says_which_request_it_is_about(
+    world: World, browser: Browser
+) -> None:
+    world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
+    cookie = mint(KeyRing.load(world.config.keys)).value
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        await browser.request(
+            "GET",
+            "/sso/settings",
+            cookies={"sonar_sso": cookie},
+            headers={"X-Request-ID": "r-1", "X-Forwarded-For": "192.0.2.7"},
+        )
+        await browser.request("GET", "/sso/logout", headers={"X-Request-ID": "r-2"})
+
+    assert [entry["event"] for entry in logs] == ["session_store_silent", "portal_unavailable"]
+    assert {(entry["request_id"], entry["address"]) for entry in logs} == {("r-1", "192.0.2.7")}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Where a sign-in becomes a session: always a new one, alone in its browser."""
 
-import sqlite3
-
 from structlog.testing import capture_logs
 
 from tests.journeys.browser import Browser
@@ -105,7 +103,7 @@ async def test_a_refusal_tells_operators_why(world: World, browser: Browser) -> 
 async def test_links_that_cannot_be_read_stop_the_sign_in_not_the_password(
     world: World, browser: Browser
 ) -> None:
-    change(world, "links.db", "ALTER TABLE links RENAME TO gone")
+    world.change_own("links.db", "ALTER TABLE links RENAME TO gone")
 
     page = await world.arrive(browser, "google", "jo", "/calls")
 
@@ -118,12 +116,12 @@ async def test_links_that_cannot_be_read_stop_the_sign_in_not_the_password(
 
 async def test_a_failed_link_can_be_tried_again(world: World, browser: Browser) -> None:
     page = await world.arrive(browser, "google", "nora", "/calls")
-    change(world, "links.db", "ALTER TABLE preferences RENAME TO gone")
+    world.change_own("links.db", "ALTER TABLE preferences RENAME TO gone")
 
     failed = await browser.press(
         page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
     )
-    change(world, "links.db", "ALTER TABLE gone RENAME TO preferences")
+    world.change_own("links.db", "ALTER TABLE gone RENAME TO preferences")
 
     assert failed.status == 503
     page = await browser.click(failed, "Try again")
@@ -137,18 +135,10 @@ async def test_sessions_that_cannot_be_kept_stop_the_sign_in(
     world: World, browser: Browser
 ) -> None:
     page = await browser.open("/sso/login/google?next=/calls")
-    change(world, "sessions.db", "ALTER TABLE sessions RENAME TO gone")
+    world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
 
     page = await world.pick(browser, page, "jo")
 
     assert page.status == 503
     assert "sessions_unavailable" in page.text
     assert browser.cookies() == {}
-
-
-def change(world: World, file: str, statement: str) -> None:
-    """Break one of the gateway's own databases, or mend it."""
-    database = sqlite3.connect(world.sonar.parent / file)
-    database.execute(statement)
-    database.commit()
-    database.close()

@@ -73,6 +73,12 @@ class World:
             database.execute(statement, values)
         database.close()
 
+    def change_own(self, file: str, statement: str) -> None:
+        """Break one of the gateway's own databases (`links.db`, `sessions.db`), or mend it."""
+        with sqlite3.connect(self.sonar.parent / file) as database:
+            database.execute(statement)
+        database.close()
+
     async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
         """Be `person_id` on the provider's page."""
         person = next(person for person in PEOPLE if person.id == person_id)
