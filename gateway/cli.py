@@ -5,6 +5,7 @@ standard error, one a line.
 """
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,9 @@ def schema(file: str) -> None:
 @click.pass_obj
 def serve(config_file: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
+    # A start makes many objects that all stay. Going through them for garbage again and again
+    # takes a tenth of it; `commands/serve.py` switches the collector on when it is ready.
+    gc.disable()
     # Each command imports what it needs, so that `serve` is ready within a second.
     from gateway.commands.serve import serve as run
 

@@ -1,6 +1,7 @@
 """`sonar-gateway serve`: run the gateway until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 
 import uvloop
@@ -25,5 +26,8 @@ async def _serve(config: Config) -> None:
         loop.add_signal_handler(number, told_to_stop.set)
     loop.add_signal_handler(signal.SIGHUP, service.reopen_logs)
     await service.start()
+    # What is there now stays: the collector need not look at it again at every turn.
+    gc.freeze()
+    gc.enable()
     await told_to_stop.wait()
     await service.stop()
