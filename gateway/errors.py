@@ -3,6 +3,7 @@
     GatewayError
     ├── ConfigError            config.yaml or a policy file cannot be used; carries every problem
     ├── SchemaOutdated         the gateway's own database needs `sonar-gateway migrate`
+    ├── CannotStart            an address cannot be listened on, a file not be written
     └── Unavailable            a part we depend on did not answer as it should
         ├── DirectoryUnavailable   Sonar's accounts cannot be read
         ├── LinksUnavailable       the gateway's own database cannot be read or written
@@ -55,6 +56,10 @@ class ConfigError(GatewayError):
 
 class SchemaOutdated(GatewayError):
     """The gateway's own database is not at the schema this version needs."""
+
+
+class CannotStart(GatewayError):
+    """The machine does not give what config.yaml asks for: an address to listen on, a file."""
 
 
 class Unavailable(GatewayError):

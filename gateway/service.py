@@ -20,7 +20,7 @@ from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.config import Config, ListenAddress
 from gateway.edge.server import EdgeServer
-from gateway.errors import GatewayError
+from gateway.errors import CannotStart
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
@@ -47,10 +47,6 @@ _log = structlog.get_logger()
 # is the side that closes it.
 _PORTAL_KEEPALIVE = 120.0
 _PORTAL_DRAIN = 5.0
-
-
-class CannotListen(GatewayError):
-    """An address of config.yaml cannot be listened on."""
 
 
 class Service:
@@ -203,11 +199,11 @@ def _start_access_log(access_log: AccessLog, target: str) -> None:
     try:
         access_log.start()
     except OSError as error:
-        raise GatewayError(f"log.access: {target} cannot be opened: {error.strerror}") from error
+        raise CannotStart(f"log.access: {target} cannot be opened: {error.strerror}") from error
 
 
-def _cannot_listen(key: str, address: ListenAddress, error: OSError) -> CannotListen:
-    return CannotListen(
+def _cannot_listen(key: str, address: ListenAddress, error: OSError) -> CannotStart:
+    return CannotStart(
         f"{key}: cannot listen on {address}: {error.strerror or error}. "
         f"Is another program using the port? Change {key} in config.yaml."
     )

@@ -1,6 +1,7 @@
 """The rules that keep gateway/ a house one can live in (see the map in gateway/__init__.py)."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,51 @@ ROOT = Path(__file__).parent.parent
 GATEWAY = ROOT / "gateway"
 MODULES = sorted(GATEWAY.rglob("*.py"))
 
+# Of DESIGN rule 3; whatever calls itself pure in its docstring has to be it, too.
 PURE = (
     "edge/head.py edge/decision.py edge/headers.py edge/inject.py policy/model.py policy/parse.py "
     "session/model.py identity/claims.py account/model.py account/resolution.py reasons.py "
     "errors.py email.py secret.py edge/fragments.py identity/next_path.py"
 ).split()
 FOREIGN = {"aiohttp", "redis", "sqlalchemy", "authlib", "asyncio", "socket", "aiosqlite", "asyncpg"}
+
+# Tests mirror the code: gateway/x/y.py has tests/x/test_y.py. What only shows together with
+# others is in the other's file.
+SHOWN_BY = {
+    "account/database.py": "account/directory/test_sql.py",
+    "account/directory/schema.py": "account/directory/test_sql.py",
+    "account/hashes.py": "account/test_passwords.py",
+    "account/migrations/versions/0001_links.py": "account/test_migrations.py",
+    "account/tables.py": "account/test_migrations.py",
+    "commands/check.py": "journeys/test_check.py",
+    "commands/serve.py": "journeys/test_check.py",
+    "edge/answer.py": "edge/test_client.py",
+    "edge/asking.py": "edge/test_client.py",
+    "edge/exchange.py": "edge/test_client.py",
+    "edge/inbound.py": "edge/test_head.py",
+    "edge/page.py": "edge/test_client.py",
+    "edge/record.py": "edge/test_client.py",
+    "edge/server.py": "edge/test_client.py",
+    "edge/shared.py": "edge/test_client.py",
+    "edge/tunnel.py": "edge/test_client.py",
+    "edge/upstream.py": "edge/test_client.py",
+    "identity/answer.py": "identity/test_provider.py",
+    "identity/entra.py": "identity/test_claims.py",
+    "identity/exchange.py": "identity/test_provider.py",
+    "identity/model.py": "identity/test_claims.py",
+    "portal/candidates.py": "portal/test_choose.py",
+    "portal/pages.py": "portal/test_app.py",
+    "portal/parts.py": "portal/world.py",
+    "portal/person.py": "portal/test_link.py",
+    "portal/refusals.py": "portal/test_completion.py",
+    "portal/visit.py": "portal/test_app.py",
+    "session/known.py": "session/test_live.py",
+    "session/store/database.py": "session/test_store.py",
+    "session/store/redis_news.py": "session/test_store.py",
+    "settings/http.py": "test_config.py",
+    "settings/provider.py": "test_config.py",
+    "settings/storage.py": "test_config.py",
+}
 
 # DESIGN rule 9: "about 250 lines"; what is past 300 is two things.
 LONGEST_MODULE = 300
@@ -51,9 +91,29 @@ def reachable(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", PURE)
+def calls_itself_pure(path: Path) -> bool:
+    return re.search(r"\bPure\b", ast.get_docstring(ast.parse(path.read_text())) or "") is not None
+
+
+DECLARED = [str(path.relative_to(GATEWAY)) for path in MODULES if calls_itself_pure(path)]
+
+
+@pytest.mark.parametrize("name", sorted({*PURE, *DECLARED}))
 def test_pure_modules_do_no_io(name: str) -> None:
     assert not reachable(GATEWAY / name) & FOREIGN
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(GATEWAY)))
+def test_tests_mirror_the_code(path: Path) -> None:
+    if path.name.startswith("__"):
+        return
+    name = path.relative_to(GATEWAY)
+    shown_by = SHOWN_BY.get(str(name), str(name.with_name(f"test_{name.name}")))
+    assert (ROOT / "tests" / shown_by).is_file()
+
+
+def test_no_mirror_of_what_is_gone() -> None:
+    assert [name for name in SHOWN_BY if not (GATEWAY / name).is_file()] == []
 
 
 @pytest.mark.parametrize(("room", "other"), [("edge", "portal"), ("portal", "edge")])

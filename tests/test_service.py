@@ -1,0 +1,101 @@
+"""One process: what stops its start, what does not, and that nothing stays open."""
+
+import asyncio
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.account.migrations import migrate
+from gateway.config import Config, config_from
+from gateway.errors import CannotStart, SchemaOutdated
+from gateway.service import Service
+
+# Nobody listens on the port of the discard service: every neighbour is down.
+NOBODY = "http://127.0.0.1:9"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def a_config(folder: Path, **server: Any) -> Config:
+    (folder / "policies").mkdir(exist_ok=True)
+    (folder / "accounts.yaml").write_text("accounts: []\n")
+    provider = {"client_id": "sonar", "client_secret": "made-up"}
+    return config_from(
+        {
+            "server": {
+                "listen": "127.0.0.1:0",
+                "management": f"127.0.0.1:{free_port()}",
+                **server,
+            },
+            "upstream": {"url": NOBODY},
+            "providers": {
+                "google": provider | {"discovery_url": f"{NOBODY}/.well-known/openid-configuration"}
+            },
+            "directory": {"kind": "file", "path": "accounts.yaml"},
+            "log": {"access": "access.log"},
+        },
+        folder,
+    )
+
+
+def still_open() -> set[str]:
+    """What a part that was not closed leaves behind: its task or its thread."""
+    tasks = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
+    names = ("access-log", "password", "sessions")
+    return tasks | {t.name for t in threading.enumerate() if t.name.startswith(names)}
+
+
+async def readyz(config: Config) -> int:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"http://{config.server.management}/readyz") as reply,
+    ):
+        return reply.status
+
+
+async def test_serves_password_users_though_no_neighbour_answers(tmp_path: Path) -> None:
+    config = a_config(tmp_path)
+    await migrate(config.links.database)
+    service = Service(config)
+
+    await service.start()
+    assert await readyz(config) == 200
+    await service.stop()
+
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await readyz(config)
+    assert still_open() == set()
+
+
+@pytest.mark.parametrize("key", ["listen", "management"])
+async def test_a_taken_port_is_named_and_nothing_stays_open(tmp_path: Path, key: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        config = a_config(tmp_path, **{key: f"127.0.0.1:{taken.getsockname()[1]}"})
+        await migrate(config.links.database)
+        with pytest.raises(CannotStart, match=f"server.{key}: cannot listen on 127.0.0.1:"):
+            await Service(config).start()
+    assert still_open() == set()
+
+
+async def test_an_access_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "access.log").mkdir()
+    with pytest.raises(CannotStart, match=r"log.access: .*access.log cannot be opened"):
+        await Service(a_config(tmp_path)).start()
+    assert still_open() == set()
+
+
+async def test_an_old_schema_stops_the_start_and_nothing_stays_open(tmp_path: Path) -> None:
+    with pytest.raises(SchemaOutdated, match="sonar-gateway migrate"):
+        await Service(a_config(tmp_path)).start()
+    assert still_open() == set()
