@@ -56,8 +56,8 @@ class Asking(ABC):
         """The reply is complete and given to the browser."""
 
     @abstractmethod
-    def streams(self) -> None:
-        """The reply is a stream of events and may last."""
+    def lasts(self) -> None:
+        """Nobody knows how long the reply goes on."""
 
     @abstractmethod
     def upgraded(self, connection: Connection) -> None:
@@ -140,10 +140,11 @@ class Asking(ABC):
             self.refuse(answer.failed)
         elif answer.upgraded and self._connection is not None:
             self.upgraded(self._connection)
-        elif answer.streams_events:
-            self.streams()
         else:
-            self.client.wait(self.shared.config.upstream.response_timeout)
+            timeout = self.shared.config.upstream.response_timeout
+            self.client.wait(None if answer.streams_events else timeout)
+            if answer.open_ended:
+                self.lasts()
 
     def upstream_lost(self, *, complete: bool) -> None:
         """The connection is gone; `complete`: that is how this reply ends."""

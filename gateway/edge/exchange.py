@@ -168,10 +168,9 @@ class Exchange(Asking):
         self.over, self._connection = True, None
         join(self, *connection.detach())
 
-    def streams(self) -> None:
-        """A stream of events may last as long as a WebSocket, and ends with its session like
+    def lasts(self) -> None:
+        """A reply without a length may last as long as a WebSocket, and ends with its session like
         one."""
-        self.client.wait(None)
         if self.live is not None:
             self.live.closers.add(self.client.abort)
             if self.live.ended:

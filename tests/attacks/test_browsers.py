@@ -1,5 +1,7 @@
 """A hostile browser, or a page that a person's browser has open beside Sonar."""
 
+import asyncio
+
 import pytest
 
 from tests.edge.world import NAVIGATION, Call, World, get
@@ -94,6 +96,47 @@ async def test_what_one_connection_leaves_behind_meets_no_other(world: World, la
         first.close()
         reply = await world.ask(get("/x", "Cookie: SONARSESSID=own"))
         assert reply.status == 200
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-ndjson", "multipart/x-mixed-replace", "text/event-stream", "text/html"]
+)
+@pytest.mark.parametrize("length", ["Transfer-Encoding: chunked", "Connection: close"])
+async def test_a_reply_without_end_ends_with_its_session(
+    world: World, kind: str, length: str
+) -> None:
+    """Long polling and pushed pages go on for as long as a WebSocket does."""
+
+    async def push(call: Call) -> None:
+        await call.head()
+        await call.say(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{length}\r\n\r\n".encode())
+        await call.say(b"5\r\nhello\r\n")
+        await call.eof()
+
+    world.sonar.script = push
+    cookie, live = await world.sign_in()
+    browser = await world.browser()
+    await browser.say(get("/events", f"Cookie: {cookie}"))
+    await browser.until(b"hello")
+    await world.sessions.end(live.session.key)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await browser.exactly(1000)
+
+
+async def test_the_page_that_says_goodbye_is_whole(world: World) -> None:
+    async def goodbye(call: Call) -> None:
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n")
+        await call.say(b"3\r\nbye\r\n0\r\n\r\n")
+
+    world.sonar.script = goodbye
+    cookie, live = await world.sign_in()
+    browser = await world.browser()
+    await browser.say(get("/logout", f"Cookie: {cookie}"))
+    got = await browser.until(b"\r\n0\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert b"bye" in got
+    assert live.ended
 
 
 @pytest.mark.parametrize(
