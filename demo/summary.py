@@ -15,7 +15,7 @@ from demo.sonar.seed import ACCOUNTS
 
 # Narrower than this, the last column is not wrapped but left to the terminal.
 _NARROWEST = 100
-# A user name and its password, side by side with others where there is room.
+# A username and its password, side by side with others where there is room.
 _CELL = 40
 
 
@@ -27,7 +27,7 @@ def summary(plan: Plan, width: int) -> str:
     for name, people in (("google", GOOGLE_PEOPLE), ("microsoft", MICROSOFT_PEOPLE)):
         if name in config.providers:
             lines += _provider(plan, name, people, width)
-    lines += ["", "Sonar's user names and passwords, to sign in as ever or to link an account:", ""]
+    lines += ["", "Sonar's usernames and passwords, to sign in as ever or to link an account:", ""]
     lines += _passwords(width)
     host, port = config.server.management
     lines += [

@@ -197,7 +197,7 @@ Sonar has no active account with this username and this password.
 Try again. These are the ones you use on Sonar's own sign-in page.
 password_throttled: Too many attempts
 There were too many wrong passwords, so we ask you to wait.
-Try again in a quarter of an hour, or ask your Office Manager for a new password.
+Try again later, or ask your Office Manager for a new password.
 account_not_offered: This account cannot be chosen
 It is not, or not any more, one of the accounts that you can use.
 Choose one of the accounts that are shown.

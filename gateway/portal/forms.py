@@ -18,10 +18,10 @@ from aiohttp import web
 from gateway.reasons import Reason
 from gateway.session.seal import Sealer
 
-# The largest form is a user name and a password; sixteen KiB leaves room for the longest
+# The largest form is a username and a password; sixteen KiB leaves room for the longest
 # passphrase, percent-encoded, and none for somebody filling memory.
 LONGEST_FORM = 16 * 1024
-# Longer than any Sonar user name or password, short enough that hashing one is never a burden.
+# Longer than any Sonar username or password, short enough that hashing one is never a burden.
 _LONGEST_FIELD = 1024
 
 TOKEN = "token"  # noqa: S105 - the name of a field

@@ -33,9 +33,9 @@ _PEOPLE_AT_AN_ADDRESS = 10
 async def prove(
     visit: Visit, identity: IdentityKey, username: str, password: Secret
 ) -> Account | Reason:
-    """The active account with this user name and password.
+    """The active account with this username and password.
 
-    Else PASSWORD_WRONG, the same whether the user name exists; PASSWORD_THROTTLED, whatever the
+    Else PASSWORD_WRONG, the same whether the username exists; PASSWORD_THROTTLED, whatever the
     password; ACCOUNT_INACTIVE only to who knows the password. Raises DirectoryUnavailable,
     SessionsUnavailable.
     """
@@ -76,7 +76,7 @@ def _refused(visit: Visit, reason: Reason, meant: Account | None) -> Reason:
 
 
 def _folded(username: str) -> str:
-    """One name for what a database may hold to be the same user name."""
+    """One name for what a database may hold to be the same username."""
     return unicodedata.normalize("NFKC", username).strip().casefold()
 
 
