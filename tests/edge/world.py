@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,16 @@ POLICY = Policy(domain="acme.example", sso=Sso.ON, providers={"google": Provider
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Script = Callable[["Call"], Awaitable[None]]
+
+
+async def settled(value: Callable[[], int]) -> int:
+    """What `value` gives once it has stopped changing."""
+    seen: list[int] = []
+    async with asyncio.timeout(PATIENCE):
+        while len(seen) < 20 or len(set(seen[-20:])) > 1:
+            seen.append(value())
+            await asyncio.sleep(0.01)
+    return seen[-1]
 
 
 @dataclass
@@ -93,7 +104,8 @@ class Sonar:
     @property
     def heads(self) -> list[bytes]:
         """The request heads of all connections, in order of connection."""
-        return [part for call in self.calls for part in bytes(call.seen).split(b"\r\n\r\n") if part]
+        parts = [part for call in self.calls for part in bytes(call.seen).split(b"\r\n\r\n")]
+        return [part + b"\r\n" for part in parts if part]
 
     async def start(self, path: Path | None = None) -> None:
         if path is None:
@@ -201,9 +213,13 @@ class World:
         self._browsers: list[Browser] = []
 
     async def start(self) -> None:
+        """Start every part; whatever happens, `stop` stops what was started."""
+        parts = self._parts = AsyncExitStack()
         await self.sonar.start()
+        parts.push_async_callback(self.sonar.stop)
         portal = self.folder / "portal.sock"
         await self.portal.start(portal)
+        parts.push_async_callback(self.portal.stop)
         self.config = self._config()
         keys = KeyRing.load(self.folder / "keys")
         minter = AssertionMinter(
@@ -213,10 +229,12 @@ class World:
         lines = IdentityLines(self.config.headers, minter)
         self.sessions = Sessions(self.store, keys, lines, self.config.sessions)
         await self.sessions.start()
+        parts.push_async_callback(self.sessions.stop)
         self.names = CookieNames(self.config.server.public_url.startswith("https:"))
         self.log = self.folder / "access.log"
         self.access_log = AccessLog(str(self.log), self.counters)
         self.access_log.start()
+        parts.callback(self.access_log.close)
         self.edge = EdgeServer(
             self.config,
             sessions=self.sessions,
@@ -226,15 +244,12 @@ class World:
             counters=self.counters,
         )
         await self.edge.start()
+        parts.push_async_callback(self.edge.drain)
 
     async def stop(self) -> None:
         for browser in self._browsers:
             browser.close()
-        await self.edge.drain()
-        await self.sessions.stop()
-        self.access_log.close()
-        await self.sonar.stop()
-        await self.portal.stop()
+        await self._parts.aclose()
 
     def _config(self) -> Config:
         upstream = {
@@ -274,10 +289,15 @@ class World:
         assert isinstance(live, Live)
         return f"{self.names.session}={value}", live
 
-    def lines(self) -> list[dict[str, Any]]:
-        """What is in the access log now."""
+    def lines_of(self, count: int) -> list[dict[str, Any]]:
+        """The access log once it has `count` lines; the writing thread is not ours."""
         self.access_log.flush()
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        deadline = time.monotonic() + PATIENCE
+        while len(lines := self.log.read_text().splitlines()) < count:
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.005)
+        assert len(lines) == count
+        return [json.loads(line) for line in lines]
 
 
 def get(path: str = "/", *headers: str, host: str = "sonar.test") -> bytes:

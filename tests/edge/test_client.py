@@ -1,0 +1,337 @@
+"""One browser connection over real sockets: order, framing, back-pressure, deadlines."""
+
+import asyncio
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.edge import client as client_module
+from tests.edge.conftest import MakeWorld
+from tests.edge.world import OK, Call, Reply, World, get, settled
+from tests.session.samples import until
+
+LEGACY = "Cookie: SONARSESSID=1"
+
+
+async def test_keep_alive_on_both_sides(world: World) -> None:
+    browser = await world.browser()
+    for number in range(5):
+        await browser.say(get(f"/{number}", LEGACY))
+        assert (await browser.reply()).body == b"ok"
+    assert len(world.sonar.calls) == 1
+    assert [head.split(b" ")[1] for head in world.sonar.heads] == [
+        b"/0",
+        b"/1",
+        b"/2",
+        b"/3",
+        b"/4",
+    ]
+
+
+async def test_connection_close(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY, "Connection: close"))
+    reply = await browser.reply()
+    assert reply.headers["connection"] == "close"
+    assert await browser.eof() == b""
+
+
+async def test_http_1_0_closes_unless_asked_to_keep(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(b"GET / HTTP/1.0\r\nCookie: SONARSESSID=1\r\nConnection: keep-alive\r\n\r\n")
+    reply = await browser.reply()
+    assert reply.headers["connection"] == "keep-alive"
+    await browser.say(b"GET / HTTP/1.0\r\nCookie: SONARSESSID=1\r\n\r\n")
+    reply = await browser.reply()
+    assert reply.headers["connection"] == "close"
+    assert await browser.eof() == b""
+    assert b"Host: localhost:8080\r\n" in world.sonar.calls[0].seen
+
+
+async def test_pipelined_requests_are_answered_in_order(world: World) -> None:
+    async def script(call: Call) -> None:
+        while True:
+            path = (await call.head()).split(b" ")[1]
+            if path == b"/1":
+                await until(lambda: len(world.sonar.calls) == 1)
+            await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(b"".join(get(f"/{number}", LEGACY) for number in range(50)))
+    for number in range(50):
+        assert (await browser.reply()).body == f"/{number}".encode()
+
+
+async def test_pipelined_requests_wait_for_each_other(world: World) -> None:
+    """The second is not even sent before the first is answered."""
+    answer = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await answer.wait()
+        await call.say(OK)
+        await call.head()
+        await call.say(OK)
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/1", LEGACY) + get("/2", LEGACY) + get("/sso/x"))
+    await until(lambda: world.sonar.heads)
+    assert len(world.sonar.heads) == 1
+    answer.set()
+    for _ in range(2):
+        assert (await browser.reply()).status == 200
+    assert (await browser.reply()).status == 200
+    assert len(world.portal.heads) == 1
+
+
+async def test_a_bad_request_after_good_ones_is_answered_in_its_turn(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(get("/1", LEGACY) + get("/2", LEGACY) + b"GARBAGE\r\n\r\n")
+    assert (await browser.reply()).status == 200
+    assert (await browser.reply()).status == 200
+    assert (await browser.reply()).status == 400
+    assert await browser.eof() == b""
+
+
+USER = b" HTTP/1.1\r\nHost: a\r\nCookie: SONARSESSID=1\r\n"
+POSTS = [
+    b"POST /p" + USER + b"Content-Length: 11\r\n\r\nhello world",
+    b"POST /c" + USER + b"Transfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n",
+]
+CONVERSATION = (
+    get("/1", LEGACY) + POSTS[0] + get("/static/x") + POSTS[1] + get("/nobody") + POSTS[0]
+)
+
+
+async def echo(call: Call) -> None:
+    """Answer with method, path and body."""
+    while True:
+        head = await call.head()
+        body = b""
+        if found := re.search(rb"content-length: (\d+)", head.lower()):
+            body = await call.body(int(found[1]))
+        elif b"Transfer-Encoding: chunked" in head:
+            while (size := int((await call.until(b"\r\n"))[:-2], 16)) > 0:
+                body += (await call.body(size + 2))[:-2]
+            await call.body(2)
+        text = b" ".join(head.split(b" ")[:2]) + b" " + body
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text))
+
+
+@given(cuts=st.lists(st.integers(0, 2**16), max_size=6))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_the_same_answers_however_the_stream_is_split(world: World, cuts: list[int]) -> None:
+    world.sonar.script = echo
+    browser = await world.browser()
+    places = sorted({0, len(CONVERSATION), *(cut % len(CONVERSATION) for cut in cuts)})
+    for start, end in pairwise(places):
+        await browser.say(CONVERSATION[start:end])
+        await asyncio.sleep(0)
+    bodies = [(await browser.reply()).body for _ in range(6)]
+    assert bodies[:4] == [
+        b"GET /1 ",
+        b"POST /p hello world",
+        b"GET /static/x ",
+        b"POST /c hello world",
+    ]
+    assert b"not_signed_in" in bodies[4]
+    assert bodies[5] == b"POST /p hello world"
+    browser.close()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+         400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA: \x01\r\n\r\n", 400),
+        (b"GET http://other/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405),
+        (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /a%2fb HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /a%5cb HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /a%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /static/..;/b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=" + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417),
+    ],
+)  # fmt: skip
+async def test_the_ambiguous_is_refused_and_goes_nowhere(
+    world: World, request_bytes: bytes, status: int
+) -> None:
+    browser = await world.browser()
+    smuggled = get("/smuggled", LEGACY)
+    await browser.say(request_bytes + smuggled)
+    reply = await browser.reply()
+    assert reply.status == status
+    assert reply.headers["connection"] == "close"
+    assert await browser.eof() == b""
+    assert world.sonar.heads == []
+
+
+async def test_cookies_that_piled_up_get_a_clear_answer(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(get("/", "Accept: text/html", "Cookie: " + "x=y; " * 20_000))
+    reply = await browser.reply()
+    assert reply.status == 431
+    assert b"Delete the cookies" in reply.body
+    assert await browser.eof() == b""
+
+
+async def test_the_reply_is_read_although_much_was_still_coming(world: World) -> None:
+    """A reset would take the reply away before it is read: the rest is read and thrown away."""
+    browser = await world.browser()
+    browser.writer.write(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
+    reply = await browser.reply()
+    assert reply.status == 401
+    assert reply.headers["connection"] == "close"
+    browser.writer.write(b"x" * 1_000_000)
+    assert await browser.eof() == b""
+
+
+async def test_a_small_body_of_a_refused_request_costs_no_connection(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(
+        b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" + get("/", LEGACY)
+    )
+    assert (await browser.reply()).status == 401
+    assert (await browser.reply()).status == 200
+
+
+async def test_a_slow_head_gets_408(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_HEAD_SECONDS", 0.2)
+    browser = await world.browser()
+    await browser.say(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow")
+    assert (await browser.reply()).status == 408
+    assert await browser.eof() == b""
+
+
+async def test_dripping_a_head_does_not_help(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte in time, the whole too late: the deadline is the head's."""
+    monkeypatch.setattr(client_module, "_HEAD_SECONDS", 0.3)
+    browser = await world.browser()
+
+    async def drip() -> None:
+        while True:
+            await browser.say(b"G" if not browser.writer.is_closing() else b"")
+            await asyncio.sleep(0.05)
+
+    await browser.say(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+    dripping = asyncio.create_task(drip())
+    assert (await browser.reply()).status == 408
+    dripping.cancel()
+
+
+async def test_an_idle_connection_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_IDLE_SECONDS", 0.2)
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    await browser.reply()
+    assert await browser.eof() == b""
+
+
+async def test_a_body_that_does_not_come_gets_408(make_world: MakeWorld) -> None:
+    world = await make_world(upstream={"response_timeout": "1s"})
+    world.sonar.script = echo
+    browser = await world.browser()
+    await browser.say(
+        b"POST / HTTP/1.1\r\nHost: a\r\nCookie: SONARSESSID=1\r\nContent-Length: 5\r\n\r\nhe"
+    )
+    assert (await browser.reply()).status == 408
+    assert await browser.eof() == b""
+
+
+async def test_a_browser_that_does_not_read_holds_upstream_not_memory(world: World) -> None:
+    sent = 0
+
+    async def script(call: Call) -> None:
+        nonlocal sent
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+        for _ in range(500):
+            await call.say(b"x" * 100_000)
+            sent += 100_000
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    head = await browser.head()
+    assert Reply.of(head).status == 200
+    await settled(lambda: sent)
+    assert sent < 40_000_000  # kernel buffers and ours, not the whole
+    for _ in range(500):
+        await browser.exactly(100_000)
+    await until(lambda: sent == 50_000_000)
+
+
+async def test_a_browser_that_never_reads_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_STUCK_SECONDS", 0.3)
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+        while True:
+            await call.say(b"x" * 100_000)
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    await browser.head()
+    await until(lambda: world.counters.connections_open == 0)
+
+
+async def test_an_upload_waits_for_upstream(world: World) -> None:
+    go = asyncio.Event()
+    size = 30_000_000
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await go.wait()
+        got = 0
+        while got < size:
+            got += len(await call.reader.read(1_000_000))
+        await call.say(OK)
+
+    world.sonar.script = script
+    browser = await world.browser()
+    head = f"POST / HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nContent-Length: {size}\r\n\r\n"
+    browser.writer.write(head.encode() + b"x" * size)
+    left = await settled(browser.writer.transport.get_write_buffer_size)
+    assert left > size // 3  # the gateway did not take it all in
+    go.set()
+    assert (await browser.reply()).status == 200
+
+
+async def test_an_idle_connection_keeps_no_reader(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    await browser.reply()
+    (client,) = world.edge._shared.clients
+    await until(lambda: client._reader is None)
+    await browser.say(get("/", LEGACY))
+    assert (await browser.reply()).status == 200
