@@ -37,7 +37,7 @@ PATH = "/sso/settings"
 
 # What a page says after a redirect; the address names one of these and cannot say anything else.
 _NOTICES = {
-    "added": "The account is connected. Your sign-in opens it from now on.",
+    "added": "The account is linked. Your sign-in opens it from now on.",
     "removed": "The account is removed. Your sign-in no longer opens it.",
 }
 

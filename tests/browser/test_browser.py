@@ -128,7 +128,7 @@ async def change_settings(page: Page, folder: Path) -> None:
     await picture(page, "settings", folder)
     await page.get_by_label("Sonar password of srivera").fill("river-bank")
     await page.get_by_role("button", name="Turn on again").click()
-    await expect(page.get_by_role("status")).to_contain_text("connected")
+    await expect(page.get_by_role("status")).to_contain_text("linked")
     await expect(page.get_by_role("button", name="Remove srivera")).to_be_visible()
 
 

@@ -51,9 +51,7 @@ async def test_sign_in_link_and_sign_out(
     ) as world:
         async with world.browser() as browser:
             page = await world.google(browser, "nora", "/calls")
-            page = await browser.press(
-                page, "Connect", username="nlindqvist", password="north-light"
-            )
+            page = await browser.press(page, "Link", username="nlindqvist", password="north-light")
             assert page.path == "/calls"
             assert await links_of(world.links, "nora@acme.example") == 1
             assert await world.stop() == 0

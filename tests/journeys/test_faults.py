@@ -89,10 +89,10 @@ async def test_wrong_passwords_are_counted(shared_world: World) -> None:
     async with shared_world.browser() as browser:
         page = await shared_world.google(browser, "vera")
         for _ in range(5):
-            page = await browser.press(page, "Connect", username="vnovak", password="wrong")
+            page = await browser.press(page, "Link", username="vnovak", password="wrong")
             assert page.status == 403
             assert EXPLANATIONS[Reason.PASSWORD_WRONG].title in page.text
-        page = await browser.press(page, "Connect", username="vnovak", password="nova-scotia")
+        page = await browser.press(page, "Link", username="vnovak", password="nova-scotia")
         assert page.status == 429
         assert EXPLANATIONS[Reason.PASSWORD_THROTTLED].title in page.text
         assert (await browser.request("GET", "/sso/me"))[0] == 401

@@ -53,10 +53,10 @@ async def test_no_account_is_linked_by_its_password_once(world: World) -> None:
     async with world.browser() as browser:
         page = await world.google(browser, "nora", "/profile")
         assert page.path == "/sso/link"
-        page = await browser.press(page, "Connect", username="nlindqvist", password="wrong")
+        page = await browser.press(page, "Link", username="nlindqvist", password="wrong")
         assert page.path == "/sso/link"
         assert "nora@acme.example" in page.text
-        page = await browser.press(page, "Connect", username="nlindqvist", password="north-light")
+        page = await browser.press(page, "Link", username="nlindqvist", password="north-light")
         assert (page.status, page.path) == (200, "/profile")
         assert "nlindqvist" in page.text
         # Her password form is on the page, and so is the gateway's part of it.
@@ -142,9 +142,7 @@ async def test_shared_mailbox_proves_each_account_once(world: World) -> None:
     async with world.browser() as browser:
         page = await world.google(browser, "info", "/calls")
         assert page.path == "/sso/link"
-        page = await browser.press(
-            page, "Connect", username="acme-reception", password="front-door"
-        )
+        page = await browser.press(page, "Link", username="acme-reception", password="front-door")
         assert page.path == "/calls"
     async with world.browser() as browser:
         page = await world.google(browser, "info", "/calls")

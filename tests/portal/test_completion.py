@@ -65,10 +65,10 @@ async def test_nothing_secret_is_logged(world: World, browser: Browser) -> None:
         page = await world.pick(browser, page, "nora")
         pending |= set(browser.cookies().values())
         page = await browser.press(
-            page, "Connect and sign in", username="nlindqvist", password="guess-1234"
+            page, "Link and sign in", username="nlindqvist", password="guess-1234"
         )
         await browser.press(
-            page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
+            page, "Link and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
         )
         pending |= set(browser.cookies().values())
         await browser.press(await browser.open("/sso/logout"), "Sign out")
@@ -119,14 +119,14 @@ async def test_a_failed_link_can_be_tried_again(world: World, browser: Browser) 
     world.change_own("links.db", "ALTER TABLE preferences RENAME TO gone")
 
     failed = await browser.press(
-        page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
+        page, "Link and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
     )
     world.change_own("links.db", "ALTER TABLE gone RENAME TO preferences")
 
     assert failed.status == 503
     page = await browser.click(failed, "Try again")
     done = await browser.press(
-        page, "Connect and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
+        page, "Link and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
     )
     assert done.text == "Sonar /calls"
 

@@ -13,7 +13,7 @@ NORA = {"username": "nlindqvist", "password": PASSWORDS["nlindqvist"]}
 
 
 async def connect(browser: Browser, page: Page, **fields: str) -> Page:
-    return await browser.press(page, "Connect and sign in", **fields)
+    return await browser.press(page, "Link and sign in", **fields)
 
 
 async def test_the_page_says_what_will_be_linked_to_what(world: World, browser: Browser) -> None:
@@ -81,8 +81,8 @@ async def test_what_is_wrong_is_answered_alike_whether_the_name_exists(
     assert again.status == 403
     assert again.path == "/sso/link"
     assert 'role="alert"' in again.text
-    assert again.form("Connect and sign in").fields["username"] == username
-    assert again.form("Connect and sign in").fields["password"] == ""
+    assert again.form("Link and sign in").fields["username"] == username
+    assert again.form("Link and sign in").fields["password"] == ""
     assert await world.live() == {}
     assert (await connect(browser, again, **NORA)).text == "Sonar /"
 
@@ -100,7 +100,7 @@ async def test_the_password_of_a_closed_account_opens_nothing(
 
 async def test_a_form_without_its_page_changes_nothing(world: World, browser: Browser) -> None:
     page = await world.arrive(browser, "google", "nora")
-    action = page.form("Connect and sign in").action
+    action = page.form("Link and sign in").action
 
     for target, expected in (
         ("/sso/link", 401),
@@ -115,7 +115,7 @@ async def test_a_form_without_its_page_changes_nothing(world: World, browser: Br
 
 async def test_the_identity_is_not_in_the_form(world: World, browser: Browser) -> None:
     page = await world.arrive(browser, "google", "nora")
-    form = page.form("Connect and sign in")
+    form = page.form("Link and sign in")
 
     status, _, text = await browser.request(
         "POST", form.action, data=form.fields | NORA | {"email": "jo@acme.example"}
@@ -128,7 +128,7 @@ async def test_the_identity_is_not_in_the_form(world: World, browser: Browser) -
 
 async def test_a_proof_is_good_for_one_link(world: World, browser: Browser) -> None:
     page = await world.arrive(browser, "google", "nora")
-    form, cookies = page.form("Connect and sign in"), browser.cookies()
+    form, cookies = page.form("Link and sign in"), browser.cookies()
 
     replies = await asyncio.gather(
         *(
@@ -143,7 +143,7 @@ async def test_a_proof_is_good_for_one_link(world: World, browser: Browser) -> N
 
 async def test_a_proof_is_dead_after_the_link_was_removed(world: World, browser: Browser) -> None:
     page = await world.arrive(browser, "google", "nora")
-    form, cookies = page.form("Connect and sign in"), browser.cookies()
+    form, cookies = page.form("Link and sign in"), browser.cookies()
     await connect(browser, page, **NORA)
     settings = await browser.open("/sso/settings")
     await browser.press(settings, "Remove")

@@ -13,7 +13,7 @@ BAD = {"username": "nlindqvist", "password": "wrong"}
 
 async def proof_of(world: World, browser: Browser, person: str = "nora") -> Form:
     page = await world.arrive(browser, "google", person)
-    return page.form("Connect and sign in")
+    return page.form("Link and sign in")
 
 
 async def send(
@@ -80,9 +80,9 @@ async def test_an_address_has_more_attempts_than_a_person_and_an_end(
         page = await world.arrive(browser, provider, name)
         for attempt in range(3):
             typed = {"username": f"{name}{attempt}", "password": "wrong"}
-            assert await send(browser, page.form("Connect and sign in"), typed) == 403
+            assert await send(browser, page.form("Link and sign in"), typed) == 403
     await world.arrive(browser, "google", "jo")
-    signed_in = (await browser.open("/sso/link")).form("Connect and sign in")
+    signed_in = (await browser.open("/sso/link")).form("Link and sign in")
     form = await proof_of(world, browser)
     for attempt in range(3):
         typed = {"username": f"jo{attempt}", "password": "wrong"}
@@ -91,7 +91,7 @@ async def test_an_address_has_more_attempts_than_a_person_and_an_end(
         assert await send(browser, form, {"username": f"n{attempt}", "password": "wrong"}) == 403
     kim = await world.arrive(browser, "google", "kim")
     assert kim.text == "Sonar /"
-    signed_in = (await browser.open("/sso/link")).form("Connect and sign in")
+    signed_in = (await browser.open("/sso/link")).form("Link and sign in")
     assert await send(browser, signed_in, {"username": "k", "password": "wrong"}) == 403
 
     assert await send(browser, form, GOOD) == 429

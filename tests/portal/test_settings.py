@@ -97,7 +97,7 @@ async def test_a_removed_match_stays_away_until_its_password_is_given(
     assert await world.live() == {}
 
     back = await browser.press(
-        page, "Connect and sign in", username="jmarch", password=PASSWORDS["jmarch"]
+        page, "Link and sign in", username="jmarch", password=PASSWORDS["jmarch"]
     )
     assert back.text == "Sonar /calls"
 
