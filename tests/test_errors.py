@@ -3,8 +3,12 @@
 import ast
 import re
 from pathlib import Path
+from types import ModuleType
 
+import aiohttp
 import pytest
+import redis.exceptions
+import sqlalchemy.exc
 
 from gateway import errors
 from gateway.errors import ConfigError, GatewayError, Problem, Unavailable
@@ -32,6 +36,35 @@ def test_no_branch_grows_elsewhere() -> None:
         and names & {base.id for base in node.bases if isinstance(base, ast.Name)}
     ]
     assert elsewhere == []
+
+
+# What the modules that talk to these libraries translate; the standard library's comes on top.
+TRANSLATED = {
+    aiohttp.client_exceptions: aiohttp.ClientError,
+    redis.exceptions: redis.exceptions.RedisError,
+    sqlalchemy.exc: sqlalchemy.exc.SQLAlchemyError,
+}
+
+# Of parts of these libraries that we do not use, and SQLAlchemy's own wrapping of drivers.
+NEVER_MET = set(
+    """
+    WSMessageTypeError ChildDeadlockedError RedisClusterException SlotNotCoveredError
+    CrossSlotTransactionError InvalidPipelineStack IncorrectPolicyType EmulatedDBAPIException
+    """.split()
+)
+
+
+@pytest.mark.parametrize("library", TRANSLATED, ids=lambda library: str(library.__name__))
+def test_no_foreign_exception_is_missed(library: ModuleType) -> None:
+    missed = {
+        name
+        for name, found in vars(library).items()
+        if isinstance(found, type)
+        and issubclass(found, Exception)
+        and not issubclass(found, (TRANSLATED[library], OSError, Warning))
+        and found.__module__ == library.__name__
+    }
+    assert missed - NEVER_MET == set()
 
 
 @pytest.mark.parametrize("error", below(Unavailable))
