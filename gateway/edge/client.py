@@ -1,16 +1,15 @@
 """One browser connection: bytes become requests, answered one after the other.
 
 Strategy
-    What comes waits in `_backlog` until somebody wants it: the reader, when a head is due, or the
-    exchange under way, when upstream takes its body. `advance` is the only place where things move
-    on; it is called when bytes come, when upstream has caught up, and when a reply is complete.
-    An exchange exists from the end of a head to the end of its reply. An idle connection has
-    neither an exchange nor a reader, so that thousands of them cost little.
+    What comes waits in the intake until somebody wants it: a head, when none is being answered, or
+    the exchange under way, when upstream takes its body. `advance` is the only place where things
+    move on; it is called when bytes come, when upstream has caught up, and when a reply is
+    complete. An exchange exists from the end of a head to the end of its reply. An idle connection
+    has neither an exchange nor a reader, so that thousands of them cost little.
 
 Rules
     Requests are answered in order: the next one begins when the reply before it is complete and
     the browser has taken most of it.
-    Parsed in small slices, so that pipelined requests wait as bytes and not as objects.
     Bounded: when more waits than `_MOST_WAITING`, the socket is not read.
     Every state but a running reply has a deadline; the server's clock calls `expired`.
     After the last reply of a connection whose input was not read to its end, the rest is read and
@@ -19,14 +18,17 @@ Rules
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from math import inf
 from typing import cast
 
 from gateway.edge.exchange import Exchange
 from gateway.edge.inbound import RawHead, Refusal
+from gateway.edge.intake import Intake
 from gateway.edge.peer import Peer, peer_of
-from gateway.edge.reader import END, Malformed, RequestEvent, RequestReader
+from gateway.edge.reader import Malformed, RequestEvent
 from gateway.edge.shared import Shared
 from gateway.edge.upstream import keep_alive
 from gateway.reasons import Reason
@@ -40,8 +42,8 @@ _HEAD_SECONDS = 10.0
 _STUCK_SECONDS = 60.0
 # Long enough for a reply to cross the world and be read.
 _LINGER_SECONDS = 2.0
-# One slice holds at most some hundred heads.
-_SLICE = 16 * 1024
+# struct linger: on, 0 seconds (socket(7)).
+_RESET = struct.pack("ii", 1, 0)
 # A body that upstream is slow to take, or requests sent ahead.
 _MOST_WAITING = 64 * 1024
 
@@ -51,13 +53,11 @@ class Client(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
-        "_backlog",
         "_closing",
-        "_events",
         "_exchange",
         "_full",
-        "_offset",
-        "_reader",
+        "_head_due",
+        "_intake",
         "_reading",
         "_shared",
         "deadline",
@@ -68,16 +68,12 @@ class Client(asyncio.Protocol):
 
     transport: asyncio.Transport
     peer: Peer
+    _intake: Intake
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._exchange: Exchange | None = None
-        self._reader: RequestReader | None = None
-        # The next one last.
-        self._events: list[RequestEvent] = []
-        self._backlog = b""
-        self._offset = 0
-        self._advancing = self._full = self._closing = False
+        self._advancing = self._full = self._closing = self._head_due = False
         self._reading = True
         self.proto = shared.rules.public.scheme
         self.deadline = inf
@@ -89,6 +85,7 @@ class Client(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         address = transport.get_extra_info("peername")
         self.peer = peer_of(address[0] if address else "", self._shared.rules.trusted)
+        self._intake = Intake(self._shared, self.peer)
         if transport.get_extra_info("ssl_object") is not None:
             self.proto = "https"
         keep_alive(transport)
@@ -98,11 +95,7 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if self._backlog:
-            self._backlog = self._backlog[self._offset :] + data
-            self._offset = 0
-        else:
-            self._backlog = data
+        self._intake.add(data)
         self.advance()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -132,17 +125,16 @@ class Client(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self._events or self._backlog:
+            while True:
                 exchange = self._exchange
                 if exchange is None:
                     if self._full or self._closing:
                         break
                 elif exchange.request_ended or not exchange.takes_body:
                     break
-                if not self._events:
-                    self._parse()
-                    continue
-                event = self._events.pop()
+                event = self._intake.next()
+                if event is None:
+                    break
                 if exchange is None and type(event) is RawHead:
                     self._exchange = Exchange(self, self._shared)
                     self._exchange.begin(event)
@@ -163,18 +155,11 @@ class Client(asyncio.Protocol):
 
     def skip_body(self) -> bool:
         """Drop the rest of the request's body; whether all of it is here already."""
-        while self._events:
-            event = self._events.pop()
-            if isinstance(event, Malformed):
-                return False
-            if not isinstance(event, bytes):
-                return True
-        return False
+        return self._intake.skip_body()
 
     def skip_end(self) -> None:
         """A request without a body has begun: its end says nothing more."""
-        if self._events and self._events[-1] is END:
-            self._events.pop()
+        self._intake.skip_end()
 
     def finished(self, *, keep_alive: bool, unread: bool) -> None:
         """The exchange is over. `unread`: there may be more of its request to come."""
@@ -185,26 +170,27 @@ class Client(asyncio.Protocol):
             self.advance()
 
     def abort(self) -> None:
-        """End the connection now, as broken."""
+        """End the connection now, as broken: with a reset, because to a browser that was told no
+        length a plain close would be the end of a whole reply."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and not self.transport.is_closing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def hand_over(self) -> tuple[asyncio.Transport, bytes, Callable[[], None]]:
         """Give the socket to a tunnel: with what came after the request's head, and what to call
         when it is closed."""
         self._exchange = None
-        waiting = self._backlog[self._offset :]
-        self._backlog = b""
         self._closing = True
         self.deadline = inf
-        return self.transport, waiting, self._gone
+        return self.transport, self._intake.take_bytes(), self._gone
 
     # Called by the server.
 
     def rest(self) -> None:
         """A moment has passed: a connection that is idle needs no reader."""
-        if self._reader is not None and self._idle:
-            self._shared.put_back(self._reader, self.peer)
-            self._reader = None
+        if self._exchange is None and not self._closing and self._intake.empty:
+            self._intake.rest()
 
     def expired(self) -> None:
         """The deadline has passed."""
@@ -212,7 +198,7 @@ class Client(asyncio.Protocol):
             self.transport.abort()
         elif self._exchange is not None:
             self._exchange.timed_out()
-        elif self._reader is not None and self._reader.in_head:
+        elif self._intake.in_head:
             self._refuse(Malformed(408, Reason.REQUEST_MALFORMED, "the head did not come"))
         else:
             self._close(unread=False)
@@ -235,47 +221,24 @@ class Client(asyncio.Protocol):
         else:
             self._exchange.take(event)
 
-    def _parse(self) -> None:
-        """Turn the next slice of bytes into events."""
-        reader = self._reader
-        if reader is None:
-            reader = self._reader = self._shared.reader(self.peer)
-        piece = self._backlog
-        if self._offset or len(piece) > _SLICE:
-            start = self._offset
-            piece = self._backlog[start : start + _SLICE]
-            self._offset = start + len(piece)
-        if self._offset in {0, len(self._backlog)}:
-            self._backlog, self._offset = b"", 0
-        begun = reader.in_head
-        self._events = reader.feed(piece)
-        self._events.reverse()
-        if reader.rest:
-            # After a request to upgrade, what follows is for the tunnel, or the next request.
-            self._backlog = reader.rest + self._backlog[self._offset :]
-            self._offset = 0
-            reader.rest = b""
-        if reader.in_head and not begun:
-            self.wait(_HEAD_SECONDS)
-
     def _settle(self) -> None:
         """After all steps: read on or not, and how long to wait for what."""
-        waiting = len(self._backlog) - self._offset > _MOST_WAITING
+        intake = self._intake
+        waiting = intake.waiting > _MOST_WAITING
         if waiting is self._reading and not self.transport.is_closing():
             self._reading = not waiting
             if waiting:
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()
-        if self._idle:
+        if self._exchange is not None or self._closing:
+            return
+        if not intake.in_head:
+            self._head_due = False
             self.wait(_IDLE_SECONDS)
-
-    @property
-    def _idle(self) -> bool:
-        """Whether nothing of a request is here."""
-        if self._exchange is not None or self._backlog or self._events or self._closing:
-            return False
-        return self._reader is None or not self._reader.in_head
+        elif not self._head_due:
+            self._head_due = True
+            self.wait(_HEAD_SECONDS)
 
     def _refuse(self, malformed: Malformed) -> None:
         """A request without a head that can be read: say so, and no more."""
@@ -284,7 +247,7 @@ class Client(asyncio.Protocol):
 
     def _close(self, *, unread: bool) -> None:
         """Take nothing more. `unread`: something may still be coming."""
-        self._backlog, self._offset, self._events = b"", 0, []
+        self._intake.clear()
         self._closing = True
         if not unread or self.transport.is_closing():
             self.wait(_STUCK_SECONDS)

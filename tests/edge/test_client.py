@@ -332,6 +332,6 @@ async def test_an_idle_connection_keeps_no_reader(world: World) -> None:
     await browser.say(get("/", LEGACY))
     await browser.reply()
     (client,) = world.edge._shared.clients
-    await until(lambda: client._reader is None)
+    await until(lambda: client._intake._reader is None)
     await browser.say(get("/", LEGACY))
     assert (await browser.reply()).status == 200
