@@ -55,7 +55,7 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._closing = AsyncExitStack()
-        self._draining = False
+        self._state = "starting"
         keys = KeyRing.load(config.keys)
         minter = AssertionMinter(
             keys,
@@ -86,6 +86,7 @@ class Service:
         except BaseException:
             await self._closing.aclose()
             raise
+        self._state = OK
         _log.info(
             "ready",
             url=self._config.server.public_url,
@@ -95,7 +96,7 @@ class Service:
 
     async def stop(self) -> None:
         """Fail readiness, finish what is under way within `server.drain`, close every part."""
-        self._draining = True
+        self._state = "stopping, as told"
         _log.info("draining", seconds=self._config.server.drain)
         await self._closing.aclose()
         _log.info("stopped")
@@ -185,9 +186,9 @@ class Service:
         return runner
 
     async def _readiness(self) -> Readiness:
-        """Parts without which this process should get no requests. A neighbour that is down is
-        none of them: every process would leave the balancer at once, password users with it."""
-        return {"draining": "stopping, as told" if self._draining else OK}
+        """Whether this process should get requests. A neighbour that is down is no reason not to:
+        every process would leave the balancer at once, password users with it."""
+        return {"process": self._state}
 
     async def _end_disallowed(self, _old: Policies, new: Policies) -> None:
         ended = await self._sessions.sweep(new)

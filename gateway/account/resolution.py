@@ -10,6 +10,7 @@ the page, the log and `sonar-gateway explain` tell the same story, and none of t
     2  does the policy let this person in with this provider?   no -> Refuse
     3  is the mailbox shared, and the rule `refuse`?           yes -> Refuse
     4  does the email prove the mailbox?    no, pinned elsewhere, shared by `password`: links only
+       (and when nobody vouches for it: only links proved under this policy's domains)
     5  candidates = links and matches, less inactive accounts, less removed pairs
     6  one -> SignIn, several -> SignIn by preference or Choose, none -> Prove
 
@@ -94,6 +95,8 @@ def resolve(
         return Refuse(refusal or Reason.NO_POLICY, tuple(trail))
 
     distrust = _distrust(identity, policy, matches, trail)
+    if distrust is Reason.EMAIL_UNTRUSTED:
+        links = _proved_here(policy, links, trail)
     candidates, missing = _candidates(
         identity, policy, () if distrust else matches.accounts, links, removed, trail
     )
@@ -152,6 +155,25 @@ def _distrust(
         return Reason.SHARED_MAILBOX
     trail.append(Step(question, "yes"))
     return None
+
+
+def _proved_here(
+    policy: Policy, links: tuple[LinkedAccount, ...], trail: list[Step]
+) -> tuple[LinkedAccount, ...]:
+    """The links that were proved under an address of this policy's domains.
+
+    An address that nobody vouches for is whatever a tenant's administrator typed. Somebody blocked
+    here could type an address of another customer, be judged by that customer's policy, and go on
+    using the link made under this one.
+    """
+    kept = []
+    for entry in links:
+        if entry.link.email.rpartition("@")[2] in policy.domains:
+            kept.append(entry)
+        else:
+            question = f"Does the link to {entry.account.username} count?"
+            trail.append(Step(question, f"no: it was proved as {entry.link.email}"))
+    return tuple(kept)
 
 
 def _candidates(

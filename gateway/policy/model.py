@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.email import Email
+from gateway.identity.entra import CONSUMER_TENANT
 from gateway.identity.model import GoogleVoucher, Identity, MicrosoftVoucher, StandardVoucher
 from gateway.reasons import Reason
 
@@ -100,7 +101,9 @@ class Policy:
         Google is authoritative for `@gmail.com`, and for a Workspace domain when `hd` names it:
         https://developers.google.com/identity/gsi/web/guides/verify-google-id-token. Entra's
         email is whatever the tenant's administrator typed (nOAuth), so it counts only from a
-        tenant this policy lists or with `xms_edov`.
+        tenant this policy lists or with `xms_edov`. Of a personal account that claim says that
+        somebody read the mailbox once, as for a Google account without `hd`: whoever left the
+        company still has the account, so it proves nothing.
         """
         if identity.email is None or identity.email.domain not in self.domains:
             return False
@@ -110,7 +113,8 @@ class Policy:
                 return verified and (gmail or hosted in self.domains)
             case MicrosoftVoucher(tenant=tenant, domain_owner_verified=owner_verified):
                 rule = self.providers.get(identity.provider, ProviderRule())
-                return owner_verified or tenant in rule.tenants
+                verified_by_owner = owner_verified and tenant != CONSUMER_TENANT
+                return verified_by_owner or tenant in rule.tenants
             case StandardVoucher(email_verified=verified):
                 return verified
 

@@ -305,6 +305,28 @@ def test_every_decision_tells_its_story(case: Case) -> None:
             assert last
 
 
+@pytest.mark.parametrize(
+    ("proved_as", "now", "expected"),
+    [
+        ("jo@acme.example", microsoft(tenant=OTHER_TENANT), "sign in 5: linked"),
+        ("jo.old@acme.example", microsoft(tenant=OTHER_TENANT), "sign in 5: linked"),
+        ("jo@acme.ca", microsoft(tenant=OTHER_TENANT), "sign in 5: linked"),
+        ("jo@globex.example", microsoft(tenant=OTHER_TENANT), "prove: email_untrusted"),
+        ("", microsoft(tenant=OTHER_TENANT), "prove: email_untrusted"),
+        # Vouched for, the address itself says whose policy it is.
+        ("jo@globex.example", microsoft(), "sign in 5: linked"),
+    ],
+)
+def test_who_types_another_customers_address_does_not_take_links_along(
+    proved_as: str, now: Identity, expected: str
+) -> None:
+    """Blocked at one customer, somebody with a tenant of their own types the address of another."""
+    entry = linked(ELSEWHERE, now)
+    link = replace(entry.link, email=proved_as)
+    resolution = resolve(now, POLICY, Matches(), (replace(entry, link=link),), frozenset(), None)
+    assert told(resolution) == expected
+
+
 def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.email import Email
+from gateway.identity.entra import CONSUMER_TENANT
 from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher
 from gateway.policy.model import ROLE_MAILBOXES, Policies, Policy, ProviderRule, Sso
 from gateway.reasons import Reason
@@ -127,6 +128,7 @@ def test_when_google_vouches_for_gmail(verified: bool, hosted: str | None, vouch
         (TENANT, False, "jo@acme.example", True),
         (TENANT, False, "jo@acme.ca", True),
         (OTHER_TENANT, True, "jo@acme.example", True),
+        (CONSUMER_TENANT, True, "jo@acme.example", False),
         (OTHER_TENANT, False, "jo@acme.example", False),
         (TENANT.upper(), False, "jo@acme.example", False),
         (TENANT[:-1], False, "jo@acme.example", False),
