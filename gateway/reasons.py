@@ -181,8 +181,8 @@ token_expired token_issued_at: The sign-in came too late
 Your provider's answer was too old when it reached us, or a clock is wrong.
 Start again. If it happens again, tell support: a clock may be wrong.
 transaction_unknown: We do not know this sign-in
-It was begun in another browser, or this browser did not keep our cookie.
-Start again from the sign-in page, and allow cookies for this site.
+It is finished already, was begun in another browser, or this browser did not keep our cookie.
+Go to Sonar: you may be signed in. If not, start again, and allow cookies for this site.
 transaction_expired: The sign-in took too long
 For your safety it has to be finished within ten minutes.
 Start again. You will get to the page that you wanted.

@@ -29,6 +29,8 @@ def refused_answer(visit: Visit, provider: str, refused: Refused, next_path: str
 def refused_transaction(visit: Visit, refused: Refused, entry_id: str) -> web.Response:
     """The browser's side does not hold: no transaction, or an old one, under `entry_id`."""
     next_path = visit.parts.transactions.led_to(entry_id, visit.request.cookies) or "/"
+    if refused.reason is Reason.TRANSACTION_UNKNOWN:
+        return _no_identity(visit, refused, next_path, None, Action("Go to Sonar", next_path))
     return _no_identity(visit, refused, next_path, None)
 
 

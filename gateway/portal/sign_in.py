@@ -11,6 +11,7 @@ from gateway.identity.transaction import Transaction
 from gateway.portal.candidates import decide, stand
 from gateway.portal.completion import complete
 from gateway.portal.pages import (
+    Action,
     link_to,
     page,
     password_action,
@@ -25,6 +26,7 @@ from gateway.portal.refusals import (
     refused_transaction,
     used_transaction,
 )
+from gateway.portal.settings import PATH as SETTINGS
 from gateway.portal.visit import Visit, add_cookie, claim, signed_in
 from gateway.reasons import Reason
 
@@ -46,8 +48,17 @@ async def show(visit: Visit) -> web.Response:
             for provider in visit.parts.providers
         ],
         onward=next_path != "/",
-        password=password_action(visit, next_path),
+        for_settings=next_path.partition("?")[0] == SETTINGS,
+        password=_old_way(visit, next_path),
     )
+
+
+def _old_way(visit: Visit, next_path: str) -> Action:
+    """The way without a provider. There is none to the settings, which are about what a provider's
+    sign-in opens: whoever came from the profile page with the password goes back there."""
+    if next_path.partition("?")[0] == SETTINGS:
+        return Action("Back to your profile", visit.parts.config.upstream.profile_path)
+    return password_action(visit, next_path)
 
 
 async def start(visit: Visit) -> web.Response:

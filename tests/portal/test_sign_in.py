@@ -344,3 +344,13 @@ async def test_many_cookies_still_fit(browser: Browser, world: World) -> None:
     status, _, _ = await browser.request("GET", "/sso/login", headers={"Cookie": many})
 
     assert status == 200
+
+
+async def test_who_comes_for_the_settings_is_told_what_for_and_has_a_way_back(
+    browser: Browser,
+) -> None:
+    """A password user who follows the part on Sonar's profile page must not go in a circle."""
+    page = await browser.open("/sso/settings")
+    assert "Set up single sign-on" in page.text
+    assert page.link("Back to your profile").endswith("/profile")
+    assert "/login?return_to" not in page.text
