@@ -244,6 +244,7 @@ class World:
             counters=self.counters,
         )
         await self.edge.start()
+        self.edge_port = self.edge.port
         parts.push_async_callback(self.edge.drain)
 
     async def stop(self) -> None:
@@ -269,7 +270,7 @@ class World:
         )
 
     async def browser(self) -> Browser:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.edge.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.edge_port)
         browser = Browser(reader, writer)
         self._browsers.append(browser)
         return browser

@@ -1,0 +1,95 @@
+"""One reply of upstream on its way to the browser, event by event."""
+
+import pytest
+
+from gateway.edge.answer import Answer
+from gateway.edge.headers import RawReply
+from gateway.edge.reader import END, Malformed, ReplyEvent
+from gateway.reasons import Reason
+from tests.edge.samples import RULES, headers, inbound
+
+
+def answer(*lines: str, **settings: object) -> Answer:
+    return Answer(inbound("/", *lines, **settings), RULES, None, None, b"")
+
+
+def raw(*lines: str, status: int = 200, keep_alive: bool = True) -> RawReply:
+    return RawReply(status, b"OK", headers(*lines), keep_alive)
+
+
+LENGTH = raw("Content-Length: 5")
+
+
+@pytest.mark.parametrize(
+    ("events", "out", "done", "reusable"),
+    [
+        ([LENGTH, b"hello", END], b"hello", True, True),
+        ([LENGTH, b"hel"], b"hel", False, True),
+        ([raw("Content-Length: 5", keep_alive=False), b"hello", END], b"hello", True, False),
+        # what follows the end does not belong to this request
+        ([LENGTH, b"hello", END, LENGTH], b"hello", True, False),
+        ([LENGTH, b"hello", END, b"x"], b"hello", True, False),
+        ([LENGTH, b"hello", END, Malformed(400, Reason.REQUEST_MALFORMED, "x")],
+         b"hello", True, False),
+        ([raw(), b"hello", END], b"5\r\nhello\r\n0\r\n\r\n", True, True),
+        ([raw(status=204), END], b"", True, True),
+        ([raw(status=100), END, LENGTH, b"hello", END], b"hello", True, True),
+    ],
+)  # fmt: skip
+def test_events(events: list[ReplyEvent], out: bytes, done: bool, reusable: bool) -> None:
+    whole = answer()
+    given = whole.feed(events)
+    assert given.rpartition(b"\r\n\r\n")[2] == out or given.endswith(b"\r\n\r\n" + out)
+    assert (whole.done, whole.reusable) == (done, reusable)
+    piecewise = answer()
+    assert b"".join(piecewise.feed([event]) for event in events) == given
+
+
+def test_bytes_are_counted_without_framing() -> None:
+    made = answer()
+    made.feed([raw(), b"hello", b" world", END])
+    assert (made.sent, made.status) == (11, 200)
+
+
+def test_a_failure_before_the_head_can_still_be_told() -> None:
+    made = answer()
+    assert made.feed([Malformed(400, Reason.REQUEST_MALFORMED, "x")]) == b""
+    assert made.failed is not None
+    assert (made.failed.status, made.failed.reason) == (502, Reason.UPSTREAM_MALFORMED)
+    assert not made.begun
+
+
+def test_a_failure_after_it_completes_nothing() -> None:
+    made = answer()
+    out = made.feed([raw(), b"hello", Malformed(400, Reason.REQUEST_MALFORMED, "x")])
+    assert out.endswith(b"5\r\nhello\r\n")
+    assert made.begun
+    assert made.failed is not None
+    assert not made.done
+
+
+def test_switching_protocols() -> None:
+    wanted = answer("Connection: Upgrade", "Upgrade: websocket")
+    assert wanted.feed([raw(status=101), END]).startswith(b"HTTP/1.1 101 OK\r\n")
+    assert wanted.upgraded
+    unasked = answer()
+    assert unasked.feed([raw(status=101), END]) == b""
+    assert unasked.failed is not None
+
+
+@pytest.mark.parametrize(
+    ("content_type", "streams"),
+    [("text/event-stream", True), ("text/event-stream; charset=utf-8", True), ("text/html", False)],
+)
+def test_streams_of_events(content_type: str, streams: bool) -> None:
+    made = answer()
+    made.feed([raw(f"Content-Type: {content_type}")])
+    assert made.streams_events is streams
+
+
+def test_http_1_0_learns_the_end_from_the_close() -> None:
+    made = answer("Connection: keep-alive", minor=0)
+    out = made.feed([raw(), b"hello"]) + made.ended_by_close()
+    assert out == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"
+    assert made.done
+    assert not made.keep_alive

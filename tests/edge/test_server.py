@@ -1,0 +1,153 @@
+"""Listening, the clock, and draining."""
+
+import asyncio
+import gc
+
+import pytest
+
+from gateway.edge import upstream as upstream_module
+from gateway.edge.server import EdgeServer
+from tests.edge.conftest import MakeWorld
+from tests.edge.world import OK, Call, World, get
+from tests.session.samples import until
+
+LEGACY = "Cookie: SONARSESSID=1"
+
+
+async def test_requests_under_way_are_finished(world: World) -> None:
+    go = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await go.wait()
+        await call.say(OK)
+
+    world.sonar.script = script
+    busy, idle = await world.browser(), await world.browser()
+    await idle.say(get("/sso/x"))
+    await idle.reply()
+    await busy.say(get("/", LEGACY))
+    await until(lambda: world.sonar.heads)
+    draining = asyncio.create_task(world.edge.drain())
+    assert await idle.eof() == b""
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", world.edge_port)
+    assert not draining.done()
+    go.set()
+    reply = await busy.reply()
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert await busy.eof() == b""
+    await draining
+
+
+async def test_draining_has_an_end(make_world: MakeWorld) -> None:
+    world = await make_world(server={"drain": "1s"})
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.eof()
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    await until(lambda: world.sonar.heads)
+    await world.edge.drain()
+    with pytest.raises(ConnectionResetError):
+        await browser.eof()
+
+
+async def test_draining_an_idle_gateway_is_quick(world: World) -> None:
+    async with asyncio.timeout(0.5):
+        await world.edge.drain()
+
+
+async def test_tunnels_end_when_the_gateway_stops(world: World) -> None:
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        )
+        await call.eof()
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY, "Connection: Upgrade", "Upgrade: websocket"))
+    await browser.head()
+    async with asyncio.timeout(1.0):
+        await world.edge.drain()
+    assert world.counters.tunnels_open == 0
+
+
+async def test_idle_connections_to_sonar_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.ask(get("/", LEGACY))
+    assert len(world.edge._shared.sonar._idle) == 1
+    monkeypatch.setattr(upstream_module, "IDLE_SECONDS", 0.0)
+    await until(lambda: not world.edge._shared.sonar._idle)
+    await until(lambda: world.sonar.calls[0].reader.at_eof())
+
+
+async def test_an_address_in_use_is_an_error(world: World) -> None:
+    settings = world.config.model_copy(
+        update={
+            "server": world.config.server.model_copy(
+                update={"listen": world.config.server.listen._replace(port=world.edge_port)}
+            )
+        }
+    )
+    second = EdgeServer(
+        settings,
+        sessions=world.sessions,
+        policies=lambda: world.policies,
+        portal_socket="nowhere",
+        access_log=world.access_log,
+        counters=world.counters,
+    )
+    with pytest.raises(OSError, match="in use"):
+        await second.start()
+
+
+def test_a_server_that_was_not_started_has_no_port(world: World) -> None:
+    second = EdgeServer(
+        world.config,
+        sessions=world.sessions,
+        policies=lambda: world.policies,
+        portal_socket="nowhere",
+        access_log=world.access_log,
+        counters=world.counters,
+    )
+    with pytest.raises(RuntimeError):
+        _ = second.port
+
+
+async def test_a_request_leaves_no_garbage(world: World) -> None:
+    """Nothing waits for the collector, which is why it may run seldom."""
+    cookie, _ = await world.sign_in()
+    browser = await world.browser()
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await browser.say(get("/", f"Cookie: {cookie}"))
+            await browser.reply()
+
+    await ask(3)
+    gc.collect()
+    gc.disable()
+    try:
+        await ask(50)
+        world_garbage = [
+            thing for thing in _unreachable() if type(thing).__module__.startswith("gateway.edge")
+        ]
+    finally:
+        gc.enable()
+    assert world_garbage == []
+
+
+def _unreachable() -> list[object]:
+    """What a collection finds now."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        return list(gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()

@@ -1,0 +1,147 @@
+"""WebSockets through the edge: bytes both ways, gone with their session."""
+
+import asyncio
+
+import pytest
+
+from tests.edge.world import Call, World, get, settled
+from tests.session.samples import until
+
+UPGRADE = ("Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: y\r\n\r\n"
+)
+
+
+async def echo(call: Call) -> None:
+    await call.head()
+    await call.say(SWITCH)
+    while data := await call.reader.read(65536):
+        call.seen += data
+        await call.say(data)
+
+
+async def test_bytes_both_ways(world: World) -> None:
+    world.sonar.script = echo
+    browser = await world.browser()
+    await browser.say(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1"))
+    answer = await browser.head()
+    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert b"Connection: Upgrade\r\nUpgrade: websocket\r\n" in answer
+    assert b"Sec-WebSocket-Accept: y\r\n" in answer
+    for data in (b"\x81\x05hello", b"GET / HTTP/1.1\r\n\r\n", bytes(range(256)) * 1000):
+        browser.writer.write(data)
+        assert await browser.exactly(len(data)) == data
+    (head, *_) = world.sonar.heads
+    assert b"Connection: Upgrade\r\nUpgrade: websocket\r\n" in head
+    assert b"Sec-WebSocket-Key: x\r\n" in head
+    assert world.counters.tunnels_open == 1
+    browser.close()
+    await until(lambda: world.counters.tunnels_open == 0)
+    await until(lambda: world.counters.connections_open == 0)
+    (line,) = world.lines_of(1)
+    assert (line["status"], line["kind"]) == (101, "password")
+    assert line["bytes"] == 7 + 18 + 256_000
+
+
+async def test_what_comes_with_the_switch_is_not_lost(world: World) -> None:
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(SWITCH + b"early")
+        assert await call.body(4) == b"soon"
+        await call.say(b"done")
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1") + b"soon")
+    await browser.head()
+    assert await browser.eof() == b"earlydone"
+
+
+async def test_a_tunnel_ends_with_its_session(world: World) -> None:
+    world.sonar.script = echo
+    cookie, live = await world.sign_in()
+    other_cookie, _ = await world.sign_in()
+    browsers = []
+    for value in (cookie, cookie, other_cookie):
+        browser = await world.browser()
+        await browser.say(get("/ws", *UPGRADE, f"Cookie: {value}"))
+        await browser.head()
+        browsers.append(browser)
+    assert b"X-Sonar-Username: jo\r\n" in world.sonar.heads[0]
+    await world.sessions.end(live.session.key)
+    for browser in browsers[:2]:
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+            await browser.exactly(1)
+    await until(lambda: world.counters.tunnels_open == 1)
+    assert live.closers == set()
+    await browsers[2].say(b"still here")
+    assert await browsers[2].exactly(10) == b"still here"
+    await until(lambda: world.sonar.calls[0].reader.at_eof())
+
+
+async def test_a_closed_tunnel_leaves_nothing_with_its_session(world: World) -> None:
+    world.sonar.script = echo
+    cookie, live = await world.sign_in()
+    browser = await world.browser()
+    await browser.say(get("/ws", *UPGRADE, f"Cookie: {cookie}"))
+    await browser.head()
+    assert len(live.closers) == 1
+    browser.close()
+    await until(lambda: not live.closers)
+
+
+async def test_sonar_that_does_not_switch(world: World) -> None:
+    """The upgrade is refused: an ordinary reply, and the connection goes on as HTTP."""
+    browser = await world.browser()
+    await browser.say(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1"))
+    assert (await browser.reply()).status == 200
+    await browser.say(get("/", "Cookie: SONARSESSID=1"))
+    assert (await browser.reply()).status == 200
+
+
+async def test_h2c_is_not_switched_to(world: World) -> None:
+    browser = await world.browser()
+    await browser.say(
+        get("/1", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x",
+            "Cookie: SONARSESSID=1") + get("/2", "Cookie: SONARSESSID=1")
+    )  # fmt: skip
+    for _ in range(2):
+        assert (await browser.reply()).body == b"ok"
+    assert b"Upgrade" not in world.sonar.heads[0]
+    assert b"HTTP2-Settings" not in world.sonar.heads[0]
+    assert len(world.sonar.heads) == 2
+
+
+async def test_a_slow_side_holds_the_other(world: World) -> None:
+    sent = 0
+
+    async def script(call: Call) -> None:
+        nonlocal sent
+        await call.head()
+        await call.say(SWITCH)
+        for _ in range(500):
+            await call.say(b"x" * 100_000)
+            sent += 100_000
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1"))
+    await browser.head()
+    assert await settled(lambda: sent) < 40_000_000  # kernel buffers and ours, not the whole
+    for _ in range(500):
+        await browser.exactly(100_000)
+    await until(lambda: sent == 50_000_000)
+
+
+async def test_upstream_that_goes_takes_the_browser_along(world: World) -> None:
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(SWITCH + b"bye")
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1"))
+    await browser.head()
+    assert await browser.eof() == b"bye"
