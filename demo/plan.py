@@ -41,6 +41,11 @@ class Plan:
         """The folder of everything that is written."""
         return self.database.parent
 
+    @property
+    def log(self) -> Path:
+        """What the gateway says."""
+        return self.data / "gateway.log"
+
     def is_first_start(self) -> bool:
         """Whether the gateway's own database is still to be made."""
         url = self.config.links.database.reveal()

@@ -1,7 +1,10 @@
 """What is printed once everything runs: where to go, who can sign in, how to stop."""
 
+import shlex
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from demo.people import (
     CONSUMER_TENANT,
@@ -17,6 +20,8 @@ from demo.sonar.seed import ACCOUNTS
 _NARROWEST = 100
 # A username and its password, side by side with others where there is room.
 _CELL = 40
+# Whose sign-in the command in the summary explains.
+_EXAMPLE = "jo@acme.example"
 
 
 def summary(plan: Plan, width: int) -> str:
@@ -36,13 +41,26 @@ def summary(plan: Plan, width: int) -> str:
         "",
         f"  Open      {config.server.public_url}",
         f"  Policies  edit a file in {config.policies}: it is in force within a second",
-        f"  Logs      {plan.data}, with all data; delete it to start afresh",
+        f"  Explain   {_explain(plan)}",
+        f"  Log       {_from_here(plan.log)}",
+        f"  Data      {_from_here(plan.data)}; delete it to start afresh",
         f"  Beside    Sonar without the gateway http://{plan.sonar},"
         f" health http://{host}:{port}/readyz",
         "  Stop      Ctrl-C",
         "",
     ]
     return "\n".join(lines)
+
+
+def _explain(plan: Plan) -> str:
+    """The command that says why somebody is let in or not, as typed in this folder."""
+    words = (_from_here(Path(sys.executable)), "-m", "gateway")
+    return shlex.join((*words, "--config", _from_here(plan.config_file), "explain", _EXAMPLE))
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _provider(plan: Plan, name: str, people: tuple[Person, ...], width: int) -> list[str]:

@@ -1,11 +1,13 @@
 """Starts the stand-ins in this process and the gateway as a real one, and stops them all."""
 
 import asyncio
+import ctypes
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 from aiohttp import web
@@ -25,6 +27,9 @@ _READY_PAUSE = 0.05
 # A request under way may end; a page that watches calls for ever may not keep us from stopping.
 _STOP_WITHIN = 5.0
 _LOG_LINES = 15
+# prctl(2). Loaded before a child is made: between fork and exec little is safe to do.
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 @asynccontextmanager
@@ -44,25 +49,14 @@ async def running(plan: Plan) -> AsyncIterator["Gateway"]:
 class Gateway:
     """`python -m gateway serve`, as in production; what it says goes to a file."""
 
-    def __init__(self, plan: Plan, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, plan: Plan, process: asyncio.subprocess.Process) -> None:
         self._plan = plan
         self._process = process
-        self.log = log
 
     @classmethod
     async def start(cls, plan: Plan) -> "Gateway":
-        log = plan.data / "gateway.log"
-        with log.open("wb") as output:
-            # A session of its own: Ctrl-C in the terminal reaches us only, and we stop it.
-            process = await asyncio.create_subprocess_exec(
-                *_command(plan, "serve"),
-                cwd=_ROOT,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return cls(plan, process, log)
+        with plan.log.open("wb") as output:
+            return cls(plan, await _gateway(plan, "serve", output))
 
     async def until_ready(self) -> None:
         """Wait until it answers `/readyz`; raise `CannotRun` when it ends before, or never does."""
@@ -99,12 +93,26 @@ class Gateway:
             await self._process.wait()
 
     def _said(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self._plan.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])
 
 
-def _command(plan: Plan, *words: str) -> list[str]:
-    return [sys.executable, "-m", "gateway", "--config", str(plan.config_file.absolute()), *words]
+async def _gateway(plan: Plan, command: str, output: IO[bytes] | int) -> asyncio.subprocess.Process:
+    """`python -m gateway COMMAND`, in a session of its own: Ctrl-C in the terminal reaches us only,
+    and we stop it. If we are killed before we can, the kernel does (Linux only)."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "--config", str(plan.config_file.absolute()), command),
+        cwd=_ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+    )
+
+
+def _end_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
@@ -118,13 +126,7 @@ async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
 async def _migrate(plan: Plan) -> None:
     """Make or upgrade the gateway's database; a new one gets its history."""
     new = plan.is_first_start()
-    process = await asyncio.create_subprocess_exec(
-        *_command(plan, "migrate"),
-        cwd=_ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    process = await _gateway(plan, "migrate", asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     if process.returncode != 0:
         raise CannotRun(f"The gateway's database cannot be made:\n{said.decode(errors='replace')}")

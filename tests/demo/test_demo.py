@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.demo.ports import are_free, free_ports
 
@@ -18,9 +20,12 @@ STOPPED_WITHIN = 20
 
 
 @asynccontextmanager
-async def demo(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def demo(
+    *arguments: str, tell_imports: bool = False
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    options = ("-X", "importtime") if tell_imports else ()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "demo", *arguments),
+        *(sys.executable, *options, "-m", "demo", *arguments),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -81,6 +86,58 @@ async def look_around(url: str) -> None:
         answer = await browser.post(f"{url}/login", data=form)
         assert str(answer.url) == f"{url}/voicemail?page=2"
         assert "Jo March" in await answer.text()
+
+
+async def test_repeats_what_became_of_a_change_of_the_policies(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    config = tmp_path / "config.yaml"
+    config.write_bytes((ROOT / "config.yaml").read_bytes())
+    policy = tmp_path / "policies" / "acme.example.yaml"
+    async with demo("--config", str(config), "--port", str(free_ports())) as process:
+        await said_until(process, "Ctrl-C")
+        rewrite(policy, "sso: on", "sso: of")
+        said = await said_until(process, str(policy))
+        assert "the last good ones stay in force" in said
+        rewrite(policy, "sso: of", "sso: off")
+        assert "acme.example off" in await said_until(process, "In force")
+
+
+def rewrite(file: Path, old: str, new: str) -> None:
+    """At once, as editors do."""
+    half = file.with_name(".half")
+    half.write_text(file.read_text().replace(old, new))
+    half.rename(file)
+
+
+async def test_a_gateway_does_not_outlive_a_demonstration_that_was_killed(tmp_path: Path) -> None:
+    port = free_ports()
+    async with demo("--config", str(config_in(tmp_path)), "--port", str(port)) as process:
+        await said_until(process, "Ctrl-C")
+        process.kill()
+        await process.wait()
+    await left(port)
+
+
+async def left(port: int) -> None:
+    """Until nobody listens there any more."""
+    async with asyncio.timeout(STOPPED_WITHIN):
+        while not are_free(port):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("last", ["asyncio.events", "Starting …"])
+async def test_ctrl_c_before_it_runs_is_no_accident(tmp_path: Path, last: str) -> None:
+    """Also while Python still reads the program's files, of which it tells here."""
+    config, port = config_in(tmp_path), free_ports()
+    async with demo("--config", str(config), "--port", str(port), tell_imports=True) as process:
+        await said_until(process, last)
+        process.send_signal(signal.SIGINT)
+        said = await said_until(process, "no such line")
+        assert "Stopped." in said
+        assert "Traceback" not in said
+        assert "Sonar Gateway is running" not in said
+        assert await process.wait() == 0
+    await left(port)
 
 
 async def test_says_which_port_is_taken(tmp_path: Path) -> None:

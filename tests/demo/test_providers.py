@@ -74,6 +74,13 @@ async def get(browser: Browser, path: str, **changes: str | None) -> aiohttp.Cli
     return await browser.get(path, params=params, allow_redirects=False)
 
 
+async def test_pages_show_words_of_config_as_code_and_ask_for_no_icon(browser: Browser) -> None:
+    page = await (await get(browser, "/google/authorize")).text()
+    assert "<code>sso: off</code>" in page
+    assert "`" not in page
+    assert '<link rel="icon" href="data:,">' in page
+
+
 async def pick(browser: Browser, person: str, path: str = "/google/authorize") -> dict[str, str]:
     answer = await browser.post(path, params=ASKED, data={"person": person}, allow_redirects=False)
     assert answer.status == 303

@@ -34,9 +34,17 @@ def test_fits_the_terminal(plan: Plan, width: int) -> None:
 
 
 def test_ends_with_where_to_go_and_how_to_stop(plan: Plan) -> None:
-    last = summary(plan, 80).splitlines()[-7:]
+    last = summary(plan, 80).splitlines()[-10:]
     assert any("http://localhost:8080" in line for line in last)
+    assert any("gateway.log" in line for line in last)
     assert any("Ctrl-C" in line for line in last)
+
+
+def test_the_command_to_explain_names_its_configuration(plan: Plan, tmp_path: Path) -> None:
+    text = summary(plan, 80)
+    assert f"{CONFIG.name} explain jo@acme.example" in text
+    moved = replace(plan, config_file=tmp_path / "config.yaml")
+    assert f"--config {tmp_path / 'config.yaml'} explain" in summary(moved, 80)
 
 
 def test_a_real_provider_is_named_with_its_redirect_uri(plan: Plan) -> None:
