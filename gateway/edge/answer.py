@@ -7,6 +7,7 @@ Rules
 """
 
 from gateway.edge import page as pages
+from gateway.edge.events import END, Malformed, ReplyEvent
 from gateway.edge.headers import (
     Outbound,
     RawReply,
@@ -17,7 +18,6 @@ from gateway.edge.headers import (
 )
 from gateway.edge.inbound import Inbound, Refusal
 from gateway.edge.page import Page
-from gateway.edge.reader import END, Malformed, ReplyEvent
 from gateway.edge.rules import Rules
 from gateway.reasons import Reason
 from gateway.session.entry import Live

@@ -13,8 +13,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from gateway.edge.answer import Answer
+from gateway.edge.events import END, End, Malformed, ReplyEvent
 from gateway.edge.inbound import Inbound, Refusal
-from gateway.edge.reader import END, End, Malformed, ReplyEvent
 from gateway.edge.shared import Shared
 from gateway.edge.upstream import Connection, Pool
 from gateway.errors import UpstreamUnavailable

@@ -24,11 +24,11 @@ from collections.abc import Callable
 from math import inf
 from typing import cast
 
+from gateway.edge.events import Malformed, RequestEvent
 from gateway.edge.exchange import Exchange
 from gateway.edge.inbound import RawHead, Refusal
 from gateway.edge.intake import Intake
 from gateway.edge.peer import Peer, peer_of
-from gateway.edge.reader import Malformed, RequestEvent
 from gateway.edge.shared import Shared
 from gateway.edge.upstream import keep_alive
 from gateway.reasons import Reason

@@ -24,7 +24,23 @@ METHODS = frozenset(
 )
 
 _PORTAL = "/sso"
+# A request line longer than nginx (8 KiB) takes would fail at the next server anyway.
+LONGEST_TARGET = 8 * 1024
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+# As strict as llhttp and stricter: one space each, a method and a version that are served.
+_LINE = re.compile(
+    rf"({'|'.join(sorted(METHODS))}) (/[!-~]{{0,{LONGEST_TARGET - 1}}}) HTTP/1\.([01])"
+)
+
+
+@lru_cache(maxsize=1024)
+def read_line(line: bytes) -> tuple[str, bytes, int] | None:
+    """Method, target and minor version of the plainest request lines."""
+    found = _LINE.fullmatch(line.decode("latin-1"))
+    return None if found is None else (found[1], found[2].encode("ascii"), int(found[3]))
 
 
 class Place(NamedTuple):

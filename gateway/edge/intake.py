@@ -4,8 +4,9 @@ Parsed in small slices and only when somebody asks for the next event, so that r
 wait as bytes, not as objects, and a body waits here when upstream is slow.
 """
 
+from gateway.edge.events import END, Malformed, RequestEvent
 from gateway.edge.peer import Peer
-from gateway.edge.reader import END, Malformed, RequestEvent, RequestReader
+from gateway.edge.reader import RequestReader
 from gateway.edge.shared import Shared
 
 # One slice holds at most some hundred heads.

@@ -14,51 +14,23 @@ Rules
     A whole head whose header lines are remembered, byte for byte, is not parsed again.
 """
 
-import re
 from collections.abc import Sequence
-from enum import Enum
-from functools import lru_cache
-from typing import Final
 
 import httptools
 
+from gateway.edge.events import END, End, Malformed, ReplyEvent, RequestEvent
 from gateway.edge.fields import FieldReader
-from gateway.edge.head import METHODS
+from gateway.edge.head import LONGEST_TARGET, read_line
 from gateway.edge.headers import RawReply
 from gateway.edge.inbound import Fields, RawHead
 from gateway.edge.names import Field
 from gateway.reasons import Reason
 
-# A request line longer than nginx (8 KiB) takes would fail at the next server anyway.
-LONGEST_TARGET = 8 * 1024
 # Four of the 8 KiB that nginx, Apache and Tomcat take per line: room for cookies that have piled
 # up, none for a head that is an attack on memory.
 LONGEST_HEAD = 32 * 1024
 # Upstream is ours and may say more, as with a long Content-Security-Policy.
 _LONGEST_REPLY_HEAD = 64 * 1024
-
-
-class End(Enum):
-    """The message is complete."""
-
-    END = "end"
-
-
-END: Final = End.END
-
-
-class Malformed:
-    """The stream cannot be read any further. `status` is what a client is told."""
-
-    __slots__ = ("detail", "reason", "status")
-
-    def __init__(self, status: int, reason: Reason, detail: str) -> None:
-        self.status = status
-        self.reason = reason
-        self.detail = detail
-
-    def __repr__(self) -> str:
-        return f"<Malformed {self.status} {self.detail}>"
 
 
 class _Refused(Exception):
@@ -67,10 +39,6 @@ class _Refused(Exception):
     def __init__(self, malformed: Malformed) -> None:
         super().__init__(malformed.detail)
         self.malformed = malformed
-
-
-RequestEvent = RawHead | bytes | End | Malformed
-ReplyEvent = RawReply | bytes | End | Malformed
 
 
 class _Reader:
@@ -177,7 +145,7 @@ class RequestReader(_Reader):
         line = block = b""
         if self._between and data.endswith(b"\r\n\r\n"):
             line, _, block = data.partition(b"\r\n")
-            if (fields := self._field_reader.recall(block)) and (start := _read_line(line)):
+            if (fields := self._field_reader.recall(block)) and (start := read_line(line)):
                 return [RawHead(*start, fields), END]
         self._feed(data)
         events, self._events = self._events, []
@@ -187,9 +155,9 @@ class RequestReader(_Reader):
 
     def _remember(self, line: bytes, block: bytes, events: Sequence[object]) -> None:
         """Keep the block of a request that was all of `data` and brought no body. Its first line
-        must be one that `_read_line` takes, or the block would begin somewhere else."""
+        must be one that `read_line` takes, or the block would begin somewhere else."""
         head = events[0]
-        if not isinstance(head, RawHead) or events[1] is not END or not _read_line(line):
+        if not isinstance(head, RawHead) or events[1] is not END or not read_line(line):
             return
         fields = head.fields
         plain = isinstance(fields, Fields) and not fields.upgrades_to_websocket
@@ -230,19 +198,6 @@ class RequestReader(_Reader):
     def on_message_complete(self) -> None:
         self._between = True
         self._events.append(END)
-
-
-# As strict as llhttp and stricter: one space each, a method and a version that are served.
-_LINE = re.compile(
-    rf"({'|'.join(sorted(METHODS))}) (/[!-~]{{0,{LONGEST_TARGET - 1}}}) HTTP/1\.([01])"
-)
-
-
-@lru_cache(maxsize=1024)
-def _read_line(line: bytes) -> tuple[str, bytes, int] | None:
-    """Method, target and minor version of the plainest request lines."""
-    found = _LINE.fullmatch(line.decode("latin-1"))
-    return None if found is None else (found[1], found[2].encode("ascii"), int(found[3]))
 
 
 class ReplyReader(_Reader):

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.edge.answer import Answer
+from gateway.edge.events import END, Malformed, ReplyEvent
 from gateway.edge.headers import RawReply
-from gateway.edge.reader import END, Malformed, ReplyEvent
 from gateway.reasons import Reason
 from tests.edge.samples import RULES, headers, inbound
 

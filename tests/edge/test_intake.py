@@ -1,9 +1,9 @@
 """What has come and has not been dealt with: bounded, and borrowed readers go back."""
 
+from gateway.edge.events import END, RequestEvent
 from gateway.edge.inbound import RawHead
 from gateway.edge.intake import Intake
 from gateway.edge.peer import Peer
-from gateway.edge.reader import END, RequestEvent
 from tests.edge.world import World, get
 
 PEER = Peer("192.0.2.1", trusted=False)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.edge.events import END, Malformed
 from gateway.edge.fields import FieldReader
 from gateway.edge.headers import RawReply
 from gateway.edge.inbound import Fields, RawHead
-from gateway.edge.reader import END, LONGEST_HEAD, Malformed, ReplyReader, RequestReader
+from gateway.edge.reader import LONGEST_HEAD, ReplyReader, RequestReader
 from tests.edge.samples import RULES
 
 

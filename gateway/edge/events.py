@@ -1,0 +1,35 @@
+"""What readers find in a stream of bytes, in order: heads, bodies, ends. Pure values."""
+
+from enum import Enum
+from typing import Final
+
+from gateway.edge.headers import RawReply
+from gateway.edge.inbound import RawHead
+from gateway.reasons import Reason
+
+
+class End(Enum):
+    """The message is complete."""
+
+    END = "end"
+
+
+END: Final = End.END
+
+
+class Malformed:
+    """The stream cannot be read any further. `status` is what a client is told."""
+
+    __slots__ = ("detail", "reason", "status")
+
+    def __init__(self, status: int, reason: Reason, detail: str) -> None:
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+
+    def __repr__(self) -> str:
+        return f"<Malformed {self.status} {self.detail}>"
+
+
+RequestEvent = RawHead | bytes | End | Malformed
+ReplyEvent = RawReply | bytes | End | Malformed
