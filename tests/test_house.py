@@ -29,6 +29,7 @@ SHOWN_BY = {
     "account/tables.py": "account/test_migrations.py",
     "commands/check.py": "journeys/test_check.py",
     "commands/serve.py": "journeys/test_check.py",
+    "edge/events.py": "edge/test_reader.py",
     "edge/inbound.py": "edge/test_head.py",
     "edge/record.py": "edge/test_client.py",
     "edge/shared.py": "edge/test_client.py",
