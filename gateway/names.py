@@ -75,10 +75,16 @@ def word(name: str) -> str:
     return name
 
 
+def is_provider_name(name: str) -> bool:
+    return _PROVIDER_NAME.fullmatch(name) is not None
+
+
 def provider_name(name: str) -> str:
     """It is part of paths, `/sso/login/{provider}`."""
-    if not _PROVIDER_NAME.fullmatch(name):
-        raise ValueError("a provider's name is small letters, digits and dashes, such as my-idp")
+    if not is_provider_name(name):
+        meant = f"; did you mean `{name.lower()}`?" if is_provider_name(name.lower()) else ""
+        wrong = "a provider's name is small letters, digits and dashes, such as my-idp"
+        raise ValueError(f"{wrong}{meant}")
     return name
 
 

@@ -94,8 +94,15 @@ def database_url(value: object, info: ValidationInfo) -> Secret:
 def directory_url(value: object, info: ValidationInfo) -> Secret:
     """A `database_url`, or `dialect+driver://…` for a database that only the directory is in."""
     secret = secret_text(value, info)
-    if _OTHER_DRIVER.match(secret.reveal()) and _has_host(secret.reveal()):
+    url = secret.reveal()
+    if _OTHER_DRIVER.match(url) and _has_host(url):
         return secret
+    if not url.startswith(("sqlite:", "postgresql:")):
+        raise secret_error(
+            "must be sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME, or "
+            "dialect+driver://… of an asyncio driver that is installed, such as "
+            "mysql+aiomysql://USER:PASSWORD@HOST/NAME"
+        )
     return database_url(secret, info)
 
 

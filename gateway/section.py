@@ -7,7 +7,8 @@ ValidationError ends here: it would print the value of a secret.
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import TypeVar, get_args
+from enum import Enum
+from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -22,7 +23,6 @@ _SECRET = "secret"  # noqa: S105 - the type of an error, not a secret
 _LONGEST_SHOWN = 80
 
 _WRONG = {
-    "missing": "required, but not there",
     "string_type": "must be text; put it in quotes",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
@@ -93,13 +93,16 @@ def _problem(model: type[Section], document: Document, detail: ErrorDetails) -> 
     """One error of pydantic with the line to sort it by."""
     kind, context = detail["type"], detail.get("ctx", {})
     path = _path(document.value, detail["loc"])
-    value = detail["input"]
+    # The key says itself what it is.
+    value = None if detail["loc"][-1:] == ("[key]",) else detail["input"]
     match kind:
         case "extra_forbidden":
             wrong = _unknown(str(path[-1]), _allowed(model, detail["loc"][:-1]))
+        case "missing":
+            wrong = _missing(_sections_at(model, detail["loc"][:-1]), detail["loc"][-1])
         case "union_tag_not_found":
             path = (*path, "kind")
-            wrong = _WRONG["missing"]
+            wrong = _missing(_sections_at(model, detail["loc"]), "kind")
         case "union_tag_invalid":
             path, value = (*path, "kind"), context["tag"]
             wrong = f"must be one of {context['expected_tags']}"
@@ -156,8 +159,29 @@ def nearest_of(word: str, allowed: tuple[str, ...]) -> str:
     return f", did you mean `{near[0]}`?" if near else ""
 
 
+def _missing(sections: tuple[type[BaseModel], ...], key: object) -> str:
+    """With the words that the key may have, if those are few."""
+    fields = (section.model_fields.get(str(key)) for section in sections)
+    words = [word for field in fields if field for word in _words(field.annotation)]
+    allowed = f"; one of {', '.join(words)}" if words else ""
+    return f"required, but not there{allowed}"
+
+
+def _words(annotation: object) -> tuple[str, ...]:
+    """What a Literal or an enum allows; nothing for another type."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return tuple(str(member.value) for member in annotation)
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
 def _allowed(model: type[Section], location: KeyPath) -> tuple[str, ...]:
     """The keys of the section at `location`."""
+    sections = _sections_at(model, location)
+    return tuple(dict.fromkeys(key for section in sections for key in section.model_fields))
+
+
+def _sections_at(model: type[Section], location: KeyPath) -> tuple[type[BaseModel], ...]:
+    """The section at `location`; several where the file does not say which one."""
     sections: tuple[type[BaseModel], ...] = (model,)
     for step in location:
         deeper = tuple(
@@ -168,7 +192,7 @@ def _allowed(model: type[Section], location: KeyPath) -> tuple[str, ...]:
         )
         # The step is a key of ours, the tag of a union, or a free key such as a provider's name.
         sections = deeper or tuple(s for s in sections if _tag(s) == step) or sections
-    return tuple(dict.fromkeys(key for section in sections for key in section.model_fields))
+    return sections
 
 
 def _tag(section: type[BaseModel]) -> object:

@@ -194,7 +194,7 @@ def test_other_providers_and_other_names() -> None:
         (
             {"providers": {"okta": provider(discovery_url="https://x/.well-known/"
              "openid-configuration")}},
-            "providers.okta.kind: required, but not there",
+            "providers.okta.kind: required, but not there; one of google, microsoft, oidc",
         ),
         (
             {"providers": {"okta": provider(kind="oidc")}},
@@ -211,7 +211,30 @@ def test_other_providers_and_other_names() -> None:
         ),
         (
             {"providers": {"google": provider(tenant="common")}},
-            "providers.google: tenant is for kind microsoft only",
+            "providers.google.tenant = common: only for kind microsoft",
+        ),
+        (
+            {"providers": {"google": provider(tenant="our tenant")}},
+            "providers.google.tenant = our tenant: only for kind microsoft",
+        ),
+        (
+            {"providers": {"Google": provider()}},
+            "providers.Google: a provider's name is small letters, digits and dashes, such as "
+            "my-idp; did you mean `google`?",
+        ),
+        (
+            {"server": {"trusted_proxies": "0.0.0.0/0"}},
+            "server.trusted_proxies = 0.0.0.0/0: must be a list, such as [10.0.0.0/8]",
+        ),
+        (
+            {"directory": {"kind": "sql", "url": "mysql://sonar:hunter2@db/sonar"}},
+            "directory.url = **********: must be sqlite:///PATH, "
+            "postgresql://USER:PASSWORD@HOST/NAME, or dialect+driver://… of an asyncio driver that "
+            "is installed, such as mysql+aiomysql://USER:PASSWORD@HOST/NAME",
+        ),
+        (
+            {"directory": {"url": "sqlite:///x.db"}},
+            "directory.kind: required, but not there; one of sql, file",
         ),
         (
             {"providers": {"google": provider(algorithms=["RS256", "HS256"])}},
@@ -260,7 +283,7 @@ def test_refused(sections: Mapping[str, Any], expected: str) -> None:
 def test_every_problem_at_once() -> None:
     problems = told(
         server={"listen": "x"},
-        providers={"Google": provider(), "okta": provider()},
+        providers={"Google": provider(), "My_Idp": provider(kind="google"), "okta": provider()},
         sessions={"idle": 7},
         directory=None,
         extra=1,
@@ -269,8 +292,7 @@ def test_every_problem_at_once() -> None:
     assert set(keys) == {
         "server.listen",
         "providers.Google",
-        "providers.Google.kind",
-        "providers.Google.discovery_url",
+        "providers.My_Idp",
         "providers.okta.kind",
         "providers.okta.discovery_url",
         "sessions.idle",

@@ -89,7 +89,10 @@ def test_read() -> None:
             "name: x\ncolour: {kind: green}",
             ["w.yaml:2: colour.kind = green: must be one of 'red', 'blue'"],
         ),
-        ("name: x\ncolour: {shade: y}", ["w.yaml:2: colour.kind: required, but not there"]),
+        (
+            "name: x\ncolour: {shade: y}",
+            ["w.yaml:2: colour.kind: required, but not there; one of red, blue"],
+        ),
         ("name: x\ncolour: {kind: red}", ["w.yaml:2: colour.shade: required, but not there"]),
         (
             "name: x\ncolour:\n  kind: blue\n  depth: 10",

@@ -68,6 +68,8 @@ def configure_logging(
     # aiohttp writes an access log line for each portal request with its query, where codes are;
     # the edge has already written ours.
     logging.getLogger("aiohttp.access").disabled = True
+    # It tells of each change in the policies' folder, before ours tells what came of it.
+    logging.getLogger("watchfiles").setLevel(max(root.level, logging.WARNING))
 
 
 def _renderers(form: Literal["json", "console"], *, colors: bool) -> list[Processor]:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from gateway.email import Email, InvalidEmail, parse_domain
 from gateway.errors import Problem
-from gateway.names import ProviderName, TrustedTenant, Word
+from gateway.names import ProviderName, TrustedTenant, Word, is_provider_name
 from gateway.policy.model import Policies, Policy, ProviderRule, SharedMailboxRule, Sso
 from gateway.section import Section, checked, nearest_of
 from gateway.values import Domain, Duration, Mailbox
@@ -182,6 +182,9 @@ def _address_problems(document: Document) -> Iterator[Problem]:
     """Addresses that this policy is never asked about: a typing error in a block must not look
     like a block."""
     domains = {domain for _path, domain in _domains(document)}
+    if not any(path == ("domain",) for path, _domain in _domains(document)):
+        # What is wrong is the domain; each address of it would only say so again.
+        return
     allowed = ", ".join(sorted(domains))
     for path, text in (
         *_texts(document, "pilot_users"),
@@ -189,7 +192,7 @@ def _address_problems(document: Document) -> Iterator[Problem]:
         *_texts(document, "shared_mailboxes", "addresses"),
     ):
         with suppress(InvalidEmail):
-            if domains and Email.parse(text).domain not in domains:
+            if Email.parse(text).domain not in domains:
                 wrong = f"is not an address of this policy's domains: {allowed}"
                 yield document.problem(path, text, wrong)
 
@@ -199,6 +202,8 @@ def _provider_problems(
 ) -> Iterator[Problem]:
     listed = document.value.get("providers")
     for name, entry in listed.items() if isinstance(listed, Mapping) else ():
+        if not is_provider_name(name):
+            continue  # told already, as a name
         kind = name if providers is None else providers.get(name)
         if kind is None:
             allowed = tuple(providers or ())

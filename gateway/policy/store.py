@@ -205,7 +205,7 @@ def read_folder(directory: Path) -> Folder:
     try:
         paths = sorted(directory.iterdir())
     except OSError as error:
-        wrong = f"cannot be read: {error.strerror}"
+        wrong = f"cannot be read: {error.strerror}; config.yaml names it under `policies`"
         return Folder({}, (Problem(str(directory), "", None, wrong),))
     for path in paths:
         if path.suffix not in _ENDINGS or path.name.startswith("."):

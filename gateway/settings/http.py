@@ -31,6 +31,13 @@ class Server(Section):
         """Whether browsers come by https, so that cookies may say so."""
         return self.public_url.startswith("https:")
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _listed(cls, networks: object) -> object:
+        if isinstance(networks, str):
+            raise ValueError("must be a list, such as [10.0.0.0/8]")  # noqa: TRY004 - pydantic's
+        return networks
+
     @field_validator("workers")
     @classmethod
     def _one_worker(cls, workers: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from gateway.identity.model import Kind
@@ -23,7 +23,8 @@ _DISCOVERY = {
 
 def completed(name: str, given: Mapping[object, object]) -> dict[object, object]:
     """The provider called `name` as it stands in config.yaml, with what goes without saying."""
-    kind = given.get("kind", name if name in KNOWN_LABELS else None)
+    # `Google` is told once, as a name; its kind is not missing.
+    kind = given.get("kind", name.lower() if name.lower() in KNOWN_LABELS else None)
     filled: dict[object, object] = {
         "label": KNOWN_LABELS.get(name, name.replace("-", " ").capitalize())
     }
@@ -69,12 +70,18 @@ class Provider(Section):
     algorithms: tuple[Algorithm, ...] = Field(("RS256",), min_length=1)
     """Signature algorithms accepted on ID tokens."""
 
+    @field_validator("tenant", mode="before")
+    @classmethod
+    def _of_microsoft(cls, tenant: object, info: ValidationInfo) -> object:
+        # What the tenant says comes second to that nobody will ever ask.
+        if info.data.get("kind", "microsoft") != "microsoft":
+            raise ValueError("only for kind microsoft")
+        return tenant
+
     @model_validator(mode="after")
     def _needs(self) -> Self:
         # Without `openid` there is no ID token, without `profile` Entra leaves out `oid`, the key.
         needed = {"openid", "profile"} if self.kind == "microsoft" else {"openid"}
         if missing := sorted(needed - set(self.scopes)):
             raise ValueError(f"scopes must have {' and '.join(missing)}")
-        if self.kind != "microsoft" and "tenant" in self.model_fields_set:
-            raise ValueError("tenant is for kind microsoft only")
         return self

@@ -21,11 +21,12 @@ from gateway.secret import Secret
 def _as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    access = logging.getLogger("aiohttp.access")
+    access, watchfiles = logging.getLogger("aiohttp.access"), logging.getLogger("watchfiles")
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     access.disabled = False
+    watchfiles.setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -83,6 +84,16 @@ def test_libraries_come_out_in_the_same_form(log: Any, stream: io.StringIO) -> N
 def test_aiohttp_does_not_log_queries(log: Any, stream: io.StringIO) -> None:
     logging.getLogger("aiohttp.access").info("GET /sso/callback/google?code=4/abc")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(("level", "told"), [("info", ["gone"]), ("error", [])])
+def test_watchfiles_does_not_tell_of_each_change(
+    level: Any, told: list[str], stream: io.StringIO
+) -> None:
+    configure_logging(level, "json", stream)
+    logging.getLogger("watchfiles.main").info("1 change detected")
+    logging.getLogger("watchfiles.main").warning("gone")
+    assert [event["event"] for event in events(stream)] == told
 
 
 def test_configured_twice_an_event_is_still_one_line(stream: io.StringIO) -> None:

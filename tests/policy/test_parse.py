@@ -102,7 +102,7 @@ def test_providers_of_any_name_and_kind() -> None:
     ("text", "expected"),
     [
         ("sso: off", "p.yaml: domain: required, but not there"),
-        ("domain: acme.example", "p.yaml: sso: required, but not there"),
+        ("domain: acme.example", "p.yaml: sso: required, but not there; one of off, pilot, on"),
         (
             "domain: acme.example\nsso: yes",
             "p.yaml:2: sso = yes: must be one of 'off', 'pilot' or 'on'",
@@ -170,7 +170,11 @@ def test_providers_of_any_name_and_kind() -> None:
             "p.yaml:3: providers.gogle: no such provider in config.yaml, did you mean `google`?; "
             "there: google, microsoft, okta, entra-eu",
         ),
-        (LEAST.replace("google", "Google"), "p.yaml:3: providers.Google"),
+        (
+            LEAST.replace("google", "Google"),
+            "p.yaml:3: providers.Google: a provider's name is small letters, digits and dashes, "
+            "such as my-idp; did you mean `google`?",
+        ),
         (
             LEAST.replace("google: {}", f"google: {{tenants: [{TENANT}]}}"),
             "p.yaml:3: providers.google.tenants: only a provider of kind microsoft has tenants",
@@ -225,6 +229,10 @@ def test_one_mistake_is_one_problem() -> None:
     assert len(told(LEAST + "blocked_users: [jo@acme.exampel]")) == 1
     assert len(told("domain: nowhere\nsso: off\nblocked_users: [jo@acme.example]")) == 1
     assert len(told(LEAST.replace("sso: on", "sso: maybe"))) == 1
+    assert len(told(LEAST.replace("google", "Google"))) == 1
+    bad = LEAST.replace("acme.example", ".acme.example") + "aliases: [acme.ca]\n"
+    assert len(told(bad + "blocked_users: [jo@acme.example, al@acme.ca]")) == 1
+    assert len(told(bad + "pilot_users: [jo@acme.example]")) == 1
 
 
 def test_every_problem_at_once() -> None:
