@@ -3,16 +3,23 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+# The stamp has the version in its name, and is there when .venv came to be as a whole: a .venv of
+# another Python, or half of one, is made anew.
+.venv/.python-$(VERSION):
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed; this is %d.%d.%d. Try: make $(MAKECMDGOALS) PYTHON=python3.11" % v[:3])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>&- || { echo "$(PYTHON) lacks venv. On Debian: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
 
 # What the gateway needs to run; `.run` is the stamp of the lock it was made from.
-.venv/.run: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+.venv/.run: .venv/.python-$(VERSION) requirements.lock pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
 # What checking and testing need on top.
-.venv/.dev: requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+.venv/.dev: .venv/.python-$(VERSION) requirements-dev.lock pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@ .venv/.run
