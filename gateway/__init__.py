@@ -6,6 +6,7 @@ Read in this order:
     email.py, secret.py     the two small values everything speaks in
     config.py, settings/    what can be set
     yamlfile.py, section.py how files are read: strictly, every problem at once, with its line;
+                            yamlsyntax.py says what breaks one,
                             values.py, names.py, urls.py, secret_values.py check each value
     edge/                   every request: bytes in -> decision -> bytes out
     policy/                 may this domain, this person, use SSO?

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from gateway.errors import ConfigError, Problem
 from gateway.names import ProviderName
 from gateway.secret_values import LiteralSecret, holds_password
-from gateway.section import Section, checked
+from gateway.section import Section, checked, shape_of
 from gateway.settings.http import Assertion, Fragment, IdentityHeaders, Server, Upstream
 from gateway.settings.provider import KNOWN_LABELS, Provider, completed
 from gateway.settings.storage import (
@@ -118,7 +118,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(
             (Problem(str(path), "", None, f"cannot be read: {error.strerror}"),)
         ) from None
-    document = read_yaml(content, str(path))
+    document = read_yaml(content, str(path), shape_of(Config))
     if not isinstance(document, Document):
         raise ConfigError(document)
     return _config(document, path.parent)

@@ -8,6 +8,7 @@ ValidationError ends here: it would print the value of a secret.
 import difflib
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import cache
 from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import WithDefaultSchema
 
 from gateway.errors import Problem
-from gateway.yamlfile import Document, KeyPath
+from gateway.yamlfile import Document, KeyPath, Shape
 
 _SECRET = "secret"  # noqa: S105 - the type of an error, not a secret
 # A longer value would hide what is wrong with it.
@@ -68,6 +69,21 @@ def schema_of(model: type[Section]) -> dict[str, object]:
     """The JSON schema of a file that is read as `model`."""
     # Serialization mode shows defaults as the file writes them: `8h`, not 28800.0.
     return model.model_json_schema(schema_generator=_SchemaMaker, mode="serialization")
+
+
+@cache
+def shape_of(model: type[Section]) -> Shape:
+    """What `read_yaml` is told of a file that is read as `model`."""
+    sections: set[type[BaseModel]] = set()
+    todo: list[type[BaseModel]] = [model]
+    while todo:
+        section = todo.pop()
+        sections.add(section)
+        for field in section.model_fields.values():
+            todo += [inner for inner in _sections(field.annotation) if inner not in sections]
+    words = frozenset(key for section in sections for key in section.model_fields)
+    needs = (key for key, field in model.model_fields.items() if field.is_required())
+    return Shape(words, tuple(needs))
 
 
 def secret_error(wrong: str) -> PydanticCustomError:

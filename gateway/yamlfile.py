@@ -11,6 +11,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import yaml
 from yaml.events import (
@@ -25,6 +26,7 @@ from yaml.events import (
 )
 
 from gateway.errors import Problem
+from gateway.yamlsyntax import Place, explained
 
 KeyPath = tuple[str | int, ...]
 
@@ -67,6 +69,17 @@ class Document:
         return Problem(where, dotted(path), value, wrong)
 
 
+class Shape(NamedTuple):
+    """What a kind of file may hold: every key of ours in it, at whatever depth, and those that it
+    cannot be without."""
+
+    words: frozenset[str]
+    needs: tuple[str, ...]
+
+
+ANY_SHAPE = Shape(frozenset(), ())
+
+
 def dotted(path: KeyPath) -> str:
     """`("aliases", 0)` -> `aliases[0]`."""
     text = ""
@@ -75,7 +88,9 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def read_yaml(content: bytes, file: str) -> Document | tuple[Problem, ...]:
+def read_yaml(
+    content: bytes, file: str, shape: Shape = ANY_SHAPE
+) -> Document | tuple[Problem, ...]:
     """The mapping in `content`, or what is wrong with it; `file` is its name in problems."""
     if len(content) > LARGEST_FILE:
         return (Problem(file, "", None, f"larger than {LARGEST_FILE // 1024} KiB"),)
@@ -88,22 +103,31 @@ def read_yaml(content: bytes, file: str) -> Document | tuple[Problem, ...]:
     try:
         value = reader.document(yaml.parse(text, Loader=_Loader))
     except yaml.YAMLError as error:
-        return (_syntax_problem(file, error),)
+        return (_syntax_problem(text, file, shape, error),)
     except _Refused as refused:
         return (*reader.problems, refused.problem)
     if reader.problems:
         return tuple(reader.problems)
+    if value is None:
+        needs = f"; needs at least {' and '.join(shape.needs)}" if shape.needs else ""
+        return (Problem(file, "", None, f"is empty{needs}"),)
     if not isinstance(value, dict):
         return (Problem(f"{file}:1", "", None, "must be a mapping of keys to values"),)
     return Document(file, value, reader.lines)
 
 
-def _syntax_problem(file: str, error: yaml.YAMLError) -> Problem:
+def _syntax_problem(text: str, file: str, shape: Shape, error: yaml.YAMLError) -> Problem:
     """Where the syntax broke. Never the text around it, which may be a secret."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        where = f"{file}:{error.problem_mark.line + 1}"
-        return Problem(where, "", None, f"not YAML: {error.problem}")
+        at = _place(error.problem_mark)
+        since = at if error.context_mark is None else _place(error.context_mark)
+        line, wrong = explained(text, shape.words, str(error.problem), at, since)
+        return Problem(f"{file}:{line}", "", None, wrong)
     return Problem(file, "", None, "not YAML: it has a character that is not allowed in text files")
+
+
+def _place(mark: yaml.Mark) -> Place:
+    return Place(mark.line, mark.column)
 
 
 class _Refused(Exception):

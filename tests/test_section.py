@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gateway.errors import Problem
 from gateway.secret_values import SecretText
-from gateway.section import Section, checked, nearest_of, schema_of
+from gateway.section import Section, checked, nearest_of, schema_of, shape_of
 from gateway.values import Duration
 from gateway.yamlfile import Document, read_yaml
 
@@ -154,6 +154,12 @@ def test_nearest() -> None:
     assert nearest_of("gogle", ("google", "microsoft")) == ", did you mean `google`?"
     assert nearest_of("okta", ("google", "microsoft")) == ""
     assert nearest_of("google", ()) == ""
+
+
+def test_shape() -> None:
+    shape = shape_of(Whole)
+    assert shape.needs == ("name",)
+    assert shape.words >= {"name", "parts", "weight", "kind", "shade", "depth"}
 
 
 def test_sections_are_frozen() -> None:

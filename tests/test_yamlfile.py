@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.yamlfile import LARGEST_FILE, Document, dotted, read_yaml
+from gateway.yamlfile import LARGEST_FILE, Document, Shape, dotted, read_yaml
 
 
 def read(text: str) -> object:
@@ -114,14 +114,14 @@ def test_a_byte_order_mark_is_not_part_of_the_first_key() -> None:
         ("%TAG ! tag:x,2026:\n---\na: 1", "a directive (`%NAME`) is not allowed"),
         ("? [a, b]\n: c", "a.yaml:1: a key must be plain text"),
         ("? {a: b}\n: c", "a.yaml:1: a key must be plain text"),
-        ("", "a.yaml:1: must be a mapping of keys to values"),
-        ("# nothing\n", "a.yaml:1: must be a mapping of keys to values"),
+        ("", "a.yaml: is empty"),
+        ("# nothing\n", "a.yaml: is empty"),
         ("- a\n- b", "a.yaml:1: must be a mapping of keys to values"),
         ("just words", "a.yaml:1: must be a mapping of keys to values"),
         ("a: [b", "not YAML: "),
-        ("a: 'b", "not YAML: "),
-        ("\ta: b", "a.yaml:1: not YAML: "),
-        ("a: b: c", "a.yaml:1: not YAML: "),
+        ("a: 'b", "a.yaml:1: a quote is opened here and never closed"),
+        ("\ta: b", "a.yaml:1: column 1 has a tab; indent with spaces"),
+        ("a: b: c", "a.yaml:1: this line has a second colon; put the value in quotes"),
         ("a: \x01", "a.yaml: not YAML: it has a character that is not allowed in text files"),
         ("a: " + "[" * 30 + "]" * 30, "nested more than 20 deep"),
         ("a: " + "{b: " * 30 + "}" * 30, "nested more than 20 deep"),
@@ -165,6 +165,15 @@ def test_syntax_errors_show_nothing_of_the_file() -> None:
     assert "hunter2" not in refused("client_secret: hunter2: x")
 
 
+def test_an_empty_file_is_told_what_it_needs() -> None:
+    shape = Shape(frozenset({"domain", "sso"}), ("domain", "sso"))
+    problems = read_yaml(b"# later", "a.yaml", shape)
+    assert isinstance(problems, tuple)
+    assert [str(problem) for problem in problems] == [
+        "a.yaml: is empty; needs at least domain and sso"
+    ]
+
+
 def test_lines() -> None:
     document = read_yaml(b"a: 1\nb:\n  - x\n  - y: z\n", "a.yaml")
     assert isinstance(document, Document)
@@ -186,7 +195,7 @@ def test_dotted() -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    found = read_yaml(text.encode("utf-8", "surrogatepass"), "a.yaml")
+    found = read_yaml(text.encode("utf-8", "surrogatepass"), "a.yaml", Shape(frozenset("ab"), ()))
     assert isinstance(found, Document) or found
 
 

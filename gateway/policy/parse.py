@@ -14,7 +14,7 @@ from gateway.email import Email, InvalidEmail, parse_domain
 from gateway.errors import Problem
 from gateway.names import ProviderName, TrustedTenant, Word, is_provider_name
 from gateway.policy.model import Policies, Policy, ProviderRule, SharedMailboxRule, Sso
-from gateway.section import Section, checked, nearest_of
+from gateway.section import Section, checked, nearest_of, shape_of
 from gateway.values import Domain, Duration, Mailbox
 from gateway.yamlfile import Document, KeyPath, read_yaml
 
@@ -92,7 +92,8 @@ def parse_policy(
 ) -> Policy | tuple[Problem, ...]:
     """The policy in `text`. `file`: its name in problems. `providers`: kind by name of those in
     config.yaml; `None` leaves their names unchecked."""
-    document = read_yaml(text.encode() if isinstance(text, str) else text, file)
+    content = text.encode() if isinstance(text, str) else text
+    document = read_yaml(content, file, shape_of(PolicyFile))
     return _read(document, providers) if isinstance(document, Document) else document
 
 
@@ -104,7 +105,7 @@ def parse_policies(
     by_domain: dict[str, Policy] = {}
     owners: dict[str, str] = {}
     for file, content in sorted(files.items()):
-        document = read_yaml(content, file)
+        document = read_yaml(content, file, shape_of(PolicyFile))
         if not isinstance(document, Document):
             problems += document
             continue

@@ -216,7 +216,7 @@ def test_providers_of_any_name_and_kind() -> None:
         ),
         (LEAST + "sso: off", "p.yaml:4: sso: given twice, first on line 2"),
         (LEAST + "blocked_users: &x [jo@acme.example]", "an anchor (`&name`) is not allowed"),
-        ("", "p.yaml:1: must be a mapping of keys to values"),
+        ("", "p.yaml: is empty; needs at least domain and sso"),
         (LEAST + "blocked_users: [jo@acme.example", "not YAML: "),
     ],
 )

@@ -29,7 +29,7 @@ from gateway.config import FileDirectory
 from gateway.email import Email
 from gateway.errors import ConfigError, DirectoryUnavailable, Problem
 from gateway.secret import Secret
-from gateway.section import Section, checked
+from gateway.section import Section, checked, shape_of
 from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
 
 _log = structlog.get_logger()
@@ -170,7 +170,7 @@ def _read(path: Path) -> dict[str, _Entry] | tuple[Problem, ...]:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise DirectoryUnavailable(f"{path}: {error.strerror}") from error
-    document = read_yaml(content, str(path))
+    document = read_yaml(content, str(path), shape_of(_File))
     if not isinstance(document, Document):
         return document
     model = checked(_File, document)
