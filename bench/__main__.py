@@ -10,6 +10,7 @@ CPU time is the proxy process's own, user and system, from /proc.
 import argparse
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -166,7 +167,12 @@ def main() -> int:
 
 
 def _caddy() -> str:
-    return str(Path(sys.executable).parent / "caddy")
+    """Caddy's wheel puts it beside the interpreter."""
+    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    found = shutil.which("caddy", path=beside)
+    if found is None:
+        raise SystemExit("no caddy: install the development requirements (make bench does)")
+    return found
 
 
 if __name__ == "__main__":

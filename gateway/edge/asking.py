@@ -76,8 +76,8 @@ class Asking(ABC):
             self._send(connection)
 
     async def _connect(self) -> None:
-        upstream = self.shared.config.upstream
-        self.client.wait(upstream.connect_timeout + upstream.response_timeout)
+        shared = self.shared
+        self.client.wait(shared.config.upstream.connect_timeout + shared.response_timeout)
         try:
             connection = await self._pool.connect()
         except UpstreamUnavailable as error:
@@ -93,7 +93,7 @@ class Asking(ABC):
     def _send(self, connection: Connection) -> None:
         self._connection = connection
         connection.send(self, self.inbound.method, self._head)
-        self.client.wait(self.shared.config.upstream.response_timeout)
+        self.client.wait(self.shared.response_timeout)
         if not self.request_ended:
             self.client.advance()
 
@@ -107,7 +107,7 @@ class Asking(ABC):
         if isinstance(event, Malformed):
             self.refuse(Refusal(event.status, event.reason, event.detail))
             return
-        self.client.wait(self.shared.config.upstream.response_timeout)
+        self.client.wait(self.shared.response_timeout)
         data = event if isinstance(event, bytes) else b""
         self.request_ended = event is END
         if self.inbound.fields.framing.chunked:
@@ -133,7 +133,7 @@ class Asking(ABC):
             answer.keep_alive = False
         out = answer.feed(events)
         if out:
-            self.client.write(out)
+            self.client.transport.write(out)
         if answer.done:
             self._finish()
         elif answer.failed is not None:
@@ -141,7 +141,7 @@ class Asking(ABC):
         elif answer.upgraded and self._connection is not None:
             self.upgraded(self._connection)
         else:
-            timeout = self.shared.config.upstream.response_timeout
+            timeout = self.shared.response_timeout
             self.client.wait(None if answer.streams_events else timeout)
             if answer.open_ended:
                 self.lasts()
@@ -151,7 +151,7 @@ class Asking(ABC):
         connection, self._connection = self._connection, None
         stale = connection is not None and not connection.fresh
         if complete:
-            self.client.write(self.answer.ended_by_close())
+            self.client.transport.write(self.answer.ended_by_close())
             self._finish()
         elif stale and self.heard is None and self.inbound.repeatable:
             self.shared.later(self._connect())

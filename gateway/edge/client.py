@@ -112,7 +112,7 @@ class Client(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        self.wait(self._shared.config.upstream.response_timeout)
+        self.wait(self._shared.response_timeout)
         if self._exchange is not None:
             self._exchange.hold(held=False)
         self.advance()
@@ -136,16 +136,15 @@ class Client(asyncio.Protocol):
                 if event is None:
                     break
                 if exchange is None and type(event) is RawHead:
+                    self._head_due = False
                     self._exchange = Exchange(self, self._shared)
                     self._exchange.begin(event)
                 else:
                     self._handle(event)
         finally:
             self._advancing = False
-        self._settle()
-
-    def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        if self._exchange is None or self._intake.waiting or not self._reading:
+            self._settle()
 
     def wait(self, seconds: float | None) -> None:
         """Something must happen within `seconds`; `None`: the reply may take its time. Nothing
@@ -166,6 +165,8 @@ class Client(asyncio.Protocol):
         self._exchange = None
         if not keep_alive:
             self._close(unread=unread)
+        elif self._intake.empty:
+            self.wait(_IDLE_SECONDS)
         elif not self._advancing:
             self.advance()
 
@@ -234,7 +235,6 @@ class Client(asyncio.Protocol):
         if self._exchange is not None or self._closing:
             return
         if not intake.in_head:
-            self._head_due = False
             self.wait(_IDLE_SECONDS)
         elif not self._head_due:
             self._head_due = True

@@ -90,7 +90,7 @@ class Exchange(Asking):
             return
         live = None if inbound.for_portal else shared.sessions.peek(cookie, now)
         if live is UNREAD:
-            client.wait(shared.config.upstream.response_timeout)
+            client.wait(shared.response_timeout)
             shared.later(self._ask_store(inbound, cookie))
         else:
             self._decided(inbound, live, now)
@@ -148,7 +148,7 @@ class Exchange(Asking):
 
     async def _sign_out(self, live: Live, head: bytes, answer: Answer) -> None:
         """Sonar is asked to sign out: our session ends first, and whatever Sonar answers."""
-        self.client.wait(self.shared.config.upstream.response_timeout)
+        self.client.wait(self.shared.response_timeout)
         try:
             await self.shared.sessions.end(live.session.key)
         except SessionsUnavailable as error:
@@ -210,7 +210,9 @@ class Exchange(Asking):
         if self.understood:
             keep = self.inbound.keep_alive and self.request_ended and not self.shared.draining
             head_only, minor = self.inbound.method == "HEAD", self.inbound.minor
-        self.client.write(replies.render(reply, head_only=head_only, keep_alive=keep, minor=minor))
+        self.client.transport.write(
+            replies.render(reply, head_only=head_only, keep_alive=keep, minor=minor)
+        )
         self._done(reply.status, 0 if head_only else len(reply.body), keep)
 
     def _done(self, status: int, sent: int, keep_alive: bool) -> None:

@@ -47,7 +47,9 @@ class Intake:
     @property
     def empty(self) -> bool:
         """Whether nothing of a request is here."""
-        return not (self._backlog or self._events or self.in_head)
+        if self._backlog or self._events:
+            return False
+        return self._reader is None or not self._reader.in_head
 
     def next(self) -> RequestEvent | None:
         """The next event; `None`: more bytes have to come."""

@@ -42,16 +42,17 @@ class _Refused(Exception):
 
 
 class _Reader:
-    """What requests and replies have in common: fields, sizes, body."""
+    """What requests and replies have in common: fields, sizes, body. `in_head`: a head has begun
+    that is not complete."""
 
     __slots__ = (
         "_before",
         "_events",
         "_fields",
-        "_in_head",
         "_longest",
         "_now",
         "_parser",
+        "in_head",
         "rest",
     )
 
@@ -62,14 +63,9 @@ class _Reader:
         self._longest = longest
         self._events = []
         self._fields: list[Field] = []
-        self._in_head = False
+        self.in_head = False
         self._before = self._now = 0
         self.rest = b""
-
-    @property
-    def in_head(self) -> bool:
-        """Whether a head has begun that is not complete."""
-        return self._in_head
 
     def _feed(self, data: bytes) -> None:
         events = self._events
@@ -90,7 +86,7 @@ class _Reader:
             return
         # What has no end yet is in llhttp's hands and in no callback's: a head, a trailer, the
         # extension of a chunk.
-        if self._in_head or not events:
+        if self.in_head or not events:
             self._before += self._now
             if self._before > self._longest:
                 events.append(self._too_large())
@@ -98,7 +94,7 @@ class _Reader:
     def _head_complete(self) -> list[Field]:
         """The fields of the head that has just ended. What comes from now on are trailers."""
         fields, self._fields = self._fields, []
-        self._in_head = False
+        self.in_head = False
         # Only a head that could be too large is measured. `_before`: its bytes in earlier pieces.
         if max(self._before, 0) + self._now > self._longest:
             size = sum(len(name) + len(value) + 4 for name, value in fields)
@@ -175,7 +171,7 @@ class RequestReader(_Reader):
         return super()._too_large()
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self.in_head = True
         self._between = False
         self._fields = []
         self._before = -self._now
@@ -233,7 +229,7 @@ class ReplyReader(_Reader):
         self._parser = httptools.HttpResponseParser(self)
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self.in_head = True
         self._fields = []
         self._before = -self._now
         self._phrase = b""

@@ -57,6 +57,7 @@ class EdgeServer:
                 Spot.LOGIN: Injection(login.selector, login.place),
                 Spot.PROFILE: Injection(profile.selector, profile.place),
             },
+            response_timeout=upstream.response_timeout,
         )
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None

@@ -30,8 +30,8 @@ _SPARE_READERS = 64
 
 @dataclass(slots=True)
 class Shared:
-    """`policies` gives the snapshot in force; `draining` turns true
-    once, at the end."""
+    """`policies` gives the snapshot in force; `response_timeout` is the config's, in seconds;
+    `draining` turns true once, at the end."""
 
     config: Config
     rules: Rules
@@ -42,6 +42,7 @@ class Shared:
     access_log: AccessLog
     counters: Counters
     injections: "dict[Spot, Injection]"
+    response_timeout: float
     clock: Callable[[], float] = time.monotonic
     draining: bool = False
     clients: set["Client"] = field(default_factory=set)

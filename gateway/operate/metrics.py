@@ -34,6 +34,9 @@ class Kind(StrEnum):
     REFUSED = "refused"
     """Refused before anybody decided who it is: malformed, ambiguous, too large."""
 
+    # Every request is counted under its kind; Enum's own hash is a function in Python.
+    __hash__ = str.__hash__
+
 
 class InjectionOutcome(StrEnum):
     """Whether a fragment found its place in a legacy page."""

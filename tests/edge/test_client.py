@@ -335,3 +335,17 @@ async def test_an_idle_connection_keeps_no_reader(world: World) -> None:
     await until(lambda: client._intake._reader is None)
     await browser.say(get("/", LEGACY))
     assert (await browser.reply()).status == 200
+
+
+async def test_the_second_head_has_a_deadline_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_HEAD_SECONDS", 0.3)
+    browser = await world.browser()
+    request = get("/", LEGACY)
+    await browser.say(request[:20])
+    await until(lambda: any(client._head_due for client in world.edge._shared.clients))
+    await browser.say(request[20:])
+    assert (await browser.reply()).status == 200
+    await browser.say(request[:20])
+    assert (await browser.reply()).status == 408
