@@ -27,7 +27,6 @@ SHOWN_BY = {
     "account/hashes.py": "account/test_passwords.py",
     "account/migrations/versions/0001_links.py": "account/test_migrations.py",
     "account/tables.py": "account/test_migrations.py",
-    "commands/check.py": "journeys/test_check.py",
     "commands/serve.py": "journeys/test_check.py",
     "edge/events.py": "edge/test_reader.py",
     "edge/inbound.py": "edge/test_head.py",

@@ -40,6 +40,9 @@ _PATIENCE = 10.0
 # Beyond this many waiting for each one that runs, the last would wait for minutes: say so instead.
 _MOST_WAITING = 32
 
+# Among the kinds of hashes, one that nothing here reads, or none at all.
+UNREADABLE = "unreadable"
+
 # What an unknown username is compared with until a real hash has been seen: bcrypt of nothing in
 # particular, at the cost PHP writes today.
 _DECOY = "$2y$12$" + "abcdefghijklmnopqrstuu" + "abcdefghijklmnopqrstuvwxyz01234"
@@ -98,11 +101,11 @@ class Passwords:
                 self._decoys[sort] = stored
 
     def kinds(self, stored_hashes: Iterable[str]) -> tuple[str, ...]:
-        """The schemes among these hashes, the most frequent first; `unreadable` for the rest."""
+        """The schemes among these hashes, the most frequent first; `UNREADABLE` for the rest."""
         found: Counter[str] = Counter()
         for stored in stored_hashes:
             kind = hashes.kind_of(stored)
-            found["unreadable" if kind is None else kind.name] += 1
+            found[UNREADABLE if kind is None else kind.name] += 1
         return tuple(name for name, _count in found.most_common())
 
     async def _ask(self, kind: Kind, password: Secret, stored: str) -> Verdict:

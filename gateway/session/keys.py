@@ -76,9 +76,20 @@ class KeyRing:
             if not roots or not signing:
                 roots, signing = _make(directory)
         except OSError as error:
-            problem = Problem(str(directory), "keys", None, f"cannot be used: {error.strerror}")
-            raise ConfigError((problem,)) from error
+            raise _unusable(directory, error) from error
         return cls(roots, signing)
+
+    @classmethod
+    def look(cls, directory: Path) -> Self | None:
+        """What `load` would give, for commands that only look: `None` where it would make keys.
+
+        Raises `ConfigError` as `load` does.
+        """
+        try:
+            roots, signing = _read(directory)
+        except OSError as error:
+            raise _unusable(directory, error) from error
+        return cls(roots, signing) if roots and signing else None
 
     def subkey(self, root_id: str, purpose: str) -> bytes | None:
         """The 32-byte key for one purpose (HKDF-SHA256, RFC 5869), or `None`: no such root.
@@ -100,6 +111,11 @@ class KeyRing:
         """A 32-byte key of its own for one thing (a session, a transaction), never remembered."""
         subkey = self.subkey(root_id, purpose)
         return None if subkey is None else hmac.digest(subkey, bound_to.encode(), "sha256")
+
+
+def _unusable(directory: Path, error: OSError) -> ConfigError:
+    wrong = f"cannot be used: {error.strerror}"
+    return ConfigError((Problem(str(directory), "keys", None, wrong),))
 
 
 def new_key_id(now: float) -> str:

@@ -98,6 +98,32 @@ class TestFirstStart:
             KeyRing.load(tmp_path / "file" / "keys")
 
 
+class TestLook:
+    def test_finds_what_load_would(self, tmp_path: Path) -> None:
+        made = KeyRing.load(tmp_path)
+        found = KeyRing.look(tmp_path)
+        assert found is not None
+        assert found.signing_key.id == made.signing_key.id
+
+    def test_makes_nothing(self, tmp_path: Path) -> None:
+        assert KeyRing.look(tmp_path / "var" / "keys") is None
+        assert KeyRing.look(tmp_path) is None
+        assert list(tmp_path.iterdir()) == []
+
+    def test_one_kind_is_not_enough(self, tmp_path: Path) -> None:
+        KeyRing.load(tmp_path)
+        next(tmp_path.glob("*.es256.pem")).unlink()
+        assert KeyRing.look(tmp_path) is None
+        assert len(list(tmp_path.iterdir())) == 1
+
+    def test_what_cannot_be_used_is_a_config_error(self, tmp_path: Path) -> None:
+        put(tmp_path, "261123124700a1b2.root.key", b"12")
+        with pytest.raises(ConfigError, match="not a root key"):
+            KeyRing.look(tmp_path)
+        with pytest.raises(ConfigError, match="cannot be used"):
+            KeyRing.look(tmp_path / "261123124700a1b2.root.key")
+
+
 class TestSeveralKeys:
     OLD, NEW = "250101000000aaaa", "260101000000aaaa"
 

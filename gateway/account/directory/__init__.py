@@ -4,10 +4,10 @@ sql.py    Sonar's own database, through any asyncio driver; names of tables and 
 file.py   a YAML file, read again when it changes
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 from gateway.account.model import Account
-from gateway.account.passwords import Passwords
+from gateway.account.passwords import UNREADABLE, Passwords
 from gateway.config import FileDirectory, SqlDirectory
 from gateway.email import Email
 from gateway.secret import Secret
@@ -15,6 +15,23 @@ from gateway.secret import Secret
 # An address on more accounts than this is no longer a person's. The page offers these, in the
 # order of their ids; any other can still be proved with its password.
 MOST_ACCOUNTS = 50
+
+
+class Checked(NamedTuple):
+    """What `Directory.check` found, in one line, and what to look at there, or nothing."""
+
+    found: str
+    warning: str
+
+    @classmethod
+    def of(cls, accounts: str, kinds: tuple[str, ...]) -> Self:
+        """`accounts`: how many there are, and where. `kinds`: of the hashes seen (`Passwords`)."""
+        warning = ""
+        if UNREADABLE in kinds:
+            warning = "whose hash is unreadable, or missing, cannot prove a Sonar password"
+        elif not kinds:
+            warning = "nobody is there, so nobody can sign in"
+        return cls(f"{accounts}; password hashes: {', '.join(kinds) or 'none'}", warning)
 
 
 class Directory(Protocol):
@@ -26,8 +43,8 @@ class Directory(Protocol):
 
     async def close(self) -> None: ...
 
-    async def check(self) -> str:
-        """Try everything that a sign-in needs; one line saying what was found."""
+    async def check(self) -> Checked:
+        """Try everything that a sign-in needs, and say what was found."""
 
     async def by_email(self, email: Email) -> tuple[Account, ...]:
         """Every account, active or not, with exactly this address for whatever purpose; at most

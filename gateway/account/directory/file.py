@@ -21,7 +21,7 @@ from typing import NamedTuple
 import structlog
 from pydantic import Field, field_validator
 
-from gateway.account.directory import MOST_ACCOUNTS
+from gateway.account.directory import MOST_ACCOUNTS, Checked
 from gateway.account.directory.columns import means
 from gateway.account.model import CONTACT, Account, Address
 from gateway.account.passwords import Passwords
@@ -97,13 +97,13 @@ class FileAccounts:
     async def close(self) -> None:
         self._entries = {}
 
-    async def check(self) -> str:
+    async def check(self) -> Checked:
         entries = _read(self._path)
         if not isinstance(entries, dict):
             raise ConfigError(entries)
         hashes = (entry.password_hash for entry in entries.values())
-        kinds = ", ".join(self._passwords.kinds(hashes)) or "none"
-        return f"{len(entries)} accounts in {self._path}; password hashes: {kinds}"
+        accounts = f"{len(entries)} accounts in {self._path}"
+        return Checked.of(accounts, self._passwords.kinds(hashes))
 
     async def by_email(self, email: Email) -> tuple[Account, ...]:
         found = [

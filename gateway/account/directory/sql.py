@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.account.database import Database, open_database, working
-from gateway.account.directory import MOST_ACCOUNTS
+from gateway.account.directory import MOST_ACCOUNTS, Checked
 from gateway.account.directory.columns import contact, means, read_active, read_addresses
 from gateway.account.directory.schema import Schema, read_schema
 from gateway.account.model import Account
@@ -53,13 +53,13 @@ class SqlAccounts:
             await self._database.engine.dispose()
             self._database = None
 
-    async def check(self) -> str:
+    async def check(self) -> Checked:
         async with working(self._open()) as connection:
             schema = await self._read_schema(connection)
             total = await connection.scalar(schema.count_accounts())
             hashes = (await connection.scalars(schema.select_hashes())).all()
-        kinds = ", ".join(self._passwords.kinds(_text(value) for value in hashes)) or "none"
-        return f"{total} accounts in {self._config.accounts_table}; password hashes: {kinds}"
+        accounts = f"{total} accounts in {self._config.accounts_table}"
+        return Checked.of(accounts, self._passwords.kinds(_text(value) for value in hashes))
 
     async def by_email(self, email: Email) -> tuple[Account, ...]:
         async with working(self._open()) as connection:

@@ -3,7 +3,9 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway.session.model import Session
 from gateway.session.store.codec import Stored, decode, encode
@@ -28,6 +30,25 @@ CREATE TABLE IF NOT EXISTS counts (
 ) WITHOUT ROWID;
 """
 _ALIVE = "min(seen + idle, until) > ?"
+
+
+def count_live(path: Path, now: float) -> int | None:
+    """How many sessions are in the file, `None` before its first use. Changes and makes nothing.
+
+    Raises `sqlite3.Error` and `OSError`.
+    """
+    if not path.exists():
+        return None
+    # Without a journal beside the file nobody has it open, and as immutable SQLite reads it alone;
+    # else it would make a journal to read an empty one.
+    in_use = path.with_name(f"{path.name}-wal").exists()
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro{'' if in_use else '&immutable=1'}"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        made = "SELECT 1 FROM sqlite_master WHERE name = 'sessions'"
+        if connection.execute(made).fetchone() is None:
+            return None
+        live = f"SELECT count(*) FROM sessions WHERE {_ALIVE}"  # noqa: S608 - constant
+        return int(connection.execute(live, (now,)).fetchone()[0])
 
 
 class Database:

@@ -20,7 +20,7 @@ import structlog
 
 from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
-from gateway.session.store.database import Database
+from gateway.session.store.database import Database, count_live
 
 _log = structlog.get_logger()
 
@@ -133,6 +133,15 @@ class EmbeddedStore:
                 continue
             for key in ended:
                 self._heard(key)
+
+
+async def count_sessions(path: Path, now: float) -> int | None:
+    """How many are signed in, for commands that only look: nothing is made or changed. `None`
+    while there is no store yet. Raises `SessionsUnavailable`."""
+    try:
+        return await asyncio.to_thread(count_live, path, now)
+    except (sqlite3.Error, OSError) as error:
+        raise SessionsUnavailable(f"{path}: {error}") from error
 
 
 def _is_busy(error: Exception) -> bool:

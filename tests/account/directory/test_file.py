@@ -90,7 +90,13 @@ async def test_passwords_are_verified(directory: Directory) -> None:
 
 
 async def test_check_says_what_is_there(directory: Directory, file: Path) -> None:
-    assert await directory.check() == f"2 accounts in {file}; password hashes: bcrypt, unreadable"
+    found, warning = await directory.check()
+    assert found == f"2 accounts in {file}; password hashes: bcrypt, unreadable"
+    assert warning == "whose hash is unreadable, or missing, cannot prove a Sonar password"
+    swap(file, "accounts: []")
+    found, warning = await directory.check()
+    assert found == f"0 accounts in {file}; password hashes: none"
+    assert warning == "nobody is there, so nobody can sign in"
 
 
 async def test_a_change_is_seen_at_once(directory: Directory, file: Path) -> None:

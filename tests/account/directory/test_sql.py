@@ -380,7 +380,7 @@ async def test_a_schema_of_somebody_elses(sql: Sql, passwords: Passwords) -> Non
     )
     assert await directory.by_email(JO) == (account,)
     assert await directory.verify("jo@acme.example", Secret("hunter2")) == account
-    assert await directory.check() == "1 accounts in Order; password hashes: bcrypt"
+    assert await directory.check() == ("1 accounts in Order; password hashes: bcrypt", "")
     await directory.close()
 
 
@@ -431,7 +431,9 @@ async def test_check_says_what_is_there(sonar: Sql, directory: Directory) -> Non
     await add(sonar, 7, "jo")
     await add(sonar, 8, "ann", password_hash="plain text")
     await add(sonar, 9, "bob")
-    assert await directory.check() == "3 accounts in accounts; password hashes: bcrypt, unreadable"
+    found, warning = await directory.check()
+    assert found == "3 accounts in accounts; password hashes: bcrypt, unreadable"
+    assert "cannot prove a Sonar password" in warning
 
 
 async def test_everything_missing_is_said_at_once(sonar: Sql, passwords: Passwords) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SessionsUnavailable
-from gateway.session.store.embedded import EmbeddedStore
+from gateway.session.store.embedded import EmbeddedStore, count_sessions
 from tests.session.samples import Clock, a_session, until
 
 
@@ -170,3 +170,36 @@ async def test_an_ending_survives_a_crash(tmp_path: Path) -> None:
 
     assert await store._run(settings) == ("wal", 2)
     await store.close()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+async def test_counting_makes_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a b?c#d.db"
+    now = time.time()
+    assert await count_sessions(path, now) is None
+    assert contents(tmp_path) == {}
+    store = EmbeddedStore(path)
+    await store.open()
+    await store.create(a_session(now))
+    names = set(contents(tmp_path))
+    assert len(names) == 3
+    assert await count_sessions(path, now) == 1
+    assert set(contents(tmp_path)) == names
+    await store.close()
+    before = contents(tmp_path)
+    assert set(before) == {path.name}
+    assert await count_sessions(path, now) == 1
+    assert await count_sessions(path, now + 365 * 86400) == 0
+    assert contents(tmp_path) == before
+
+
+async def test_counting_what_is_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    path.write_bytes(b"")
+    assert await count_sessions(path, 0.0) is None
+    path.write_bytes(b"this is not a database, and long enough to tell" * 100)
+    with pytest.raises(SessionsUnavailable, match=r"sessions\.db"):
+        await count_sessions(path, 0.0)
