@@ -84,7 +84,8 @@ def decide(
     if isinstance(session, Session):
         refusal = _refusal(session, policies, now)
         if refusal is None:
-            return _FOREIGN if _hijacks(inbound, rules) else _IDENTITY
+            hijacks = inbound.wants_websocket and _hijacks(inbound, rules)
+            return _FOREIGN if hijacks else _IDENTITY
         reason = refusal
     elif inbound.fields.cookies.session is not None:
         reason = Reason.SESSION_EXPIRED
@@ -113,7 +114,7 @@ def _hijacks(inbound: Inbound, rules: Rules) -> bool:
     neighbouring host of the same site they send SameSite=Lax cookies with it. Hosts are compared
     and not schemes: a proxy may have taken TLS off without saying so."""
     origin = inbound.fields.origin
-    if not inbound.wants_websocket or origin is None:
+    if origin is None:
         return False
     _, _, host = origin.lower().partition("://")
     own = (inbound.host, inbound.forwarded_host, rules.public_host)

@@ -98,6 +98,7 @@ def read_fields(fields: list[Field], names: HeaderNames, cookies: CookieRules) -
         ),
         passing=tuple(passing),
         passing_lines=written(passing),
+        framing_lines=_lines_of(framing),
         origin=noted["origin"].decode("latin-1") if "origin" in noted else None,
     )
 
@@ -145,6 +146,12 @@ def _framing(noted: dict[str, bytes]) -> Framing | Refusal:
     if not _LENGTH.fullmatch(length):
         return _malformed("Content-Length is not a plain number")
     return Framing(int(length), False)
+
+
+def _lines_of(framing: Framing) -> bytes:
+    if framing.chunked:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"" if framing.length is None else b"Content-Length: %d\r\n" % framing.length
 
 
 def _options(connection: bytes) -> frozenset[str]:

@@ -86,21 +86,11 @@ def _request(inbound: Inbound, lines: bytes, cookie: bytes, identity: bytes) -> 
     ).encode("ascii")
     if cookie:
         lines += b"Cookie: %b\r\n" % cookie
-    return b"".join((head, lines, _framing(inbound), identity, b"\r\n"))
-
-
-def _framing(inbound: Inbound) -> bytes:
-    length, chunked = inbound.fields.framing
-    lines = b""
-    if chunked:
-        lines = b"Transfer-Encoding: chunked\r\n"
-    elif length is not None:
-        lines = b"Content-Length: %d\r\n" % length
-    if inbound.fields.expects_continue and inbound.minor:
-        lines += b"Expect: 100-continue\r\n"
     if inbound.wants_websocket:
         lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-    return lines
+    if inbound.fields.expects_continue and inbound.minor:
+        lines += b"Expect: 100-continue\r\n"
+    return b"".join((head, lines, inbound.fields.framing_lines, identity, b"\r\n"))
 
 
 _CODING, _CONNECTION, _COOKIE, _DROPPED, _ENCODING, _LENGTH, _LOCATION, _TYPE = range(8)

@@ -49,8 +49,8 @@ class Fields(NamedTuple):
     """What the headers of a request mean, whatever its request line says.
 
     `host` is the Host value, empty without one. `passing` are the headers that may pass, and
-    `passing_lines` the same as they stand in a head. `options` are those of Connection. `origin` is
-    the Origin value, `None` without one.
+    `passing_lines` the same as they stand in a head; `framing_lines` tell the length of the body
+    anew. `options` are those of Connection; `origin` is the Origin value, `None` without one.
     """
 
     host: str
@@ -65,6 +65,7 @@ class Fields(NamedTuple):
     told: Told
     passing: tuple[Field, ...]
     passing_lines: bytes
+    framing_lines: bytes
     origin: str | None = None
 
 

@@ -105,7 +105,7 @@ def test_nothing_a_client_sends_speaks_for_us(line: str, live: Live) -> None:
         (
             ("Expect: 100-continue", "Content-Length: 3"),
             {"method": "POST"},
-            ["Content-Length: 3", "Expect: 100-continue"],
+            ["Expect: 100-continue", "Content-Length: 3"],
         ),
         (
             ("Expect: 100-continue", "Content-Length: 3"),
