@@ -37,11 +37,29 @@ class Commands(click.Group):
             ctx.exit(PROBLEM)
 
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _read_this(ctx: click.Context, _param: click.Parameter, config_file: Path | None) -> None:
+    if config_file is not None:
+        ctx.obj = config_file
+
+
+# Also after the command, where people write it.
+with_config = click.option(
+    "--config",
+    type=_FILE,
+    expose_value=False,
+    callback=_read_this,
+    help="As before the command: the configuration file.",
+)
+
+
 @click.group("sonar-gateway", cls=Commands)
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_FILE,
     default=Path("config.yaml"),
     envvar="SONAR_GATEWAY_CONFIG",
     show_default=True,
@@ -64,6 +82,7 @@ def schema(file: str) -> None:
 
 
 @main.command()
+@with_config
 @click.pass_obj
 def serve(config_file: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
@@ -78,6 +97,7 @@ def serve(config_file: Path) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_config
 @click.pass_obj
 def check(config_file: Path, as_json: bool) -> None:
     """Try everything the configuration names: one line each, changing nothing."""
@@ -112,6 +132,7 @@ class EmailType(click.ParamType[Email]):
 @main.command()
 @click.argument("email", type=EmailType())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_config
 @click.pass_obj
 def explain(config_file: Path, email: Email, as_json: bool) -> None:
     """Say step by step what a sign-in with EMAIL would lead to, and why."""
@@ -126,6 +147,7 @@ def explain(config_file: Path, email: Email, as_json: bool) -> None:
 
 
 @main.command()
+@with_config
 @click.pass_obj
 def migrate(config_file: Path) -> None:
     """Bring the gateway's own database to the schema of this version."""

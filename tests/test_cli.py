@@ -31,6 +31,20 @@ def test_wrong_use(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, arguments).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "command", [["serve"], ["check"], ["explain", "jo@x.example"], ["migrate"]]
+)
+def test_the_configuration_is_named_before_or_after_the_command(
+    command: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "elsewhere.yaml"
+    named = ["--config", str(file)]
+    for arguments in ([*named, *command], [*command, *named], ["--config", "x", *command, *named]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 1
+        assert result.stderr == f"{file}: cannot be read: No such file or directory\n"
+
+
 def test_problems_are_told_one_a_line_on_standard_error(tmp_path: Path) -> None:
     @click.group(cls=Commands)
     def commands() -> None: ...

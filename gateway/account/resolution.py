@@ -116,7 +116,8 @@ def _refusal(identity: Identity, policy: Policy | None, trail: list[Step]) -> Re
     if policy is None:
         trail.append(Step(f"Is there a policy for {email.domain}?", "no"))
         return Reason.NO_POLICY
-    trail.append(Step(f"Is there a policy for {email.domain}?", f"yes, {policy.domain}"))
+    where = f" in {policy.file}" if policy.file else ""
+    trail.append(Step(f"Is there a policy for {email.domain}?", f"yes, {policy.domain}{where}"))
     refusal = policy.refusal(email, identity.provider)
     pilot = " (pilot user)" if policy.sso is Sso.PILOT else ""
     trail.append(

@@ -137,11 +137,12 @@ def as_text(email: Email, explained: tuple[Explained, ...]) -> str:
 def _provider_text(email: Email, each: Explained) -> str:
     width = max(len(step.question) for step in each.vouched.trail)
     seen = f"subject {each.subject}" if each.subject else "nobody signed in with it yet"
-    lines = [f"{email} with {each.label} ({seen})"]
+    lines = [f"{email} with {each.label}, if {each.label} vouches for the address ({seen})"]
     lines += [f"  {step.question:<{width}}  {step.answer}" for step in each.vouched.trail]
-    lines.append(f"  => {verdict(each.vouched)}")
-    if each.unvouched.reason is not each.vouched.reason:
-        lines.append(f"  => if {each.label} does not vouch for it: {verdict(each.unvouched)}")
+    vouched, unvouched = verdict(each.vouched), verdict(each.unvouched)
+    lines.append(f"  => {vouched}")
+    otherwise = "the same" if unvouched == vouched else unvouched
+    lines.append(f"  => if {each.label} does not: {otherwise}")
     return "\n".join(lines)
 
 

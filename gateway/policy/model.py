@@ -48,7 +48,10 @@ class ProviderRule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One domain's policy, as checked by parse.py. Durations in seconds; `None`: the config's."""
+    """One domain's policy, as checked by parse.py. Durations in seconds; `None`: the config's.
+
+    `file`: where it stands, to be told to operators; it decides nothing.
+    """
 
     domain: str
     sso: Sso
@@ -61,6 +64,7 @@ class Policy:
     match_purposes: frozenset[str] = frozenset({"contact"})
     idle: float | None = None
     lifetime: float | None = None
+    file: str = field(default="", compare=False)
 
     @property
     def domains(self) -> frozenset[str]:

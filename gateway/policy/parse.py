@@ -137,7 +137,7 @@ def _read(document: Document, providers: Mapping[str, str] | None) -> Policy | t
     )
     if isinstance(read, tuple):
         return (*read, *together)
-    return together or _policy(read)
+    return together or _policy(read, document.file)
 
 
 def _sense_problems(document: Document) -> Iterator[Problem]:
@@ -216,7 +216,7 @@ def _provider_problems(
             yield document.problem(("providers", name, "tenants"), None, wrong)
 
 
-def _policy(read: PolicyFile) -> Policy:
+def _policy(read: PolicyFile, file: str) -> Policy:
     return Policy(
         domain=read.domain,
         sso=read.sso,
@@ -231,4 +231,5 @@ def _policy(read: PolicyFile) -> Policy:
         match_purposes=frozenset(read.match_purposes),
         idle=read.session.idle,
         lifetime=read.session.lifetime,
+        file=file,
     )

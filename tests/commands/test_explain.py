@@ -128,12 +128,22 @@ def test_text_tells_each_step(folder: Path) -> None:
     email = Email.parse("jo@acme.example")
     config = load_config(folder / "config.yaml")
     text = as_text(email, asyncio.run(explain_with(config, email)))
-    assert "jo@acme.example with Google (nobody signed in with it yet)" in text
+    assert (
+        "jo@acme.example with Google, if Google vouches for the address "
+        "(nobody signed in with it yet)\n" in text
+    )
     assert "Is there a policy for acme.example?" in text
-    assert "yes, acme.example" in text
+    assert f"yes, acme.example in {folder / 'policies' / 'acme.example.yaml'}\n" in text
     assert "Does the email prove the mailbox?" in text
     assert "  => signed in as jmarch (matched)" in text
-    assert "  => if Google does not vouch for it: asked once for a Sonar username" in text
+    assert "  => if Google does not: asked once for a Sonar username" in text
+
+
+def test_text_says_when_it_does_not_matter_who_vouches(folder: Path) -> None:
+    email = Email.parse("blake@acme.example")
+    config = load_config(folder / "config.yaml")
+    text = as_text(email, asyncio.run(explain_with(config, email)))
+    assert "  => refused (blocked_user)\n  => if Google does not: the same\n" in text
 
 
 def test_json_says_the_same(folder: Path) -> None:

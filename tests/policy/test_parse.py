@@ -284,6 +284,10 @@ def test_a_set_finds_a_policy_by_domain_and_alias() -> None:
     assert found.for_email(Email.parse("jo@sub.acme.ca")) is None
 
 
+def test_a_policy_knows_its_file() -> None:
+    assert read(LEAST).file == "p.yaml"
+
+
 def test_an_empty_set() -> None:
     assert policies() == Policies()
 
