@@ -1,6 +1,6 @@
 """Upstream for the measurements: answers every request with 1 KB, as cheaply as Python can.
 
-    python -m bench.sonar PORT
+python -m bench.sonar PORT
 """
 
 import asyncio
