@@ -85,8 +85,8 @@ class Passwords(Section):
     concurrent: int = Field(2, ge=1, le=64, strict=True)
     """How many verifications run at once; each takes a core for up to half a second."""
     attempts: int = Field(10, ge=1, le=1000, strict=True)
-    """Wrong passwords for one account, or by one identity, within `window` before a wait; ten times as
-    many from one address."""
+    """Wrong passwords for one account, or by one identity, within `window` before a wait; ten
+    times as many from one address."""
     window: Duration = 900.0
     """The time in which `attempts` are counted."""
 
