@@ -5,12 +5,24 @@ python -m bench.sonar PORT
 
 import asyncio
 import sys
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from typing import cast
 
 import uvloop
 
 BODY = b"x" * 1024
-_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1024\r\n\r\n" + BODY
+
+
+@lru_cache(maxsize=1)
+def _reply(second: int) -> bytes:
+    """What a legacy application says, with a Date that changes every second."""
+    return (
+        b"HTTP/1.1 200 OK\r\nDate: %b\r\nServer: Sonar\r\nCache-Control: private, no-cache\r\n"
+        b"Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"
+        % (formatdate(second, usegmt=True).encode(), len(BODY), BODY)
+    )
 
 
 class _Sonar(asyncio.Protocol):
@@ -23,7 +35,7 @@ class _Sonar(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         waiting = self._waiting + data if self._waiting else data
         *heads, self._waiting = waiting.split(b"\r\n\r\n")
-        self._transport.write(_REPLY * len(heads))
+        self._transport.write(_reply(int(time.time())) * len(heads))
 
 
 async def _serve(port: int) -> None:

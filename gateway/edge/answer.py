@@ -7,7 +7,7 @@ Rules
 """
 
 from gateway.edge import page as pages
-from gateway.edge.events import END, Malformed, ReplyEvent
+from gateway.edge.events import END, Known, Malformed, ReplyEvent
 from gateway.edge.headers import (
     Outbound,
     RawReply,
@@ -69,6 +69,8 @@ class Answer:
                 else:
                     self.sent += len(event)
                     out.append(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
+            elif type(event) is Known:
+                self._final(event.reply, out, event.head)
             elif type(event) is RawReply:
                 self._head(event, out)
                 if self.failed or self.upgraded:
@@ -116,8 +118,18 @@ class Answer:
             self.failed = Refusal(403, Reason.UPSTREAM_REFUSED, "redirected to its sign-in page")
             return
         self.reusable = raw.keep_alive
-        self.status = status
+        self._final(reply, out)
+
+    def _final(self, reply: Outbound, out: list[bytes], head: bytes = b"") -> None:
+        """The head that the body follows. `head`: as most browsers get it, when it is known."""
+        self.status = reply.status
         self._reply = reply
+        if head:
+            self.reusable = True
+            if self.page is None and self.keep_alive and self._inbound.minor and not self._extra:
+                self.begun = True
+                out.append(head)
+                return
         if self.page is not None:
             if self._inbound.method == "HEAD":
                 self._reply = pages.head_only(reply)

@@ -1,9 +1,9 @@
 """What readers find in a stream of bytes, in order: heads, bodies, ends. Pure values."""
 
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
-from gateway.edge.headers import RawReply
+from gateway.edge.headers import Outbound, RawReply
 from gateway.edge.inbound import RawHead
 from gateway.reasons import Reason
 
@@ -31,5 +31,13 @@ class Malformed:
         return f"<Malformed {self.status} {self.detail}>"
 
 
+class Known(NamedTuple):
+    """A reply head that was understood before (reply_heads.py): what it means, and `head` as an
+    HTTP/1.1 browser gets it whose connection stays open."""
+
+    reply: Outbound
+    head: bytes
+
+
 RequestEvent = RawHead | bytes | End | Malformed
-ReplyEvent = RawReply | bytes | End | Malformed
+ReplyEvent = RawReply | Known | bytes | End | Malformed

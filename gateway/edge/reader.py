@@ -11,7 +11,8 @@ Rules
     Sizes are bounded while they are counted, so a head without end costs its limit and no more.
     Trailers are read and dropped: a field that comes after the decision cannot be decided on.
     After an upgrade the rest of the bytes is nobody's yet; it is kept in `rest`.
-    A whole head whose header lines are remembered, byte for byte, is not parsed again.
+    A whole head whose header lines are remembered, byte for byte, is not parsed again; nor is a
+    whole reply whose head is (reply_heads.py).
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from gateway.edge.head import LONGEST_TARGET, read_line
 from gateway.edge.headers import RawReply
 from gateway.edge.inbound import Fields, RawHead
 from gateway.edge.names import Field
+from gateway.edge.reply_heads import ReplyHeads
 from gateway.reasons import Reason
 
 # Four of the 8 KiB that nginx, Apache and Tomcat take per line: room for cookies that have piled
@@ -199,12 +201,13 @@ class RequestReader(_Reader):
 class ReplyReader(_Reader):
     """The replies of one upstream connection. `expect` is called before each request is sent."""
 
-    __slots__ = ("_headless", "_over", "_phrase", "until_close")
+    __slots__ = ("_between", "_headless", "_heads", "_over", "_phrase", "until_close")
 
     _parser: httptools.HttpResponseParser
 
-    def __init__(self) -> None:
+    def __init__(self, heads: ReplyHeads) -> None:
         super().__init__(_LONGEST_REPLY_HEAD)
+        self._heads = heads
         self._phrase = b""
         self._headless = False
         self._over = False
@@ -219,17 +222,25 @@ class ReplyReader(_Reader):
     def feed(self, data: bytes) -> list[ReplyEvent]:
         """The events in `data`. `until_close` says afterwards whether the reply has no length, so
         that the end of the connection is its end."""
+        whole = self._between and not self._headless
+        if whole and (known := self._heads.recall(data)):
+            return known
         self._feed(data)
         if self._over:
             self._renew()
-        events, self._events = self._events, []
-        return events  # type: ignore[return-value]  # no RawHead in replies
+        events: list[ReplyEvent] = self._events  # type: ignore[assignment]  # no RawHead here
+        self._events = []
+        if whole and self._between:
+            self._heads.remember(data, events)
+        return events
 
     def _renew(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._between = True
 
     def on_message_begin(self) -> None:
         self.in_head = True
+        self._between = False
         self._fields = []
         self._before = -self._now
         self._phrase = b""
@@ -249,6 +260,7 @@ class ReplyReader(_Reader):
             self.until_close = not any(name.lower() in _FRAMING for name, _ in fields)
 
     def on_message_complete(self) -> None:
+        self._between = True
         if not self._over:
             self._events.append(END)
 

@@ -11,6 +11,7 @@ from gateway.config import Config
 from gateway.edge.client import Client
 from gateway.edge.inject import Injection
 from gateway.edge.page import Spot
+from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
 from gateway.edge.shared import Shared
 from gateway.edge.upstream import Connect, Pool
@@ -49,8 +50,8 @@ class EdgeServer:
             rules=rules,
             sessions=sessions,
             policies=policies,
-            sonar=Pool(_to_sonar(rules), upstream.connect_timeout, time.monotonic),
-            portal=Pool(_to_portal(portal_socket), upstream.connect_timeout, time.monotonic),
+            sonar=_pool(_to_sonar(rules), config, rules),
+            portal=_pool(_to_portal(portal_socket), config, rules),
             access_log=access_log,
             counters=counters,
             injections={
@@ -120,6 +121,10 @@ class EdgeServer:
                     client.rest()
             shared.sonar.sweep()
             shared.portal.sweep()
+
+
+def _pool(connect: Connect, config: Config, rules: Rules) -> Pool:
+    return Pool(connect, config.upstream.connect_timeout, time.monotonic, ReplyHeads(rules))
 
 
 def _to_sonar(rules: Rules) -> Connect:

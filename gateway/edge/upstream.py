@@ -15,6 +15,7 @@ from typing import Protocol, cast
 
 from gateway.edge.events import ReplyEvent
 from gateway.edge.reader import ReplyReader
+from gateway.edge.reply_heads import ReplyHeads
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
 # Shorter than what servers in front of legacy applications keep (nginx 75 s), so that we close
@@ -52,7 +53,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
         self._asker: Asker | None = None
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(pool.heads)
         self.fresh = True
         self.idle_since = 0.0
 
@@ -128,9 +129,12 @@ class Connection(asyncio.Protocol):
 class Pool:
     """The connections to one upstream. The one used last is used next, so that the others grow
     old and go. `connect` opens a socket with a protocol; `timeout` in seconds; `clock`: any that
-    only goes forward."""
+    only goes forward; `heads`: what this upstream said before."""
 
-    def __init__(self, connect: Connect, timeout: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, connect: Connect, timeout: float, clock: Callable[[], float], heads: ReplyHeads
+    ) -> None:
+        self.heads = heads
         self._connect = connect
         self._clock = clock
         self._timeout = timeout

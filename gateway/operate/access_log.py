@@ -69,19 +69,31 @@ def access_line(
     at the first `?`, `#` or `;`. Any text is safe: control characters, quotes and what was not
     UTF-8 are escaped, so that nobody writes a second line into the log.
     """
-    if cut := _PATH_ENDS.search(path):
-        path = path[: cut.start()]
     second = int(now)
     return (
         f'{{"time":"{_second(second)}.{int((now - second) * 1000):03d}Z"'
-        f',"request_id":{_quoted(request_id)},"client":{_quoted(client)}'
-        f',"method":{_quoted(method)},"path":{_quoted(path)}'
+        f',"request_id":{_quoted(request_id)}{_asked(client, method, path)}'
         f',"status":{status},"bytes":{sent},"duration_ms":{duration * 1000:.1f}'
         f',"upstream_ms":{"null" if upstream is None else f"{upstream * 1000:.1f}"}'
+        f"{_became(kind, reason, account, session)}}}\n"
+    ).encode("ascii")
+
+
+# The same people ask for the same things again and again.
+@lru_cache(maxsize=2048)
+def _asked(client: str, method: str, path: str) -> str:
+    if cut := _PATH_ENDS.search(path):
+        path = path[: cut.start()]
+    return f',"client":{_quoted(client)},"method":{_quoted(method)},"path":{_quoted(path)}'
+
+
+@lru_cache(maxsize=2048)
+def _became(kind: str, reason: str | None, account: str | None, session: str | None) -> str:
+    return (
         f',"kind":"{kind}","reason":{"null" if reason is None else _quoted(reason)}'
         f',"account":{"null" if account is None else _quoted(account)}'
-        f',"session":{"null" if session is None else _quoted(session)}}}\n'
-    ).encode("ascii")
+        f',"session":{"null" if session is None else _quoted(session)}'
+    )
 
 
 class AccessLog:

@@ -11,6 +11,7 @@ from gateway.edge.fields import FieldReader
 from gateway.edge.headers import RawReply
 from gateway.edge.inbound import Fields, RawHead
 from gateway.edge.reader import LONGEST_HEAD, ReplyReader, RequestReader
+from gateway.edge.reply_heads import ReplyHeads
 from tests.edge.samples import RULES
 
 
@@ -90,7 +91,7 @@ def test_any_bytes_give_events_and_no_crash(data: bytes, cuts: list[int]) -> Non
     assert shown(events_of(request_reader(), pieces_of(data, cuts))) == shown(read(data))
     stream = GET[:-2] + data
     assert shown(events_of(request_reader(), pieces_of(stream, cuts))) == shown(read(stream))
-    events_of(ReplyReader(), pieces_of(data, cuts))
+    events_of(ReplyReader(ReplyHeads(RULES)), pieces_of(data, cuts))
 
 
 @given(st.lists(st.sampled_from([GET, GET.replace(b"a=b", b"a=c"), POST]), max_size=6))
@@ -277,12 +278,12 @@ REPLIES = [
 @pytest.mark.parametrize("stream", REPLIES)
 @given(cuts=st.lists(st.integers(0, 2**16), max_size=8))
 def test_replies_are_the_same_however_they_are_split(stream: bytes, cuts: list[int]) -> None:
-    whole = shown(events_of(ReplyReader(), [stream]))
-    assert shown(events_of(ReplyReader(), pieces_of(stream, cuts))) == whole
+    whole = shown(events_of(ReplyReader(ReplyHeads(RULES)), [stream]))
+    assert shown(events_of(ReplyReader(ReplyHeads(RULES)), pieces_of(stream, cuts))) == whole
 
 
 def test_a_reply_to_head_has_no_body() -> None:
-    reader = ReplyReader()
+    reader = ReplyReader(ReplyHeads(RULES))
     reader.expect("HEAD")
     (head, end) = reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
     assert isinstance(head, RawReply)
@@ -293,7 +294,7 @@ def test_a_reply_to_head_has_no_body() -> None:
 
 @pytest.mark.parametrize("length", [b"0", b"5"])
 def test_an_interim_reply_to_head_is_not_its_end(length: bytes) -> None:
-    reader = ReplyReader()
+    reader = ReplyReader(ReplyHeads(RULES))
     reader.expect("HEAD")
     events = reader.feed(CONTINUE + b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n")
     assert [type(event).__name__ for event in events] == ["RawReply", "End", "RawReply", "End"]
@@ -313,7 +314,7 @@ def test_an_interim_reply_to_head_is_not_its_end(length: bytes) -> None:
     ],
 )
 def test_what_ends_with_its_connection(head: bytes, method: str, until_close: bool) -> None:
-    reader = ReplyReader()
+    reader = ReplyReader(ReplyHeads(RULES))
     reader.expect(method)
     reader.feed(head)
     assert reader.until_close is until_close
@@ -330,12 +331,14 @@ def test_what_ends_with_its_connection(head: bytes, method: str, until_close: bo
     ],
 )
 def test_which_connection_stays(head: bytes, keep_alive: bool) -> None:
-    reply = ReplyReader().feed(head)[0]
+    reply = ReplyReader(ReplyHeads(RULES)).feed(head)[0]
     assert isinstance(reply, RawReply)
     assert reply.keep_alive is keep_alive
 
 
 def test_a_reply_head_without_end_is_bounded() -> None:
     data = b"HTTP/1.1 200 OK\r\nA: " + b"b" * 200_000
-    events = events_of(ReplyReader(), [data[i : i + 5000] for i in range(0, len(data), 5000)])
+    events = events_of(
+        ReplyReader(ReplyHeads(RULES)), [data[i : i + 5000] for i in range(0, len(data), 5000)]
+    )
     assert isinstance(events[-1], Malformed)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.upstream import FRESH_SECONDS, IDLE_SECONDS, Connection, Pool
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from tests.edge.samples import RULES
 from tests.edge.world import Sonar
 from tests.session.samples import Clock, until
 
@@ -26,7 +28,7 @@ def pool_to(sonar: Sonar, clock: Callable[[], float]) -> Pool:
         loop = asyncio.get_running_loop()
         return loop.create_connection(protocol, "127.0.0.1", sonar.port)
 
-    return Pool(connect, 5.0, clock)  # type: ignore[arg-type]
+    return Pool(connect, 5.0, clock, ReplyHeads(RULES))  # type: ignore[arg-type]
 
 
 async def test_the_one_used_last_is_used_next(sonar: Sonar) -> None:
@@ -97,6 +99,7 @@ async def test_nobody_there() -> None:
             ),
             5.0,
             Clock(0.0),
+            ReplyHeads(RULES),
         )
         with pytest.raises(UpstreamUnavailable):
             await pool.connect()
@@ -108,6 +111,7 @@ async def test_no_unix_socket(tmp_path: Path) -> None:
         lambda protocol: asyncio.get_running_loop().create_unix_connection(protocol, path),
         5.0,
         Clock(0.0),
+        ReplyHeads(RULES),
     )
     with pytest.raises(UpstreamUnavailable):
         await pool.connect()
@@ -121,4 +125,4 @@ async def test_nobody_answers() -> None:
         raise AssertionError
 
     with pytest.raises(UpstreamTimeout):
-        await Pool(connect, 0.05, Clock(0.0)).connect()
+        await Pool(connect, 0.05, Clock(0.0), ReplyHeads(RULES)).connect()
