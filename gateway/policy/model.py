@@ -139,5 +139,5 @@ class Policies:
         return self.by_domain.get(email.domain)
 
     def refusal(self, email: Email, provider: str) -> Reason | None:
-        policy = self.for_email(email)
+        policy = self.by_domain.get(email.domain)
         return Reason.NO_POLICY if policy is None else policy.refusal(email, provider)

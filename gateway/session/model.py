@@ -33,7 +33,8 @@ class Session:
         return min(self.seen + self.idle, self.started + self.lifetime)
 
     def alive(self, now: float) -> bool:
-        return now < self.ends()
+        # Each request asks: no call more than it needs.
+        return now < self.seen + self.idle and now < self.started + self.lifetime
 
     def over(self, now: float) -> bool:
         """Past its absolute lifetime: no activity anywhere can have kept it alive."""
