@@ -106,8 +106,14 @@ def link_to(path: str, **query: str | None) -> str:
 
 
 def password_action(visit: Visit, next_path: str) -> Action:
-    """The old way in, always there: Sonar's own sign-in page, with the way back."""
+    """The old way in, always there: Sonar's own sign-in page, with the way back.
+
+    From the settings it leads to the profile page, which has the way there: the settings are about
+    what a provider's sign-in opens, and with the password one would go round in a circle.
+    """
     upstream = visit.parts.config.upstream
+    if next_path.startswith("/sso/"):
+        return Action("Back to your profile", upstream.profile_path)
     query = {upstream.return_parameter: next_path} if next_path != "/" else {}
     return Action("Use your Sonar password instead", link_to(upstream.login_path, **query))
 

@@ -11,7 +11,6 @@ from gateway.identity.transaction import Transaction
 from gateway.portal.candidates import decide, stand
 from gateway.portal.completion import complete
 from gateway.portal.pages import (
-    Action,
     link_to,
     page,
     password_action,
@@ -49,16 +48,8 @@ async def show(visit: Visit) -> web.Response:
         ],
         onward=next_path != "/",
         for_settings=next_path.partition("?")[0] == SETTINGS,
-        password=_old_way(visit, next_path),
+        password=password_action(visit, next_path),
     )
-
-
-def _old_way(visit: Visit, next_path: str) -> Action:
-    """The way without a provider. There is none to the settings, which are about what a provider's
-    sign-in opens: whoever came from the profile page with the password goes back there."""
-    if next_path.partition("?")[0] == SETTINGS:
-        return Action("Back to your profile", visit.parts.config.upstream.profile_path)
-    return password_action(visit, next_path)
 
 
 async def start(visit: Visit) -> web.Response:

@@ -354,3 +354,12 @@ async def test_who_comes_for_the_settings_is_told_what_for_and_has_a_way_back(
     assert "Set up single sign-on" in page.text
     assert page.link("Back to your profile").endswith("/profile")
     assert "/login?return_to" not in page.text
+
+
+async def test_a_refusal_on_the_way_to_the_settings_leads_back_to_the_profile(
+    world: World, browser: Browser
+) -> None:
+    page = await world.arrive(browser, "google", "fred", "/sso/settings")
+    assert "not_pilot_user" in page.text
+    assert page.link("Back to your profile").endswith("/profile")
+    assert "return_to" not in page.text
