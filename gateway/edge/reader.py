@@ -147,7 +147,9 @@ class RequestReader(_Reader):
                 return [RawHead(*start, fields), END]
         self._feed(data)
         events, self._events = self._events, []
-        if block and len(events) == 2:
+        # With a `rest` the head ended before `data` did: recalled, the request sent ahead behind
+        # `Upgrade: h2c` would get no reply, and the next one's would be taken for it.
+        if block and len(events) == 2 and not self.rest:
             self._remember(line, block, events)
         return events  # type: ignore[return-value]  # no RawReply in requests
 

@@ -63,7 +63,8 @@ class ReplyHeads:
         names = [fold(name.decode("latin-1")) for name, _ in raw.fields]
         if not raw.keep_alive or raw.status < 200 or not _FOR_SOMEBODY.isdisjoint(names):
             return None
-        if names.count("content-length") != 1:
+        # A redirect is judged for each request, also one that names no place.
+        if names.count("content-length") != 1 or 300 <= raw.status < 400:
             return None
         reply = read_reply(raw, "GET", None, self._rules)
         return reply if isinstance(reply, Outbound) and reply.has_body else None

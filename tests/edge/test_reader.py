@@ -126,6 +126,17 @@ def test_a_recalled_block_takes_no_odd_request_line(line: bytes) -> None:
     assert shown(list(reader.feed(data))) == shown(read(data))
 
 
+def test_what_was_sent_ahead_behind_an_upgrade_is_never_lost() -> None:
+    """llhttp stops behind an upgrade that nobody grants; what follows is the next request. Were it
+    dropped the second time, a proxy would take the reply to the one after for the reply to it."""
+    data = GET[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + GET
+    fields = request_reader()._field_reader
+    for _ in range(3):
+        reader = RequestReader(fields)
+        assert len(reader.feed(data)) == 2
+        assert reader.rest == GET
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [POST, CHUNKED, GET + GET, GET[:-4] + b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],

@@ -81,6 +81,7 @@ def test_whatever_came_before_the_second_reply_reads_like_the_first(
         PLAIN.replace(b"X-A: b", b"Set-Cookie: SONARSESSID=secret") + b"hello",
         PLAIN.replace(b"X-A: b", b"set_cookie: SONARSESSID=secret") + b"hello",
         PLAIN.replace(b"X-A: b", b"Location: /login") + b"hello",
+        PLAIN.replace(b"200 OK", b"302 Found") + b"hello",
         PLAIN.replace(b"X-A: b", b"Connection: close") + b"hello",
         PLAIN.replace(b"X-A: b", b"Connection: X-B") + b"hello",
         PLAIN.replace(b"200 OK", b"204 No Content").replace(b"Length: 5", b"Length: 0"),
