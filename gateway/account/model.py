@@ -40,8 +40,9 @@ class Account:
 class Link:
     """A person proved once, with the account's password, that this identity may use this account.
 
-    Times are Unix seconds. `email` is what the identity's address was then, for the settings page;
-    it decides nothing.
+    Times are Unix seconds. `email` is what the identity's address was then, for the settings page.
+    It finds no account; but a link proved under one customer's address does not count for an
+    unproven address of another (`resolution.py`).
     """
 
     identity: IdentityKey

@@ -75,6 +75,11 @@ class Recheck:
                 # It is refused here all the same, and the store hears of it later.
                 _log.error("session_end_unconfirmed", reason=error.reason)
                 ended += 1
+            except (DirectoryUnavailable, LinksUnavailable):
+                raise
+            except Exception:
+                # One that fails every time must not keep those behind it from being asked about.
+                _log.exception("recheck_failed", session=live.session.public_id)
         return ended
 
     async def _go_round(self) -> None:
@@ -85,9 +90,6 @@ class Recheck:
             except (DirectoryUnavailable, LinksUnavailable) as error:
                 self.put_off += 1
                 _log.warning("recheck_put_off", reason=error.reason, error=str(error))
-            except Exception:
-                # It must outlive whatever goes wrong in one round.
-                _log.exception("recheck_failed")
 
     async def _check(self, live: Live) -> bool:
         session = live.session

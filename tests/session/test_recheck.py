@@ -186,3 +186,18 @@ async def test_nobody_is_signed_out_while_the_directory_is_down(world: World) ->
     assert world.live(cookie) is not None
     world.write(entry("1", active=False))
     await until(lambda: world.live(cookie) is None)
+
+
+async def test_one_session_that_cannot_be_asked_about_keeps_no_other_from_it(
+    world: World,
+) -> None:
+    broken = await world.sign_in("1")
+    gone = await world.sign_in("2")
+    live = world.live(broken)
+    assert live is not None
+    # What no row of a directory can be, and still: the one behind it is asked about.
+    live.session = replace(live.session, identity=replace(JO, email="jo"))  # type: ignore[arg-type]
+    world.write(entry("1"))
+    assert await world.recheck.round() == 1
+    assert world.live(gone) is None
+    assert world.live(broken) is not None
