@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from gateway.account.model import CONTACT, Account, Address
+from gateway.commands.serve import settle_memory
 from gateway.config import config_from
 from gateway.edge.server import EdgeServer
 from gateway.email import Email
@@ -75,6 +76,7 @@ async def _serve(port: int, sonar: int, folder: Path) -> None:
         counters=counters,
     )
     await edge.start()
+    settle_memory()
     cookie, _ = await sessions.create(_IDENTITY, _ACCOUNT, _POLICY, time.time())
     live = sessions.peek(cookie, time.time())
     if not isinstance(live, Live):

@@ -87,7 +87,7 @@ def schema(file: str) -> None:
 def serve(config_file: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     # A start makes many objects that all stay. Going through them for garbage again and again
-    # takes a tenth of it; `commands/serve.py` switches the collector on when it is ready.
+    # takes a tenth of it; `settle_memory` switches the collector on when the gateway is ready.
     gc.disable()
     # Each command imports what it needs, so that `serve` is ready within a second.
     from gateway.commands.serve import serve as run

@@ -10,6 +10,7 @@ from gateway.account.directory import Directory
 from gateway.account.links import LinkStore
 from gateway.account.model import Account, LinkedAccount, Matches
 from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn, resolve
+from gateway.email import Email
 from gateway.identity.model import Identity
 from gateway.policy.model import Policy
 
@@ -50,8 +51,8 @@ async def gather(
     Nothing is asked for somebody whom the policy refuses: anybody in the world can come here with
     some Google account, and Sonar's database should not notice.
     """
-    email = identity.email
-    if email is None or policy is None or policy.refusal(email, identity.provider) is not None:
+    email = _served(identity, policy)
+    if email is None:
         return Facts()
     linked = []
     for link in await links.links_of(identity.key):
@@ -72,8 +73,14 @@ async def pin_first(identity: Identity, policy: Policy | None, links: LinkStore)
     Only an identity whose email is vouched for: else somebody with a tenant of their own could
     claim another's address first, and shut its owner out of the match. Raises `LinksUnavailable`.
     """
+    email = _served(identity, policy)
+    if email is not None and policy is not None and policy.vouches(identity):
+        await links.pin(identity.provider, email, identity.key)
+
+
+def _served(identity: Identity, policy: Policy | None) -> Email | None:
+    """The email of somebody whom the policy lets in at all."""
     email = identity.email
     if email is None or policy is None or policy.refusal(email, identity.provider) is not None:
-        return
-    if policy.vouches(identity):
-        await links.pin(identity.provider, email, identity.key)
+        return None
+    return email

@@ -73,30 +73,23 @@ async def explain(
     explained = []
     for name, provider in config.providers.items():
         for key in await links.known(name, email) or (_NOBODY_YET,):
-            vouched, unvouched = [
-                await _resolved(key, name, email, voucher, policy, directory, links)
+            best, worst = [
+                Identity(
+                    key=key,
+                    provider=name,
+                    email=email,
+                    voucher=voucher,
+                    name="",
+                    auth_time=0.0,
+                )
                 for voucher in _vouchers(provider, policy, name, email)
             ]
+            # The facts are about the address and the person, whatever the provider says of them.
+            facts = await gather(best, policy, directory, links)
+            vouched, unvouched = facts.resolve(best, policy), facts.resolve(worst, policy)
             subject = None if key is _NOBODY_YET else key.subject
             explained.append(Explained(name, provider.label, subject, vouched, unvouched))
     return tuple(explained)
-
-
-async def _resolved(
-    key: IdentityKey,
-    provider: str,
-    email: Email,
-    voucher: Voucher,
-    policy: Policy | None,
-    directory: Directory,
-    links: LinkStore,
-) -> Resolution:
-    """What a sign-in by this identity would be, if it came now."""
-    identity = Identity(
-        key=key, provider=provider, email=email, voucher=voucher, name="", auth_time=0.0
-    )
-    facts = await gather(identity, policy, directory, links)
-    return facts.resolve(identity, policy)
 
 
 def _vouchers(

@@ -10,7 +10,7 @@ from gateway.edge.cookies import CookieRules
 from gateway.edge.fields import FieldReader
 from gateway.edge.names import HeaderNames
 from gateway.edge.peer import Network
-from gateway.session.cookie import CookieNames, expire_cookie
+from gateway.session.cookie import CookieNames, sign_off_cookies
 from gateway.urls import Origin, parse_origin
 
 
@@ -35,8 +35,7 @@ class Rules:
     @classmethod
     def of(cls, config: Config) -> Self:
         public = parse_origin(config.server.public_url)
-        secure = public.scheme == "https"
-        names = CookieNames(secure)
+        names = CookieNames(public.scheme == "https")
         legacy = config.upstream.session_cookies
         cookies = CookieRules(
             names.session.encode(),
@@ -54,8 +53,7 @@ class Rules:
             public_paths=compile_paths(config.upstream.public_paths),
             cookies=cookies,
             expired_cookies="".join(
-                f"Set-Cookie: {expire_cookie(name, secure=secure)}\r\n"
-                for name in (names.session, *legacy)
+                f"Set-Cookie: {cookie}\r\n" for cookie in sign_off_cookies(names, legacy)
             ).encode(),
             trusted=tuple(ipaddress.ip_network(cidr) for cidr in config.server.trusted_proxies),
             fields=FieldReader(HeaderNames(config.headers, trusted=False), cookies),

@@ -1,7 +1,6 @@
 """Listens, keeps the clock, and drains."""
 
 import asyncio
-import gc
 import ssl
 import time
 from collections.abc import Callable
@@ -23,8 +22,6 @@ from gateway.session.live import Sessions
 # One look at all connections instead of a timer for each request: a request then costs no timer,
 # and a deadline is late by this at most.
 _TICK_SECONDS = 0.25
-# Python's own 700 means a collection every few requests; this is one in some thousand.
-_ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 # Connections that the kernel holds for us while the loop is busy with others.
 _BACKLOG = 1024
 
@@ -82,11 +79,6 @@ class EdgeServer:
             backlog=_BACKLOG,
         )
         self._ticker = loop.create_task(self._tick())
-        # What exists now stays; looking through it for garbage again and again cost 7 % of a
-        # request. A request leaves no cycles behind, so that collecting seldom is enough.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
 
     async def drain(self) -> None:
         """Stop accepting, finish what is under way within `server.drain`, close everything."""

@@ -9,7 +9,7 @@ from gateway.identity.transaction import LIFETIME
 from gateway.policy.model import Policies
 from gateway.portal.forms import Fields, Unreadable, read_form
 from gateway.portal.parts import PORTAL, Portal
-from gateway.session.cookie import CookieNames, expire_cookie
+from gateway.session.cookie import CookieNames, sign_off_cookies
 from gateway.session.live import Live
 
 # Longer than a transaction opens, whatever our machines' clocks make of its age.
@@ -99,10 +99,9 @@ async def claim(visit: Visit, transaction_id: str) -> bool:
 
 
 def sign_off(visit: Visit, response: web.StreamResponse) -> None:
-    """Make the browser forget the session, and Sonar's own cookies with it, so that two
-    identities never mix in one browser."""
-    for name in (visit.names.session, *visit.parts.config.upstream.session_cookies):
-        add_cookie(response, expire_cookie(name, secure=visit.names.secure))
+    """Make the browser forget the session, and Sonar's own cookies with it."""
+    for cookie in sign_off_cookies(visit.names, visit.parts.config.upstream.session_cookies):
+        add_cookie(response, cookie)
 
 
 def add_cookie(response: web.StreamResponse, cookie: str) -> None:

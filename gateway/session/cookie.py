@@ -13,6 +13,7 @@ import hmac
 import re
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.session.keys import KEY_ID, KeyRing
@@ -56,6 +57,12 @@ def set_cookie(name: str, value: str, *, secure: bool, max_age: int | None = Non
 def expire_cookie(name: str, *, secure: bool) -> str:
     """The value of a `Set-Cookie` header that removes the cookie."""
     return set_cookie(name, "", secure=secure, max_age=0)
+
+
+def sign_off_cookies(names: CookieNames, legacy: Iterable[str]) -> tuple[str, ...]:
+    """The `Set-Cookie` values that make a browser forget the session, and Sonar's own cookies
+    (`legacy`, their names) with it, so that two identities never mix in one browser."""
+    return tuple(expire_cookie(name, secure=names.secure) for name in (names.session, *legacy))
 
 
 @dataclass(frozen=True, slots=True)
