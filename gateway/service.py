@@ -6,6 +6,7 @@ use) stops the start with words that say so. What is wrong with the neighbours (
 directory, a provider) does not: password users must be served when a neighbour is down.
 """
 
+import asyncio
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -77,6 +78,7 @@ class Service:
         self._passwords = Passwords(config.passwords.concurrent)
         self._directory = open_directory(config.directory, self._passwords)
         self._links = LinkStore(config.links.database)
+        self._edge: EdgeServer | None = None
 
     async def start(self) -> None:
         """Open every part and listen; what was opened is closed again when one fails."""
@@ -95,9 +97,14 @@ class Service:
         )
 
     async def stop(self) -> None:
-        """Fail readiness, finish what is under way within `server.drain`, close every part."""
+        """Fail readiness; when `server.drain_delay` has passed, stop listening, finish what is under
+        way within `server.drain`, close every part."""
+        server = self._config.server
         self._state = "stopping, as told"
-        _log.info("draining", seconds=self._config.server.drain)
+        _log.info("draining", delay=server.drain_delay, seconds=server.drain)
+        if self._edge is not None:
+            self._edge.wind_down()
+            await asyncio.sleep(server.drain_delay)
         await self._closing.aclose()
         _log.info("stopped")
 
@@ -144,6 +151,7 @@ class Service:
         except OSError as error:
             raise _cannot_listen("server.listen", server.listen, error) from error
         closing.push_async_callback(edge.drain)
+        self._edge = edge
 
     async def _listen_portal(self, http: aiohttp.ClientSession) -> str:
         """Serve the portal on a socket that nobody else can reach; its path."""

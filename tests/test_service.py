@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,26 @@ async def test_serves_password_users_though_no_neighbour_answers(tmp_path: Path)
 
     with pytest.raises(aiohttp.ClientConnectorError):
         await readyz(config)
+    assert still_open() == set()
+
+
+async def test_readiness_fails_before_anybody_is_turned_away(tmp_path: Path) -> None:
+    port = free_port()
+    config = a_config(tmp_path, listen=f"127.0.0.1:{port}", drain_delay="1s", drain="0s")
+    await migrate(config.links.database)
+    service = Service(config)
+    await service.start()
+    began = time.monotonic()
+    stopping = asyncio.create_task(service.stop())
+    async with aiohttp.ClientSession() as http:
+        while await readyz(config) == 200:
+            assert not stopping.done()
+        async with http.get(f"http://127.0.0.1:{port}/", allow_redirects=False) as reply:
+            assert reply.status == 401
+            assert reply.headers["Connection"] == "close"
+    assert not stopping.done()
+    await stopping
+    assert time.monotonic() - began >= 1.0
     assert still_open() == set()
 
 

@@ -16,7 +16,8 @@ Read in the order of a request:
     upstream.py    connections to Sonar and to the portal, and their pool
     answer.py      one reply of upstream on its way to the browser
     page.py        a legacy page on its way through inject.py
-    tunnel.py      upgraded connections, closed when their session ends
+    tunnel.py      upgraded connections, closed when their session ends;  websocket.py: pure: where
+                   its frames end
     replies.py     what the gateway says itself: redirect, 401 JSON, error page
     record.py      the access log and the counters
     rules.py       the part of Config all this needs, compiled once

@@ -33,9 +33,6 @@ from gateway.edge.shared import Shared
 from gateway.edge.upstream import keep_alive
 from gateway.reasons import Reason
 
-# Longer than the gap between two clicks, and than most load balancers keep their side open (60 s),
-# so that they close first.
-_IDLE_SECONDS = 75.0
 # A head fits in one packet or a few; who takes longer holds connections open (slow loris).
 _HEAD_SECONDS = 10.0
 # A browser that has taken nothing for this long is not coming back.
@@ -90,7 +87,7 @@ class Client(asyncio.Protocol):
             self.proto = "https"
         keep_alive(transport)
         self._shared.came(self)
-        self.wait(_IDLE_SECONDS)
+        self.wait(self._shared.idle_seconds)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -166,7 +163,7 @@ class Client(asyncio.Protocol):
         if not keep_alive:
             self._close(unread=unread)
         elif self._intake.empty:
-            self.wait(_IDLE_SECONDS)
+            self.wait(self._shared.idle_seconds)
         elif not self._advancing:
             self.advance()
 
@@ -205,9 +202,11 @@ class Client(asyncio.Protocol):
             self._close(unread=False)
 
     def drain(self) -> None:
-        """The gateway is stopping: an idle connection ends, a busy one ends after its reply."""
-        if self._exchange is None and not self._closing:
-            self._close(unread=False)
+        """The gateway is stopping: a busy connection ends after its reply, an idle one after a
+        last request, or when none comes within the idle time that is left to it. Closed at once,
+        it could meet a request that is on its way."""
+        if self._exchange is None and not self._closing and self._intake.empty:
+            self.wait(self._shared.idle_seconds)
 
     # Inside.
 
@@ -235,7 +234,7 @@ class Client(asyncio.Protocol):
         if self._exchange is not None or self._closing:
             return
         if not intake.in_head:
-            self.wait(_IDLE_SECONDS)
+            self.wait(self._shared.idle_seconds)
         elif not self._head_due:
             self._head_due = True
             self.wait(_HEAD_SECONDS)

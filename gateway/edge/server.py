@@ -22,6 +22,9 @@ from gateway.session.live import Sessions
 # One look at all connections instead of a timer for each request: a request then costs no timer,
 # and a deadline is late by this at most.
 _TICK_SECONDS = 0.25
+# At the end, how long an idle connection may wait for a last request: one that is in use has them
+# closer together, and one that rests for longer is unlikely to send one just as we close.
+_LAST_CALL_SECONDS = 1.0
 # Connections that the kernel holds for us while the loop is busy with others.
 _BACKLOG = 1024
 
@@ -80,16 +83,22 @@ class EdgeServer:
         )
         self._ticker = loop.create_task(self._tick())
 
+    def wind_down(self) -> None:
+        """From now on each reply says that its connection will close; new ones are still taken."""
+        self._shared.draining = True
+
     async def drain(self) -> None:
         """Stop accepting, finish what is under way within `server.drain`, close everything."""
         shared = self._shared
-        shared.draining = True
+        self.wind_down()
+        shared.closing = True
+        shared.idle_seconds = _LAST_CALL_SECONDS
         if self._server is not None:
             self._server.close()
         for client in tuple(shared.clients):
             client.drain()
         for tunnel in tuple(shared.tunnels):
-            tunnel.close()
+            tunnel.take_leave()
         with suppress(TimeoutError):
             async with asyncio.timeout(shared.config.server.drain):
                 while shared.clients:

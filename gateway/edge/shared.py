@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gateway.edge.page import Spot
     from gateway.edge.tunnel import Tunnel
 
+# Longer than the gap between two clicks, and than most load balancers keep their side open (60 s),
+# so that they close first.
+_IDLE_SECONDS = 75.0
 # Readers kept for reuse: as many as there are requests arriving at one moment.
 _SPARE_READERS = 64
 
@@ -31,7 +34,9 @@ _SPARE_READERS = 64
 @dataclass(slots=True)
 class Shared:
     """`policies` gives the snapshot in force; `response_timeout` is the config's, in seconds;
-    `draining` turns true once, at the end."""
+    `idle_seconds`: how long a connection may be idle. Two turn true
+    once, at the end: `draining`, each reply says that its connection will close; `closing`, nobody
+    new is let in."""
 
     config: Config
     rules: Rules
@@ -44,7 +49,9 @@ class Shared:
     injections: "dict[Spot, Injection]"
     response_timeout: float
     clock: Callable[[], float] = time.monotonic
+    idle_seconds: float = _IDLE_SECONDS
     draining: bool = False
+    closing: bool = False
     clients: set["Client"] = field(default_factory=set)
     no_clients: asyncio.Event = field(default_factory=asyncio.Event)
     tunnels: set["Tunnel"] = field(default_factory=set)

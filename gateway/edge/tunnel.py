@@ -3,6 +3,10 @@
 What flows through a tunnel was decided once, at its first request. So the tunnel is tied to its
 session: when that ends, on whatever process, `Live.closers` closes both sides at once, without
 waiting for what is still buffered.
+
+When the gateway stops, the browser is told so by a close frame (1001) as soon as the frame under
+way is complete. Its answer goes through to upstream, which closes in turn: both sides part as if
+the other one had wished it.
 """
 
 import asyncio
@@ -10,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.edge.record import record
+from gateway.edge.websocket import GOING_AWAY, Frames
 
 if TYPE_CHECKING:
     from gateway.edge.exchange import Exchange
@@ -33,6 +38,8 @@ def join(exchange: "Exchange", upstream: asyncio.Transport, to_browser: bytes) -
     shared.counters.tunnels_open += 1
     shared.tunnels.add(tunnel)
     tunnel.open(to_upstream, to_browser)
+    if shared.closing:
+        tunnel.take_leave()
     if live is not None:
         live.closers.add(tunnel.close)
         if live.ended:
@@ -42,7 +49,7 @@ def join(exchange: "Exchange", upstream: asyncio.Transport, to_browser: bytes) -
 class Tunnel:
     """Joins two sockets. `closed` is called once, with the bytes that went to the browser."""
 
-    __slots__ = ("_browser", "_closed", "_upstream", "sent")
+    __slots__ = ("_browser", "_closed", "_upstream")
 
     def __init__(
         self,
@@ -52,8 +59,7 @@ class Tunnel:
     ) -> None:
         self._closed: Callable[[int], None] | None = closed
         self._browser = _Side(self, browser, upstream)
-        self._upstream = _Side(self, upstream, browser)
-        self.sent = 0
+        self._upstream = _FromUpstream(self, upstream, browser)
 
     def open(self, to_upstream: bytes, to_browser: bytes) -> None:
         """Take both sockets over; first what had come already."""
@@ -69,16 +75,16 @@ class Tunnel:
         self._browser.transport.abort()
         self._upstream.transport.abort()
 
-    def received(self, side: "_Side", size: int) -> None:
-        if side is self._upstream:
-            self.sent += size
+    def take_leave(self) -> None:
+        """Tell the browser that this end goes away; it has until the drain ends to part."""
+        self._upstream.take_leave()
 
     def ended(self, side: "_Side") -> None:
         """One side is gone; the other gets what was on its way to it, and goes too."""
         side.other.close()
         closed, self._closed = self._closed, None
         if closed is not None:
-            closed(self.sent)
+            closed(self._upstream.sent)
 
 
 class _Side(asyncio.Protocol):
@@ -99,7 +105,6 @@ class _Side(asyncio.Protocol):
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        self._tunnel.received(self, len(data))
         self.other.write(data)
 
     def pause_writing(self) -> None:
@@ -113,3 +118,36 @@ class _Side(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._tunnel.ended(self)
+
+
+class _FromUpstream(_Side):
+    """Counts what goes to the browser (`sent`), and knows when a close frame fits in."""
+
+    __slots__ = ("_frames", "_leaving", "_left", "sent")
+
+    def __init__(
+        self, tunnel: Tunnel, transport: asyncio.Transport, other: asyncio.Transport
+    ) -> None:
+        super().__init__(tunnel, transport, other)
+        self._frames = Frames()
+        self._leaving = self._left = False
+        self.sent = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._left:
+            return  # nothing follows a close frame (RFC 6455 section 5.5.1)
+        if self._leaving:
+            data = data[: self._frames.rest(data)]
+        self.sent += len(data)
+        self._frames.follow(data)
+        self.other.write(data)
+        if self._leaving:
+            self.take_leave()
+
+    def take_leave(self) -> None:
+        """Now, or after the frame under way; never behind a close frame of upstream's own."""
+        self._leaving = not self._frames.closed
+        if self._leaving and self._frames.between:
+            self._left = True
+            self.sent += len(GOING_AWAY)
+            self.other.write(GOING_AWAY)

@@ -23,8 +23,11 @@ class Server(Section):
     """Processes sharing the port. This version runs one."""
     trusted_proxies: tuple[Cidr, ...] = ()
     """Networks of proxies in front whose X-Forwarded-* headers are believed; none by default."""
+    drain_delay: DurationOrZero = 0.0
+    """How long the gateway, told to stop, still takes new connections while /readyz fails, so that
+    a load balancer notices before anybody is turned away."""
     drain: DurationOrZero = 30.0
-    """How long requests under way may take when the gateway is told to stop."""
+    """How long requests under way may take after that."""
 
     @property
     def secure(self) -> bool:

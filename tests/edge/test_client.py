@@ -245,8 +245,8 @@ async def test_dripping_a_head_does_not_help(world: World, monkeypatch: pytest.M
     dripping.cancel()
 
 
-async def test_an_idle_connection_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_IDLE_SECONDS", 0.2)
+async def test_an_idle_connection_is_closed(world: World) -> None:
+    world.edge._shared.idle_seconds = 0.2
     browser = await world.browser()
     await browser.say(get("/", LEGACY))
     await browser.reply()

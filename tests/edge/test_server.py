@@ -7,11 +7,13 @@ import pytest
 
 from gateway.edge import upstream as upstream_module
 from gateway.edge.server import EdgeServer
+from gateway.edge.websocket import GOING_AWAY
 from tests.edge.conftest import MakeWorld
 from tests.edge.world import OK, Call, World, get
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 async def test_requests_under_way_are_finished(world: World) -> None:
@@ -61,21 +63,129 @@ async def test_draining_an_idle_gateway_is_quick(world: World) -> None:
         await world.edge.drain()
 
 
-async def test_tunnels_end_when_the_gateway_stops(world: World) -> None:
+async def test_an_idle_connection_may_ask_once_more(world: World) -> None:
+    """Its request may be on the way while we stop: it is answered, not reset."""
+    idle, silent = await world.browser(), await world.browser()
+    for browser in (idle, silent):
+        await browser.say(get("/", LEGACY))
+        assert "connection" not in (await browser.reply()).headers
+    draining = asyncio.create_task(world.edge.drain())
+    await until(lambda: world.edge._shared.closing)
+    await idle.say(get("/", LEGACY))
+    reply = await idle.reply()
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert await idle.eof() == b""
+    assert await silent.eof() == b""
+    await draining
+
+
+async def test_a_reply_begun_before_does_not_hold_up_the_end(make_world: MakeWorld) -> None:
+    """Its head has promised to keep the connection; then it is one more that idles."""
+    world = await make_world(server={"drain": "30s"})
+    go = asyncio.Event()
+
     async def script(call: Call) -> None:
         await call.head()
-        await call.say(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
-        )
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        await go.wait()
+        await call.say(b"k")
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    await browser.head()
+    draining = asyncio.create_task(world.edge.drain())
+    await until(lambda: world.edge._shared.closing)
+    go.set()
+    assert await browser.exactly(2) == b"ok"
+    async with asyncio.timeout(5):
+        assert await browser.eof() == b""
+        await draining
+
+
+async def test_before_the_end_replies_say_that_it_is_near(world: World) -> None:
+    browser = await world.browser()
+    world.edge.wind_down()
+    late = await world.browser()
+    for asking in (browser, late):
+        await asking.say(get("/", LEGACY))
+        assert (await asking.reply()).headers["connection"] == "close"
+
+
+async def test_websockets_are_told(world: World) -> None:
+    """Upstream's frame under way is finished first, the browser's answer goes to upstream, and
+    both sides part in time."""
+    parted: list[bytes] = []
+    go = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(SWITCH + b"\x81\x05hel")
+        await go.wait()
+        await call.say(b"lo\x81\x05never")
+        parted.append(await call.body(8))
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY, "Connection: Upgrade", "Upgrade: websocket"))
+    await browser.head()
+    assert await browser.exactly(5) == b"\x81\x05hel"
+    draining = asyncio.create_task(world.edge.drain())
+    await until(lambda: world.edge._shared.closing)
+    go.set()
+    assert await browser.exactly(6) == b"lo" + GOING_AWAY
+    answer = b"\x88\x82mask" + bytes(a ^ b for a, b in zip(GOING_AWAY[2:], b"ma", strict=True))
+    await browser.say(answer)
+    assert await browser.eof() == b""
+    async with asyncio.timeout(1.0):
+        await draining
+    assert parted == [answer]
+    assert world.counters.tunnels_open == 0
+
+
+@pytest.mark.parametrize("said", [b"", b"\x81\x05hel"])
+async def test_a_websocket_that_does_not_part_is_cut_off(
+    make_world: MakeWorld, said: bytes
+) -> None:
+    world = await make_world(server={"drain": "1s"})
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(SWITCH + said)
         await call.eof()
 
     world.sonar.script = script
     browser = await world.browser()
     await browser.say(get("/", LEGACY, "Connection: Upgrade", "Upgrade: websocket"))
     await browser.head()
-    async with asyncio.timeout(1.0):
+    await browser.exactly(len(said))
+    async with asyncio.timeout(2.0):
         await world.edge.drain()
-    assert world.counters.tunnels_open == 0
+    with pytest.raises(ConnectionResetError):
+        await browser.eof()
+    await until(lambda: world.counters.tunnels_open == 0)
+
+
+async def test_a_websocket_opened_at_the_last_moment_is_told(world: World) -> None:
+    go = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await go.wait()
+        await call.say(SWITCH)
+        await call.eof()
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY, "Connection: Upgrade", "Upgrade: websocket"))
+    await until(lambda: world.sonar.heads)
+    draining = asyncio.create_task(world.edge.drain())
+    await until(lambda: world.edge._shared.closing)
+    go.set()
+    await browser.head()
+    assert await browser.exactly(4) == GOING_AWAY
+    browser.close()
+    await draining
 
 
 async def test_idle_connections_to_sonar_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
