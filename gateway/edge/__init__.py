@@ -5,8 +5,8 @@ Read in the order of a request:
     server.py      listens, keeps the clock, drains; what all connections share
     client.py      one browser connection: bytes -> requests, in order, with back-pressure
     intake.py      what has come and waits
-    reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  reply_heads.py:
-                   pure: replies whose head came before
+    reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  reply_reader.py:
+                   replies, with distrust;  reply_heads.py: pure: replies whose head came before
     exchange.py    one request and its reply; `begin` is the way of every request
     head.py        pure: request head -> Inbound, or a refusal;  fields.py, paths.py, cookies.py,
                    peer.py and names.py (which headers) help

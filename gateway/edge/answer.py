@@ -9,6 +9,7 @@ Rules
 from gateway.edge import page as pages
 from gateway.edge.events import END, Known, Malformed, ReplyEvent
 from gateway.edge.headers import (
+    BODILESS,
     Outbound,
     RawReply,
     browser_head,
@@ -23,6 +24,8 @@ from gateway.reasons import Reason
 from gateway.session.entry import Live
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
+# One every twenty seconds, as RFC 2518 had servers say 102, is half an hour.
+_MOST_INTERIMS = 100
 
 
 class Answer:
@@ -40,6 +43,7 @@ class Answer:
     failed: Refusal | None = None
     sent = 0
     status = 0
+    _interims = 0
     _reply: Outbound | None = None
     _chunked = False
     _collecting = False
@@ -117,7 +121,8 @@ class Answer:
             # end here again.
             self.failed = Refusal(403, Reason.UPSTREAM_REFUSED, "redirected to its sign-in page")
             return
-        self.reusable = raw.keep_alive
+        # What says how long a body is that is not there may send it all the same, later.
+        self.reusable = raw.keep_alive and not (reply.length and status in BODILESS)
         self._final(reply, out)
 
     def _final(self, reply: Outbound, out: list[bytes], head: bytes = b"") -> None:
@@ -139,6 +144,10 @@ class Answer:
         self._begin(self._reply, out)
 
     def _interim(self, reply: Outbound, out: list[bytes]) -> None:
+        self._interims += 1
+        if self._interims > _MOST_INTERIMS:
+            self.failed = Refusal(502, Reason.UPSTREAM_MALFORMED, "one interim reply after another")
+            return
         if reply.status == 101:
             if not self._inbound.wants_websocket:
                 detail = "switched protocols unasked"

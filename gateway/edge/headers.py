@@ -93,7 +93,8 @@ def _request(inbound: Inbound, lines: bytes, cookie: bytes, identity: bytes) -> 
     return b"".join((head, lines, inbound.fields.framing_lines, identity, b"\r\n"))
 
 
-_CODING, _CONNECTION, _COOKIE, _DROPPED, _ENCODING, _LENGTH, _LOCATION, _TYPE = range(8)
+_CODING, _CONNECTION, _COOKIE, _DROPPED = range(4)
+_ENCODING, _LENGTH, _LOCATION, _TYPE, _UPGRADE = range(4, 9)
 # What a header of a reply means on its way; every other one passes.
 _MEANT = {
     b"connection": _CONNECTION,
@@ -108,22 +109,23 @@ _MEANT = {
     b"te": _DROPPED,
     b"trailer": _DROPPED,
     b"transfer-encoding": _CODING,
-    b"upgrade": _DROPPED,
+    b"upgrade": _UPGRADE,
 }
-_NOT_COPIED = frozenset((_CODING, _CONNECTION, _DROPPED, _LENGTH))
+_NOT_COPIED = frozenset((_CODING, _CONNECTION, _DROPPED, _LENGTH, _UPGRADE))
+# Several lines of these are one list (RFC 9110 section 5.3).
+_ONE_LIST = frozenset((_CODING, _CONNECTION))
 _OPTIONS = frozenset("close keep-alive upgrade".split())
 _USUAL_CONNECTION = frozenset(option.encode() for option in _OPTIONS)
 # RFC 9112 section 6.3: these end with their head.
-_BODILESS = frozenset((204, 304))
+BODILESS = frozenset((204, 304))
 
 
 def read_reply(
     raw: RawReply, method: str, live: Live | None, rules: Rules, *, portal: bool = False
 ) -> Outbound | Refusal:
     """Give a reply of upstream its meaning and filter its headers. `method` is the request's;
-    with `live`, Sonar's session cookies are sealed. Upstream is distrusted too: a body in a coding
-    that nobody can take apart here is refused, and so is a status that says neither that it is the
-    last nor that it is not. Only the `portal` sets our own cookies."""
+    with `live`, Sonar's session cookies are sealed. Only the `portal` sets our own cookies.
+    Upstream is distrusted too: what has two readings is refused."""
     if not 100 <= raw.status < 600:
         return Refusal(502, Reason.UPSTREAM_MALFORMED, "no such status")
     fields: list[Field] = []
@@ -134,19 +136,22 @@ def read_reply(
             fields.append(field)
             continue
         name, value = field
-        noted[meant] = value = value.rstrip(b" \t")
+        value = value.rstrip(b" \t")
+        if meant in noted and meant in _ONE_LIST:
+            value = b"%b, %b" % (noted[meant], value)
+        noted[meant] = value
         if meant in _NOT_COPIED:
             continue
-        if meant == _COOKIE and not portal:
-            if not may_be_set(value, rules.cookies, signed_in=live is not None):
-                continue
-            if live is not None:
-                field = name, sealed_set_cookie(value, live, rules.cookies.legacy)
-        elif meant == _LOCATION:
+        if meant == _LOCATION:
             field = name, public_location(value, rules)
+        elif meant == _COOKIE and not portal:
+            cookie = _passing_cookie(value, live, rules)
+            if cookie is None:
+                continue
+            field = name, cookie
         fields.append(field)
-    if _CODING in noted and noted[_CODING].lower() != b"chunked":
-        return Refusal(502, Reason.UPSTREAM_MALFORMED, "Transfer-Encoding is not chunked")
+    if wrong := _wrong_with(raw, noted):
+        return Refusal(502, Reason.UPSTREAM_MALFORMED, wrong)
     if _CONNECTION in noted and noted[_CONNECTION].lower() not in _USUAL_CONNECTION:
         fields = without(fields, _named(noted[_CONNECTION]))
     status = raw.status
@@ -155,11 +160,36 @@ def read_reply(
         raw.phrase,
         fields,
         int(noted[_LENGTH]) if _LENGTH in noted else None,
-        method != "HEAD" and status not in _BODILESS and status >= 200,
+        method != "HEAD" and status not in BODILESS and status >= 200,
         noted.get(_LOCATION, b""),
         noted.get(_TYPE, b""),
         noted.get(_ENCODING, b""),
     )
+
+
+def _passing_cookie(value: bytes, live: Live | None, rules: Rules) -> bytes | None:
+    """The Set-Cookie of Sonar's as the browser gets it; `None`: not at all."""
+    if not may_be_set(value, rules.cookies, signed_in=live is not None):
+        return None
+    return value if live is None else sealed_set_cookie(value, live, rules.cookies.legacy)
+
+
+def _wrong_with(raw: RawReply, noted: dict[int, bytes]) -> str:
+    """Why a reply cannot be what its headers say; empty when it can."""
+    status = raw.status
+    if noted.get(_CODING, b"chunked").lower() != b"chunked":
+        return "Transfer-Encoding is not chunked"
+    if _LOCATION in noted and [name.lower() for name, _ in raw.fields].count(b"location") > 1:
+        # Which one a browser follows is anybody's guess.
+        return "more than one Location"
+    if status >= 200 and status != 204:
+        return ""
+    # RFC 9112 section 6.1, RFC 9110 section 8.6. Only the length of a 204 is a common slip.
+    if _CODING in noted or (status < 200 and noted.get(_LENGTH, b"0") != b"0"):
+        return "a body where there is none"
+    if status == 101 and noted.get(_UPGRADE, b"").lower() != b"websocket":
+        return "switched to another protocol"
+    return ""
 
 
 def _named(options: bytes) -> frozenset[str]:

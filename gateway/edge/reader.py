@@ -11,31 +11,27 @@ Rules
     Sizes are bounded while they are counted, so a head without end costs its limit and no more.
     Trailers are read and dropped: a field that comes after the decision cannot be decided on.
     After an upgrade the rest of the bytes is nobody's yet; it is kept in `rest`.
-    A whole head whose header lines are remembered, byte for byte, is not parsed again; nor is a
-    whole reply whose head is (reply_heads.py).
+    A whole head whose header lines are remembered, byte for byte, is not parsed again.
 """
 
 from collections.abc import Sequence
 
 import httptools
 
-from gateway.edge.events import END, End, Malformed, ReplyEvent, RequestEvent
+from gateway.edge.events import END, End, Malformed, RequestEvent
 from gateway.edge.fields import FieldReader
 from gateway.edge.head import LONGEST_TARGET, read_line
 from gateway.edge.headers import RawReply
 from gateway.edge.inbound import Fields, RawHead
 from gateway.edge.names import Field
-from gateway.edge.reply_heads import ReplyHeads
 from gateway.reasons import Reason
 
 # Four of the 8 KiB that nginx, Apache and Tomcat take per line: room for cookies that have piled
 # up, none for a head that is an attack on memory.
 LONGEST_HEAD = 32 * 1024
-# Upstream is ours and may say more, as with a long Content-Security-Policy.
-_LONGEST_REPLY_HEAD = 64 * 1024
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Ends the parser from within a callback."""
 
     def __init__(self, malformed: Malformed) -> None:
@@ -43,7 +39,7 @@ class _Refused(Exception):
         self.malformed = malformed
 
 
-class _Reader:
+class Reader:
     """What requests and replies have in common: fields, sizes, body. `in_head`: a head has begun
     that is not complete."""
 
@@ -79,7 +75,7 @@ class _Reader:
             self._renew()
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            if not isinstance(cause, _Refused):
+            if not isinstance(cause, Refused):
                 raise
             events.append(cause.malformed)
             return
@@ -101,7 +97,7 @@ class _Reader:
         if max(self._before, 0) + self._now > self._longest:
             size = sum(len(name) + len(value) + 4 for name, value in fields)
             if size > self._longest:
-                raise _Refused(self._too_large())
+                raise Refused(self._too_large())
         self._before = 0
         return fields
 
@@ -124,7 +120,7 @@ class _Reader:
         self._events.append(END)
 
 
-class RequestReader(_Reader):
+class RequestReader(Reader):
     """The requests of one browser connection; `fields` understands their headers."""
 
     __slots__ = ("_between", "_field_reader", "_target")
@@ -184,13 +180,13 @@ class RequestReader(_Reader):
     def on_url(self, piece: bytes) -> None:
         self._target += piece
         if len(self._target) > LONGEST_TARGET:
-            raise _Refused(self._too_large())
+            raise Refused(self._too_large())
 
     def on_headers_complete(self) -> None:
         fields = self._head_complete()
         version = self._parser.get_http_version()
         if version != "1.1" and version != "1.0":
-            raise _Refused(Malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
+            raise Refused(Malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
         method = self._parser.get_method().decode("ascii")
         head = RawHead(method, self._target, int(version[2]), self._field_reader.read(fields))
         self._events.append(head)
@@ -198,73 +194,3 @@ class RequestReader(_Reader):
     def on_message_complete(self) -> None:
         self._between = True
         self._events.append(END)
-
-
-class ReplyReader(_Reader):
-    """The replies of one upstream connection. `expect` is called before each request is sent."""
-
-    __slots__ = ("_between", "_headless", "_heads", "_over", "_phrase", "until_close")
-
-    _parser: httptools.HttpResponseParser
-
-    def __init__(self, heads: ReplyHeads) -> None:
-        super().__init__(_LONGEST_REPLY_HEAD)
-        self._heads = heads
-        self._phrase = b""
-        self._headless = False
-        self._over = False
-        self.until_close = False
-        self._renew()
-
-    def expect(self, method: str) -> None:
-        """The next reply answers `method`; llhttp does not know that one to HEAD has no body."""
-        self._headless = method == "HEAD"
-        self._over = self.until_close = False
-
-    def feed(self, data: bytes) -> list[ReplyEvent]:
-        """The events in `data`. `until_close` says afterwards whether the reply has no length, so
-        that the end of the connection is its end."""
-        whole = self._between and not self._headless
-        if whole and (known := self._heads.recall(data)):
-            return known
-        self._feed(data)
-        if self._over:
-            self._renew()
-        events: list[ReplyEvent] = self._events  # type: ignore[assignment]  # no RawHead here
-        self._events = []
-        if whole and self._between:
-            self._heads.remember(data, events)
-        return events
-
-    def _renew(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._between = True
-
-    def on_message_begin(self) -> None:
-        self.in_head = True
-        self._between = False
-        self._fields = []
-        self._before = -self._now
-        self._phrase = b""
-
-    def on_status(self, phrase: bytes) -> None:
-        self._phrase += phrase
-
-    def on_headers_complete(self) -> None:
-        fields = self._head_complete()
-        status = self._parser.get_status_code()
-        keep_alive = self._parser.should_keep_alive()
-        self._events.append(RawReply(status, self._phrase, fields, keep_alive))
-        if self._headless and status >= 200:
-            self._over = True
-            self._events.append(END)
-        elif not keep_alive and status >= 200 and status not in {204, 304}:
-            self.until_close = not any(name.lower() in _FRAMING for name, _ in fields)
-
-    def on_message_complete(self) -> None:
-        self._between = True
-        if not self._over:
-            self._events.append(END)
-
-
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))

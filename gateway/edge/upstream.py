@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from gateway.edge.events import ReplyEvent
-from gateway.edge.reader import ReplyReader
 from gateway.edge.reply_heads import ReplyHeads
+from gateway.edge.reply_reader import ReplyReader
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
 # Shorter than what servers in front of legacy applications keep (nginx 75 s), so that we close

@@ -69,12 +69,43 @@ def test_a_failure_after_it_completes_nothing() -> None:
 
 
 def test_switching_protocols() -> None:
-    wanted = answer("Connection: Upgrade", "Upgrade: websocket")
-    assert wanted.feed([raw(status=101), END]).startswith(b"HTTP/1.1 101 OK\r\n")
+    asks, does = (
+        ("Connection: Upgrade", "Upgrade: websocket"),
+        raw("Upgrade: WebSocket", status=101),
+    )
+    wanted = answer(*asks)
+    assert wanted.feed([does, END]).startswith(b"HTTP/1.1 101 OK\r\n")
     assert wanted.upgraded
-    unasked = answer()
-    assert unasked.feed([raw(status=101), END]) == b""
-    assert unasked.failed is not None
+    for given, asked in (
+        (does, ()),
+        (raw(status=101), asks),
+        (raw("Upgrade: h2c", status=101), asks),
+        (raw("Upgrade: websocket", "Content-Length: 1", status=101), asks),
+    ):
+        refused = answer(*asked)
+        assert refused.feed([given, END]) == b""
+        assert refused.failed is not None
+        assert not refused.upgraded
+
+
+def test_interim_replies_come_to_an_end() -> None:
+    made = answer()
+    early = raw("Link: </a>", status=103)
+    for _ in range(100):
+        assert made.feed([early, END]).startswith(b"HTTP/1.1 103 ")
+    assert made.feed([early, END]) == b""
+    assert made.failed is not None
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize(("length", "reusable"), [("0", True), ("5", False)])
+def test_a_body_that_is_announced_where_there_is_none(
+    status: int, length: str, reusable: bool
+) -> None:
+    """It may come all the same, later, and be read as the next person's reply."""
+    made = answer()
+    made.feed([raw(f"Content-Length: {length}", status=status), END])
+    assert (made.done, made.reusable) == (True, reusable)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.events import END, Malformed
+from gateway.edge.events import END, Known, Malformed
 from gateway.edge.fields import FieldReader
-from gateway.edge.headers import RawReply
+from gateway.edge.headers import RawReply, read_reply
 from gateway.edge.inbound import Fields, RawHead
-from gateway.edge.reader import LONGEST_HEAD, ReplyReader, RequestReader
+from gateway.edge.reader import LONGEST_HEAD, RequestReader
 from gateway.edge.reply_heads import ReplyHeads
+from gateway.edge.reply_reader import ReplyReader
 from tests.edge.samples import RULES
 
 
@@ -35,10 +36,16 @@ def events_of(reader: RequestReader | ReplyReader, pieces: list[bytes]) -> list[
 
 
 def shown(events: list[object]) -> list[object]:
-    """Events as values that compare."""
-    return [
-        (event.status, event.reason) if isinstance(event, Malformed) else event for event in events
-    ]
+    """Events as values that compare; a head that is known says what it said when it was new."""
+    return [comparable(event) for event in events]
+
+
+def comparable(event: object) -> object:
+    if isinstance(event, Malformed):
+        return event.status, event.reason
+    if isinstance(event, RawReply):
+        return read_reply(event, "GET", None, RULES), event.keep_alive
+    return (event.reply, True) if isinstance(event, Known) else event
 
 
 def read(data: bytes) -> list[object]:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.edge.answer import Answer
 from gateway.edge.events import Known, ReplyEvent
-from gateway.edge.reader import ReplyReader
 from gateway.edge.reply_heads import ReplyHeads
+from gateway.edge.reply_reader import ReplyReader
 from tests.edge.samples import RULES, inbound
 
 PLAIN = (
