@@ -16,6 +16,7 @@ from gateway.names import ProviderName
 from gateway.secret_values import LiteralSecret, holds_password
 from gateway.section import Section, checked, shape_of
 from gateway.settings.http import Assertion, Fragment, IdentityHeaders, Server, Upstream
+from gateway.settings.limits import Limits
 from gateway.settings.provider import KNOWN_LABELS, Provider, completed
 from gateway.settings.storage import (
     FileDirectory,
@@ -36,6 +37,7 @@ __all__ = [
     "FileDirectory",
     "Fragment",
     "IdentityHeaders",
+    "Limits",
     "Links",
     "ListenAddress",
     "Log",
@@ -61,6 +63,8 @@ class Config(Section):
     """Where the gateway listens."""
     upstream: Upstream
     """The legacy Sonar application."""
+    limits: Limits = Limits()
+    """What one process takes from browsers, and how long it waits for them."""
     headers: IdentityHeaders = IdentityHeaders()
     """The names of the headers upstream gets."""
     assertion: Assertion = Assertion()

@@ -69,6 +69,8 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ORIGIN_FOREIGN = "origin_foreign"
+    CONNECTIONS_FULL = "connections_full"
+    CONNECTIONS_OF_ADDRESS = "connections_of_address"
     # something broke
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -222,6 +224,12 @@ Go to Sonar's front page and try again from there.
 origin_foreign: Another site may not connect to Sonar for you
 A page that is not Sonar's tried to open a connection in your name.
 Nothing was sent. Open Sonar itself; if you did, tell support the number below.
+connections_full: Sonar is very busy
+More people are connected than we can serve at once.
+Wait a minute, then reload the page.
+connections_of_address: Too many connections from your network
+Your computer, or others that share its address, have more of them open than we accept.
+Close tabs you do not need, wait a minute, then reload the page.
 upstream_refused: Sonar did not accept your sign-in
 We told Sonar who you are, and it still asks for a password.
 Sign out and in again. If that does not help, tell support the number below.

@@ -97,8 +97,8 @@ class Service:
         )
 
     async def stop(self) -> None:
-        """Fail readiness; when `server.drain_delay` has passed, stop listening, finish what is under
-        way within `server.drain`, close every part."""
+        """Fail readiness; when `server.drain_delay` has passed, stop listening, finish what is
+        under way within `server.drain`, close every part."""
         server = self._config.server
         self._state = "stopping, as told"
         _log.info("draining", delay=server.drain_delay, seconds=server.drain)

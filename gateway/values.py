@@ -1,8 +1,9 @@
 """The small values of configuration and policy files, each checked and normalised once.
 
-Durations become seconds (float), listen addresses host and port. Used by pydantic models; an error
-says what is allowed. Names are in names.py, addresses of web servers and paths in them in urls.py,
-secrets and database URLs, which read the environment and files, in secret_values.py.
+Durations become seconds (float), sizes bytes (int), listen addresses host and port. Used by
+pydantic models; an error says what is allowed. Names are in names.py, addresses of web servers and
+paths in them in urls.py, secrets and database URLs, which read the environment and files, in
+secret_values.py.
 """
 
 import ipaddress
@@ -24,6 +25,11 @@ from gateway.email import Email, parse_domain
 # Six digits of days are 2,700 years; more is a slip of the finger.
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"([0-9]{1,6})(B|KiB|MiB|GiB)")
+_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+# What `off` is to whoever compares: more than anything can be.
+UNLIMITED = 2**62
 
 
 class ListenAddress(NamedTuple):
@@ -65,6 +71,44 @@ def spell_duration(seconds: float) -> str:
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
             return f"{seconds / _SECONDS[unit]:.0f}{unit}"
     return f"{seconds:g}s"
+
+
+def size(value: object) -> int:
+    """`512B 8KiB 100MiB 1GiB` -> bytes. An int is bytes already: a default."""
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value)) and int(found[1]):
+        return int(found[1]) * _BYTES[found[2]]
+    raise ValueError("must be a number and a unit, such as 512B, 8KiB, 100MiB or 1GiB")
+
+
+def size_or_off(value: object) -> int:
+    """A size, or `off` -> `UNLIMITED`."""
+    if value == "off":
+        return UNLIMITED
+    try:
+        return size(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
+def spell_size(amount: int) -> str:
+    """`32768` -> `32KiB`: the largest unit that says it in a whole number."""
+    if amount == UNLIMITED:
+        return "off"
+    unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if amount % _BYTES[unit] == 0)
+    return f"{amount // _BYTES[unit]}{unit}"
+
+
+def count_or_off(value: object) -> int:
+    """A number above 0, or `off` -> `UNLIMITED`."""
+    if value == "off":
+        return UNLIMITED
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError("must be a whole number above 0, or off")
+
+
+def spell_count(count: int) -> int | str:
+    return "off" if count == UNLIMITED else count
 
 
 def listen_address(value: object) -> ListenAddress:
@@ -138,6 +182,17 @@ _spell = PlainSerializer(spell_duration, return_type=str, when_used="json")
 Duration = Annotated[float, BeforeValidator(duration), _spelled("^[0-9]+[smhd]$"), _spell]
 DurationOrZero = Annotated[
     float, BeforeValidator(duration_or_zero), _spelled("^[0-9]+[smhd]$"), _spell
+]
+_spell_size = PlainSerializer(spell_size, return_type=str, when_used="json")
+Size = Annotated[int, BeforeValidator(size), _spelled("^[0-9]+([KMG]i)?B$"), _spell_size]
+SizeOrOff = Annotated[
+    int, BeforeValidator(size_or_off), _spelled("^([0-9]+([KMG]i)?B|off)$"), _spell_size
+]
+CountOrOff = Annotated[
+    int,
+    BeforeValidator(count_or_off),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "off"}]}),
+    PlainSerializer(spell_count, when_used="json"),
 ]
 Listen = Annotated[
     ListenAddress,

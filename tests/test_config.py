@@ -140,6 +140,23 @@ def test_other_providers_and_other_names() -> None:
             "server.trusted_proxies[1] = 0.0.0.0/0: would trust every client to say where it comes "
             "from; name your proxies",
         ),
+        (
+            {"limits": {"body": "1MB"}},
+            "limits.body = 1MB: must be a number and a unit, such as 512B, 8KiB, 100MiB or 1GiB, "
+            "or off",
+        ),
+        (
+            {"limits": {"header_count": 5}},
+            "limits.header_count = 5: must be at least 10",
+        ),
+        (
+            {"limits": {"headers": "8KiB"}},
+            "limits: headers must be at least as much as header and request_line",
+        ),
+        (
+            {"limits": {"connections_per_address": 0}},
+            "limits.connections_per_address = 0: must be a whole number above 0, or off",
+        ),
         ({"upstream": {}}, "upstream.url: required, but not there"),
         (
             {"upstream": {"url": "http://u:hunter2@h"}},
@@ -269,8 +286,9 @@ def test_other_providers_and_other_names() -> None:
         ),
         (
             {"polices": "x"},
-            "polices: unknown key, did you mean `policies`?; allowed: server, upstream, headers, "
-            "assertion, providers, directory, passwords, links, sessions, keys, policies, log",
+            "polices: unknown key, did you mean `policies`?; allowed: server, upstream, limits, "
+            "headers, assertion, providers, directory, passwords, links, sessions, keys, policies, "
+            "log",
         ),
     ],
 )  # fmt: skip
@@ -439,5 +457,6 @@ def test_defaults_in_the_schema_would_be_taken() -> None:
     schema: Any = json.loads(json.dumps(schema_of(Config)))
     server = {k: v["default"] for k, v in schema["$defs"]["Server"]["properties"].items()}
     sessions = {k: v["default"] for k, v in schema["$defs"]["Sessions"]["properties"].items()}
-    config = config_from(mapping(server=server, sessions=sessions), Path("/srv"))
+    limits = {k: v["default"] for k, v in schema["$defs"]["Limits"]["properties"].items()}
+    config = config_from(mapping(server=server, sessions=sessions, limits=limits), Path("/srv"))
     assert config == config_from(mapping(), Path("/srv"))

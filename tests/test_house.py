@@ -47,6 +47,7 @@ SHOWN_BY = {
     "session/store/database.py": "session/test_store.py",
     "session/store/redis_news.py": "session/test_store.py",
     "settings/http.py": "test_config.py",
+    "settings/limits.py": "test_config.py",
     "settings/provider.py": "test_config.py",
     "settings/storage.py": "test_config.py",
 }

@@ -43,6 +43,44 @@ def test_spelled_durations(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "amount"),
+    [("1B", 1), ("512B", 512), ("8KiB", 8192), ("100MiB", 104857600), ("1GiB", 1073741824)],
+)
+def test_sizes(text: str, amount: int) -> None:
+    assert values.size(text) == values.size_or_off(text) == amount
+    assert values.spell_size(amount) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "0B", "0KiB", "B", "8", "8 KiB", "8KB", "8kib", "8K", "-1B", "1.5KiB", "٣B", "1TiB",
+     "9999999B", "8KiB\n", 8, 8.0, True, None, ["8KiB"]],
+)  # fmt: skip
+def test_not_sizes(value: object) -> None:
+    with pytest.raises(ValueError, match="such as 512B"):
+        values.size(value)
+    with pytest.raises(ValueError, match="or off"):
+        values.size_or_off(value)
+
+
+def test_off_is_more_than_anything() -> None:
+    assert values.size_or_off("off") == values.count_or_off("off") == values.UNLIMITED
+    assert values.spell_size(values.UNLIMITED) == values.spell_count(values.UNLIMITED) == "off"
+    with pytest.raises(ValueError, match="such as 512B"):
+        values.size("off")
+
+
+def test_counts() -> None:
+    assert values.count_or_off(7) == values.spell_count(7) == 7
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.0, "7", "none", None])
+def test_not_counts(value: object) -> None:
+    with pytest.raises(ValueError, match="or off"):
+        values.count_or_off(value)
+
+
+@pytest.mark.parametrize(
     ("text", "address"),
     [
         ("127.0.0.1:8080", ("127.0.0.1", 8080)),

@@ -2,7 +2,8 @@
 
 Read in the order of a request:
 
-    server.py      listens, keeps the clock, drains; what all connections share
+    server.py      puts the parts together, keeps the clock, drains; what all connections share
+    listener.py    accepts connections (sockets.py) that may come in (admission.py)
     client.py      one browser connection: bytes -> requests, in order, with back-pressure
     intake.py      what has come and waits
     reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  reply_reader.py:

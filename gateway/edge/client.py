@@ -28,9 +28,8 @@ from gateway.edge.events import Malformed, RequestEvent
 from gateway.edge.exchange import Exchange
 from gateway.edge.inbound import RawHead, Refusal
 from gateway.edge.intake import Intake
-from gateway.edge.peer import Peer, peer_of
+from gateway.edge.peer import Peer
 from gateway.edge.shared import Shared
-from gateway.edge.upstream import keep_alive
 from gateway.reasons import Reason
 
 # A head fits in one packet or a few; who takes longer holds connections open (slow loris).
@@ -46,7 +45,7 @@ _MOST_WAITING = 64 * 1024
 
 
 class Client(asyncio.Protocol):
-    """A browser, or whatever else connected."""
+    """A browser, or whatever else connected. `came`: the connection is there, or was."""
 
     __slots__ = (
         "_advancing",
@@ -57,6 +56,7 @@ class Client(asyncio.Protocol):
         "_intake",
         "_reading",
         "_shared",
+        "came",
         "deadline",
         "peer",
         "proto",
@@ -64,11 +64,12 @@ class Client(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
-    peer: Peer
-    _intake: Intake
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, peer: Peer) -> None:
         self._shared = shared
+        self.peer = peer
+        self._intake = Intake(shared, peer)
+        self.came = False
         self._exchange: Exchange | None = None
         self._advancing = self._full = self._closing = self._head_due = False
         self._reading = True
@@ -80,12 +81,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have all of asyncio.Transport but its name.
         self.transport = cast(asyncio.Transport, transport)
-        address = transport.get_extra_info("peername")
-        self.peer = peer_of(address[0] if address else "", self._shared.rules.trusted)
-        self._intake = Intake(self._shared, self.peer)
-        if transport.get_extra_info("ssl_object") is not None:
-            self.proto = "https"
-        keep_alive(transport)
+        self.came = True
         self._shared.came(self)
         self.wait(self._shared.idle_seconds)
 

@@ -1,18 +1,21 @@
-"""Listens, keeps the clock, and drains."""
+"""Puts the edge together, keeps the clock, and drains."""
 
 import asyncio
+import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gateway.config import Config
-from gateway.edge.client import Client
+from gateway.edge.admission import Admission
 from gateway.edge.inject import Injection
+from gateway.edge.listener import Listener
 from gateway.edge.page import Spot
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
 from gateway.edge.shared import Shared
+from gateway.edge.sockets import bind, room_for
 from gateway.edge.upstream import Connect, Pool
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import Counters
@@ -25,8 +28,6 @@ _TICK_SECONDS = 0.25
 # At the end, how long an idle connection may wait for a last request: one that is in use has them
 # closer together, and one that rests for longer is unlikely to send one just as we close.
 _LAST_CALL_SECONDS = 1.0
-# Connections that the kernel holds for us while the loop is busy with others.
-_BACKLOG = 1024
 
 
 class EdgeServer:
@@ -42,7 +43,7 @@ class EdgeServer:
         access_log: AccessLog,
         counters: Counters,
     ) -> None:
-        upstream = config.upstream
+        upstream, limits = config.upstream, config.limits
         rules = Rules.of(config)
         login, profile = upstream.login_buttons, upstream.profile_section
         self._shared = Shared(
@@ -59,29 +60,25 @@ class EdgeServer:
                 Spot.PROFILE: Injection(profile.selector, profile.place),
             },
             response_timeout=upstream.response_timeout,
+            admission=Admission(room_for(limits.connections), limits.connections_per_address),
         )
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._ticker: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on: the configured one, or the one the system picked for 0."""
-        if self._server is None:
+        if self._listener is None:
             raise RuntimeError("not started")
-        port: int = self._server.sockets[0].getsockname()[1]
+        port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
-    async def start(self) -> None:
-        """Listen. `OSError` when the address is taken."""
-        server = self._shared.config.server
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Client(self._shared),
-            server.listen.host or None,
-            server.listen.port,
-            backlog=_BACKLOG,
-        )
-        self._ticker = loop.create_task(self._tick())
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen, on `sockets` if there are any that listen already, else on `server.listen`:
+        `OSError` when that is taken."""
+        self._listener = Listener(self._shared, sockets or bind(self._shared.config.server.listen))
+        self._listener.open()
+        self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
     def wind_down(self) -> None:
         """From now on each reply says that its connection will close; new ones are still taken."""
@@ -93,8 +90,8 @@ class EdgeServer:
         self.wind_down()
         shared.closing = True
         shared.idle_seconds = _LAST_CALL_SECONDS
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            await self._listener.close()
         for client in tuple(shared.clients):
             client.drain()
         for tunnel in tuple(shared.tunnels):
@@ -115,6 +112,8 @@ class EdgeServer:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = shared.clock()
+            if self._listener is not None:
+                self._listener.tick()
             for client in tuple(shared.clients):
                 if client.deadline < now:
                     client.expired()

@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from gateway.config import Config
+from gateway.edge.admission import Admission
 from gateway.edge.inject import Injection
 from gateway.edge.peer import Peer
 from gateway.edge.reader import RequestReader
@@ -48,6 +49,7 @@ class Shared:
     counters: Counters
     injections: "dict[Spot, Injection]"
     response_timeout: float
+    admission: Admission
     clock: Callable[[], float] = time.monotonic
     idle_seconds: float = _IDLE_SECONDS
     draining: bool = False
@@ -83,6 +85,7 @@ class Shared:
 
     def went(self, client: "Client") -> None:
         self.clients.discard(client)
+        self.admission.leave(client.peer)
         self.counters.connections_open -= 1
         if not self.clients:
             self.no_clients.set()

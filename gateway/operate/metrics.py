@@ -60,6 +60,7 @@ class Counters(Collector):
     """
 
     __slots__ = (
+        "accepts_failed",
         "access_log_behind",
         "access_log_failed",
         "connections_open",
@@ -85,6 +86,7 @@ class Counters(Collector):
         self.upstream_errors: defaultdict[Reason, int] = defaultdict(int)
         self.injections: defaultdict[tuple[str, InjectionOutcome], int] = defaultdict(int)
         self.sign_ins: defaultdict[Reason, int] = defaultdict(int)
+        self.accepts_failed = 0
         self.connections_open = 0
         self.tunnels_open = 0
         self.sessions_live: Callable[[], int] = _nobody
@@ -120,7 +122,7 @@ class Counters(Collector):
             "sonar_gateway_sign_ins", "Sign-ins finished, refused or to be proven", self.sign_ins
         )
         yield self._injections()
-        yield from self._gauges()
+        yield from self._connections()
         yield from self._policies()
         yield self._access_log()
 
@@ -144,7 +146,12 @@ class Counters(Collector):
             family.add_metric(pair, count)
         return family
 
-    def _gauges(self) -> Iterator[Metric]:
+    def _connections(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "sonar_gateway_accepts_failed",
+            "Times no connection could be accepted for want of file descriptors or memory",
+            value=self.accepts_failed,
+        )
         yield GaugeMetricFamily(
             "sonar_gateway_connections_open",
             "Browser connections open now",

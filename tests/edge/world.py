@@ -263,6 +263,7 @@ class World:
             {
                 "server": server,
                 "upstream": upstream,
+                "limits": self.settings.get("limits", {}),
                 "providers": {"google": {"client_id": "id", "client_secret": "made up"}},
                 "directory": {"kind": "file", "path": "accounts.yaml"},
             },

@@ -1,0 +1,148 @@
+"""Accepts connections: who may come in, how, and what happens when there is no room.
+
+Strategy
+    The listening sockets are ours, not the event loop's: what is accepted is counted before
+    anything is built for it, TLS included, and running out of file descriptors is survived.
+    Refusing costs a write: a connection too many is told so and closed.
+
+Rules
+    Without descriptors left nothing is accepted until the server's clock says to try again: the
+    socket stays readable, and asking again at once would be a busy loop. Meanwhile who comes
+    waits in the kernel's queue.
+    Whoever was accepted is counted out exactly once: by its `Client`, or here if it never became
+    one.
+    When it closes, what waits in the kernel's queue is still accepted: closing the socket would
+    reset it.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+
+from gateway.edge import replies
+from gateway.edge.client import Client
+from gateway.edge.peer import Peer, peer_of
+from gateway.edge.shared import Shared
+from gateway.reasons import Reason
+
+_log = structlog.get_logger()
+
+# Accepted in one go, so that a flood of connections does not keep the others waiting.
+_AT_ONCE = 64
+# What a process may have run out of: its own descriptors, the system's, the kernel's memory.
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+# Once that it happened is enough for a log.
+_SAY_AGAIN_SECONDS = 60.0
+_LARGEST_READ = 64 * 1024
+# For those accepted last, when the gateway stops.
+_LAST_ONES_SECONDS = 1.0
+
+_STATUS = {Reason.CONNECTIONS_FULL: 503, Reason.CONNECTIONS_OF_ADDRESS: 429}
+
+
+class Listener:
+    """Makes a `Client` of everybody who may come in through `sockets`."""
+
+    def __init__(self, shared: Shared, sockets: Sequence[socket.socket]) -> None:
+        self.sockets = sockets
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._coming: set[asyncio.Task[None]] = set()
+        self._exhausted = False
+        self._said_at = float("-inf")
+        self._refusals = {reason: _refusal(status, reason) for reason, status in _STATUS.items()}
+
+    def open(self) -> None:
+        """Begin to accept."""
+        for sock in self.sockets:
+            self._loop.add_reader(sock, self._accept, sock)
+
+    def tick(self) -> None:
+        """A moment has passed: try again, if there was no room."""
+        if not self._exhausted:
+            return
+        self._exhausted = False
+        for sock in self.sockets:
+            self._accept(sock)
+        if not self._exhausted:
+            _log.info("descriptors_free", connections=self._shared.admission.inside)
+            self.open()
+
+    async def close(self) -> None:
+        """Accept who waits already, and then nobody."""
+        sockets, self.sockets = self.sockets, ()
+        for sock in sockets:
+            self._loop.remove_reader(sock)
+            while self._accept(sock) == _AT_ONCE:
+                pass
+            sock.close()
+        if self._coming:
+            _, late = await asyncio.wait(self._coming, timeout=_LAST_ONES_SECONDS)
+            for task in late:
+                task.cancel()
+
+    def _accept(self, listening: socket.socket) -> int:
+        """Take in who waits; how many there were."""
+        for number in range(_AT_ONCE):
+            try:
+                sock, address = listening.accept()
+            except BlockingIOError:
+                return number
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._no_room(error)
+                    return number
+                # Of a connection that broke while it waited (accept(2)): the next may be fine.
+                continue
+            sock.setblocking(False)
+            self._meet(sock, peer_of(address[0], self._shared.rules.trusted))
+        return _AT_ONCE
+
+    def _meet(self, sock: socket.socket, peer: Peer) -> None:
+        refused = self._shared.admission.enter(peer)
+        if refused is not None:
+            self._turn_away(sock, refused)
+            return
+        task = self._loop.create_task(self._let_in(sock, peer))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
+
+    async def _let_in(self, sock: socket.socket, peer: Peer) -> None:
+        client = Client(self._shared, peer)
+        try:
+            await self._loop.connect_accepted_socket(lambda: client, sock)
+        except OSError:
+            # It broke before it began.
+            sock.close()
+        finally:
+            if not client.came:
+                self._shared.admission.leave(peer)
+
+    def _turn_away(self, sock: socket.socket, reason: Reason) -> None:
+        """Tell it why and close: the cheapest there is under a flood. What it asked is taken off
+        the socket, so that closing does not reset the connection before the reply is read."""
+        self._shared.counters.rejected[reason] += 1
+        with sock, suppress(OSError):
+            sock.send(self._refusals[reason])
+            sock.recv(_LARGEST_READ)
+
+    def _no_room(self, error: OSError) -> None:
+        self._exhausted = True
+        self._shared.counters.accepts_failed += 1
+        for sock in self.sockets:
+            self._loop.remove_reader(sock)
+        now = self._shared.clock()
+        if now - self._said_at >= _SAY_AGAIN_SECONDS:
+            self._said_at = now
+            inside = self._shared.admission.inside
+            _log.error("descriptors_exhausted", error=error.strerror, connections=inside)
+
+
+def _refusal(status: int, reason: Reason) -> bytes:
+    """What a connection too many gets; who it is and what it wants, nobody asked."""
+    reply = replies.error(status, reason, "-", html=True)
+    return replies.render(reply, head_only=False, keep_alive=False, minor=1)
