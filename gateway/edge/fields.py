@@ -118,6 +118,9 @@ def _sort(
     for field in fields:
         note, passes = names.fate(field[0])
         if passes:
+            if field[1].endswith((b" ", b"\t")):
+                # Not part of the value (RFC 9110 section 5.5), and to some it would be.
+                field = field[0], field[1].rstrip(b" \t")
             passing.append(field)
         if note is None:
             continue
@@ -138,9 +141,12 @@ def _framing(noted: dict[str, bytes]) -> Framing | Refusal:
         # Request smuggling lives on a length that two servers see differently.
         if length is not None:
             return _malformed("Transfer-Encoding beside Content-Length")
-        if coding.lower() != b"chunked":
-            return Refusal(501, Reason.REQUEST_MALFORMED, "Transfer-Encoding is not chunked")
-        return CHUNKED
+        if coding.lower() == b"chunked":
+            return CHUNKED
+        if coding.lower().rpartition(b",")[2].strip(b" \t") == b"chunked":
+            return Refusal(501, Reason.REQUEST_MALFORMED, "Transfer-Encoding is more than chunked")
+        # Whether another coding ends with the connection or with a length, nobody can tell.
+        return _malformed("Transfer-Encoding does not end in chunked")
     if length is None:
         return NO_BODY
     if not _LENGTH.fullmatch(length):

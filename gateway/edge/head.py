@@ -23,6 +23,9 @@ METHODS = frozenset(
     """.split()
 )
 
+# RFC 9112 section 3.2.2: scheme, authority, and a path or query that may be missing.
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+
 _PORTAL = "/sso"
 # A request line longer than nginx (8 KiB) takes would fail at the next server anyway.
 LONGEST_TARGET = 8 * 1024
@@ -107,13 +110,13 @@ def _place(method: str, target: bytes, host: str) -> Place | Refusal:
         return (
             Place("*", "", for_portal=False) if method == "OPTIONS" else _malformed("target is *")
         )
-    scheme, separator, rest = target.partition(b"://")
-    authority, _, rest = rest.partition(b"/")
-    known = separator and scheme.lower() in {b"http", b"https"}
+    found = _ABSOLUTE.fullmatch(target)
     # Two hosts in one request: caches and servers disagree about which one counts.
-    if not known or authority.lower() != host.lower().encode():
+    if found is None or found[1].lower() != host.lower().encode():
         return _malformed("target names another host or none")
-    return _origin_form(b"/" + rest)
+    if method == "OPTIONS" and not found[2]:
+        return Place("*", "", for_portal=False)
+    return _origin_form(found[2] if found[2].startswith(b"/") else b"/" + found[2])
 
 
 # A person's pages ask for the same few hundred paths again and again.

@@ -34,11 +34,11 @@ def good(*lines: str) -> Fields:
         (("Content-Length: " + "9" * 19,), 400),
         (("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 400),
         (("Transfer-Encoding: gzip, chunked",), 501),
-        (("Transfer-Encoding: identity",), 501),
-        (("Transfer-Encoding: chunked, identity",), 501),
-        (("Transfer-Encoding: xchunked",), 501),
-        (("Transfer-Encoding: ",), 501),
-        (("Transfer-Encoding: \x0bchunked",), 501),
+        (("Transfer-Encoding: identity",), 400),
+        (("Transfer-Encoding: chunked, identity",), 400),
+        (("Transfer-Encoding: xchunked",), 400),
+        (("Transfer-Encoding: ",), 400),
+        (("Transfer-Encoding: \x0bchunked",), 400),
         # two hosts
         (("Host: other.example",), 400),
         (("host: sonar.example",), 400),
@@ -89,7 +89,7 @@ def test_framing(lines: tuple[str, ...], framing: Framing) -> None:
 @pytest.mark.parametrize(
     ("lines", "passing"),
     [
-        (("A: 1", "B: 2 "), "A: 1\r\nB: 2 \r\n"),
+        (("A: 1", "B: 2 \t"), "A: 1\r\nB: 2\r\n"),
         (("A: 1", "A: 2"), "A: 1\r\nA: 2\r\n"),
         (("X-Sonar-Username: root", "X_Sonar_Username: root", "A: 1"), "A: 1\r\n"),
         (("Cookie: a=b", "A: 1"), "A: 1\r\n"),

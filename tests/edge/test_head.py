@@ -34,6 +34,7 @@ def test_methods_served(method: str) -> None:
         ("http://sonar.example/a?b", "/a", "?b"),
         ("HTTPS://SONAR.example/a", "/a", ""),
         ("http://sonar.example", "/", ""),
+        ("http://sonar.example?x", "/", "?x"),
     ],
 )
 def test_places(target: str, path: str, query: str) -> None:
@@ -43,6 +44,8 @@ def test_places(target: str, path: str, query: str) -> None:
 
 def test_the_asterisk_is_for_options() -> None:
     assert inbound("*", method="OPTIONS").path == "*"
+    # RFC 9112 section 3.2.4: what OPTIONS of a whole server becomes at the last proxy.
+    assert inbound("http://sonar.example", method="OPTIONS").path == "*"
     assert isinstance(read("*"), Refusal)
 
 
@@ -67,7 +70,7 @@ def test_the_asterisk_is_for_options() -> None:
         "sonar.example:443",
         "a",
         "",
-        "http://sonar.example?x",
+        "http://sonar.example#x",
         "http://sonar.example/%2e%2e/a",
     ],
 )

@@ -68,7 +68,7 @@ def test_an_untrusted_peer_says_nothing() -> None:
 @pytest.mark.parametrize(
     "host",
     [b"a", b"sonar.example", b"sonar.example:8080", b"127.0.0.1:1", b"[::1]", b"[2001:db8::1]:443",
-     b"SONAR.Example", b"a_b.example", b"sonar.example."],
+     b"SONAR.Example", b"a_b.example", b"sonar.example.", b"a:65535", b"a:"],
 )  # fmt: skip
 def test_hosts(host: bytes) -> None:
     assert valid_host(host)
@@ -76,8 +76,9 @@ def test_hosts(host: bytes) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    [b"", b" ", b"a b", b"a@b", b"a/b", b"a\\b", b"a,b", b"a?b", b"a#b", b"a:b", b"a:", b"a:123456",
-     b":80", b"[::1", b"::1", b"[a]b", b"a\x00", b"a%20b", b"-a", b".a", b"caf\xe9", b"a:80:80"],
+    [b"", b" ", b"a b", b"a@b", b"a/b", b"a\\b", b"a,b", b"a?b", b"a#b", b"a:b", b"a:123456",
+     b"a:65536", b":80", b"[::1", b"::1", b"[a]b", b"a\x00", b"a%20b", b"-a", b".a", b"caf\xe9",
+     b"a:80:80"],
 )  # fmt: skip
 def test_no_hosts(host: bytes) -> None:
     assert not valid_host(host)
