@@ -66,6 +66,8 @@ class Reason(StrEnum):
     SESSION_EXPIRED = "session_expired"
     REQUEST_MALFORMED = "request_malformed"
     REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TOO_SLOW = "request_too_slow"
+    BODY_TOO_LARGE = "body_too_large"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ORIGIN_FOREIGN = "origin_foreign"
@@ -215,6 +217,12 @@ Go to Sonar's front page and try again from there.
 request_too_large: This request is too large
 The address or the cookies that your browser sent are longer than we accept.
 Delete the cookies of this site in your browser, then try again.
+request_too_slow: Your request did not arrive in time
+Its beginning reached us, and then nothing, or too little, for too long.
+Look whether you are still connected to the network, then try again.
+body_too_large: What you sent is too large
+The file or form is larger than Sonar accepts.
+Send a smaller one, or ask support to allow it.
 not_found: There is no such page
 The address may be mistyped, or the page is gone.
 Go to Sonar's front page and find your way from there.

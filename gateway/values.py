@@ -74,7 +74,7 @@ def spell_duration(seconds: float) -> str:
 
 
 def size(value: object) -> int:
-    """`512B 8KiB 100MiB 1GiB` -> bytes. An int is bytes already: a default."""
+    """`512B 8KiB 100MiB 1GiB` -> bytes."""
     if isinstance(value, str) and (found := _SIZE.fullmatch(value)) and int(found[1]):
         return int(found[1]) * _BYTES[found[2]]
     raise ValueError("must be a number and a unit, such as 512B, 8KiB, 100MiB or 1GiB")

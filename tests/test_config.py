@@ -129,7 +129,7 @@ def test_other_providers_and_other_names() -> None:
         (
             {"server": {"tls": {"certificate": "a", "key": "b"}}},
             "server.tls: unknown key; allowed: public_url, listen, management, workers, "
-            "trusted_proxies, drain_delay, drain",
+            "trusted_proxies, underscore_headers, drain_delay, drain",
         ),
         (
             {"server": {"listen": "127.0.0.1:80", "management": "127.0.0.1:80"}},

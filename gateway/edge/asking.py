@@ -44,6 +44,7 @@ class Asking(ABC):
     _head: bytes
     _connection: Connection | None = None
     _full = False
+    _body = 0
 
     # What the exchange does with the outcome.
 
@@ -93,8 +94,10 @@ class Asking(ABC):
     def _send(self, connection: Connection) -> None:
         self._connection = connection
         connection.send(self, self.inbound.method, self._head)
-        self.client.wait(self.shared.response_timeout)
-        if not self.request_ended:
+        if self.request_ended:
+            self.client.wait(self.shared.response_timeout)
+        else:
+            self.client.wait_for_body()
             self.client.advance()
 
     @property
@@ -107,10 +110,18 @@ class Asking(ABC):
         if isinstance(event, Malformed):
             self.refuse(Refusal(event.status, event.reason, event.detail))
             return
-        self.client.wait(self.shared.response_timeout)
         data = event if isinstance(event, bytes) else b""
         self.request_ended = event is END
+        if self.request_ended:
+            self.client.wait(self.shared.response_timeout)
+        else:
+            self.client.wait_for_body(len(data))
         if self.inbound.fields.framing.chunked:
+            self._body += len(data)
+            if self._body > self.shared.limits.body:
+                detail = f"body above {self.shared.limits.body} bytes"
+                self.refuse(Refusal(413, Reason.BODY_TOO_LARGE, detail))
+                return
             # Its empty last chunk is what an end is in chunks.
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if data and self._connection is not None:
@@ -162,7 +173,11 @@ class Asking(ABC):
     def upstream_full(self, *, full: bool) -> None:
         """Upstream takes the body slower than it comes, or has caught up."""
         self._full = full
-        if not full:
+        if full:
+            self.client.wait(self.shared.response_timeout)
+        else:
+            if not self.request_ended:
+                self.client.wait_for_body()
             self.client.advance()
 
     def hold(self, *, held: bool) -> None:

@@ -10,7 +10,7 @@ Strategy
 Rules
     Requests are answered in order: the next one begins when the reply before it is complete and
     the browser has taken most of it.
-    Bounded: when more waits than `_MOST_WAITING`, the socket is not read.
+    Bounded: when more waits than `limits.pipelined`, the socket is not read.
     Every state but a running reply has a deadline; the server's clock calls `expired`.
     After the last reply of a connection whose input was not read to its end, the rest is read and
     thrown away for a moment: closing at once would reset the connection and could take our reply
@@ -32,16 +32,10 @@ from gateway.edge.peer import Peer
 from gateway.edge.shared import Shared
 from gateway.reasons import Reason
 
-# A head fits in one packet or a few; who takes longer holds connections open (slow loris).
-_HEAD_SECONDS = 10.0
-# A browser that has taken nothing for this long is not coming back.
-_STUCK_SECONDS = 60.0
 # Long enough for a reply to cross the world and be read.
 _LINGER_SECONDS = 2.0
 # struct linger: on, 0 seconds (socket(7)).
 _RESET = struct.pack("ii", 1, 0)
-# A body that upstream is slow to take, or requests sent ahead.
-_MOST_WAITING = 64 * 1024
 
 
 class Client(asyncio.Protocol):
@@ -98,7 +92,7 @@ class Client(asyncio.Protocol):
             self._exchange = None
 
     def pause_writing(self) -> None:
-        self.wait(_STUCK_SECONDS)
+        self.wait(self._shared.limits.send_timeout)
         self._full = True
         if self._exchange is not None:
             self._exchange.hold(held=True)
@@ -144,6 +138,16 @@ class Client(asyncio.Protocol):
         else counts while the browser does not read."""
         if not self._full:
             self.deadline = inf if seconds is None else self._shared.clock() + seconds
+
+    def wait_for_body(self, came: int = 0) -> None:
+        """The next part of a body must come in time: `limits.body_timeout` after this one, of
+        `came` bytes; but sooner from who has fallen behind `limits.body_rate`, so that dripping
+        wins no time."""
+        if self._full:
+            return
+        limits = self._shared.limits
+        latest = self._shared.clock() + limits.body_timeout
+        self.deadline = min(latest, self.deadline + came / limits.body_rate) if came else latest
 
     def skip_body(self) -> bool:
         """Drop the rest of the request's body; whether all of it is here already."""
@@ -193,7 +197,10 @@ class Client(asyncio.Protocol):
         elif self._exchange is not None:
             self._exchange.timed_out()
         elif self._intake.in_head:
-            self._refuse(Malformed(408, Reason.REQUEST_MALFORMED, "the head did not come"))
+            page = self._intake.wants_page
+            self._refuse(
+                Malformed(408, Reason.REQUEST_TOO_SLOW, "the head did not come", page=page)
+            )
         else:
             self._close(unread=False)
 
@@ -220,7 +227,7 @@ class Client(asyncio.Protocol):
     def _settle(self) -> None:
         """After all steps: read on or not, and how long to wait for what."""
         intake = self._intake
-        waiting = intake.waiting > _MOST_WAITING
+        waiting = intake.waiting > self._shared.limits.pipelined
         if waiting is self._reading and not self.transport.is_closing():
             self._reading = not waiting
             if waiting:
@@ -233,19 +240,21 @@ class Client(asyncio.Protocol):
             self.wait(self._shared.idle_seconds)
         elif not self._head_due:
             self._head_due = True
-            self.wait(_HEAD_SECONDS)
+            self.wait(self._shared.limits.head_timeout)
 
     def _refuse(self, malformed: Malformed) -> None:
         """A request without a head that can be read: say so, and no more."""
         self._exchange = Exchange(self, self._shared)
-        self._exchange.refuse(Refusal(malformed.status, malformed.reason, malformed.detail))
+        self._exchange.refuse(
+            Refusal(malformed.status, malformed.reason, malformed.detail, malformed.page)
+        )
 
     def _close(self, *, unread: bool) -> None:
         """Take nothing more. `unread`: something may still be coming."""
         self._intake.clear()
         self._closing = True
         if not unread or self.transport.is_closing():
-            self.wait(_STUCK_SECONDS)
+            self.wait(self._shared.limits.send_timeout)
             self.transport.close()
             return
         self.wait(_LINGER_SECONDS)

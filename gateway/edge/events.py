@@ -18,11 +18,13 @@ END: Final = End.END
 
 
 class Malformed:
-    """The stream cannot be read any further. `status` is what a client is told."""
+    """The stream cannot be read any further. `status` is what a client is told; `page`: as far as
+    its headers were read, it would like a page rather than JSON."""
 
-    __slots__ = ("detail", "reason", "status")
+    __slots__ = ("detail", "page", "reason", "status")
 
-    def __init__(self, status: int, reason: Reason, detail: str) -> None:
+    def __init__(self, status: int, reason: Reason, detail: str, *, page: bool = True) -> None:
+        self.page = page
         self.status = status
         self.reason = reason
         self.detail = detail

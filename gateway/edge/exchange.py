@@ -28,7 +28,7 @@ from gateway.edge.decision import (
 )
 from gateway.edge.head import read_head
 from gateway.edge.headers import portal_head, upstream_head
-from gateway.edge.inbound import Inbound, RawHead, Refusal
+from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
 from gateway.edge.page import page_for, report
 from gateway.edge.record import record
 from gateway.edge.shared import Shared
@@ -179,7 +179,7 @@ class Exchange(Asking):
     def timed_out(self) -> None:
         """Nothing has happened for too long."""
         if self.takes_body:
-            self.refuse(Refusal(408, Reason.REQUEST_MALFORMED, "the body did not come"))
+            self.refuse(Refusal(408, Reason.REQUEST_TOO_SLOW, "the body did not come"))
         else:
             self.refuse(Refusal(504, Reason.UPSTREAM_TIMEOUT, "no answer in time"))
 
@@ -199,17 +199,26 @@ class Exchange(Asking):
         if self.asked and self.answer.begun:
             self.client.abort()
             return
-        html = not self.understood or self.inbound.fields.accepts_html
+        html = self._wants_page(refusal)
         self._say(replies.error(refusal.status, refusal.reason, self.request_id, html=html))
+
+    def _wants_page(self, refusal: Refusal) -> bool:
+        """Whether who asked would rather have a page than JSON, by what could be read of it."""
+        if self.understood:
+            return self.inbound.fields.accepts_html
+        if self.raw is not None and isinstance(self.raw.fields, Fields):
+            return self.raw.fields.accepts_html
+        return refusal.page
 
     def _say(self, reply: replies.Reply) -> None:
         """Answer with words of our own."""
         if not self.request_ended:
             self.request_ended = self.client.skip_body()
-        keep, head_only, minor = False, False, 1
+        keep, minor = False, 1
+        head_only = self.raw is not None and self.raw.method == "HEAD"
         if self.understood:
             keep = self.inbound.keep_alive and self.request_ended and not self.shared.draining
-            head_only, minor = self.inbound.method == "HEAD", self.inbound.minor
+            minor = self.inbound.minor
         self.client.transport.write(
             replies.render(reply, head_only=head_only, keep_alive=keep, minor=minor)
         )

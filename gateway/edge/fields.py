@@ -7,14 +7,12 @@ spaces before colons and control characters. What still could be read in two way
 
 import re
 
+from gateway.config import Limits
 from gateway.edge.cookies import NO_COOKIES, CookieRules, read_cookies
 from gateway.edge.inbound import CHUNKED, NO_BODY, Fields, Framing, Refusal, Told
-from gateway.edge.names import Field, HeaderNames, fold, without, written
+from gateway.edge.names import UNDERSCORE, Field, HeaderNames, fold, without, written
 from gateway.edge.peer import valid_host
 from gateway.reasons import Reason
-
-# More header lines than any browser and proxy chain sends; Apache's limit too.
-MOST_FIELDS = 100
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 # Of these only one can be meant; two that differ are how requests are smuggled.
@@ -36,15 +34,19 @@ class FieldReader:
     it gives back is immutable and depends on these bytes alone.
     """
 
-    __slots__ = ("_cookies", "_names", "_remembered")
+    __slots__ = ("_cookies", "_names", "_remembered", "limits")
 
-    def __init__(self, names: HeaderNames, cookies: CookieRules) -> None:
+    def __init__(self, names: HeaderNames, cookies: CookieRules, limits: Limits) -> None:
+        self.limits = limits
         self._names = names
         self._cookies = cookies
         self._remembered: dict[bytes, Fields] = {}
 
     def read(self, fields: list[Field]) -> Fields | Refusal:
-        return read_fields(fields, self._names, self._cookies)
+        made = read_fields(fields, self._names, self._cookies, self.limits)
+        if isinstance(made, Refusal):
+            return made._replace(page=wants_page(fields, otherwise=False))
+        return made
 
     def recall(self, block: bytes) -> Fields | None:
         """The meaning of a block of header lines, as far as it is remembered."""
@@ -58,21 +60,26 @@ class FieldReader:
             self._remembered[block] = fields
 
 
-def read_fields(fields: list[Field], names: HeaderNames, cookies: CookieRules) -> Fields | Refusal:
+def wants_page(fields: list[Field], *, otherwise: bool) -> bool:
+    """Whether who sent these headers would rather have a page than JSON; `otherwise` when they do
+    not say. For heads of which no more than this is known."""
+    for name, value in fields:
+        if name.lower() == b"accept":
+            return b"text/html" in value
+    return otherwise
+
+
+def read_fields(
+    fields: list[Field], names: HeaderNames, cookies: CookieRules, limits: Limits
+) -> Fields | Refusal:
     """Give headers their meaning. `names`: which of them pass, by whether the peer is trusted."""
-    if len(fields) > MOST_FIELDS:
-        return Refusal(431, Reason.REQUEST_TOO_LARGE, f"more than {MOST_FIELDS} header lines")
+    if len(fields) > limits.header_count:
+        detail = f"more than {limits.header_count} header lines"
+        return Refusal(431, Reason.REQUEST_TOO_LARGE, detail)
     passing, noted, twice = _sort(fields, names)
-    framing = _framing(noted)
-    if twice is not None:
-        return _malformed(f"{twice} twice")
+    framing = _judge(noted, twice, limits)
     if isinstance(framing, Refusal):
         return framing
-    host = noted.get("host", b"")
-    if "host" in noted and not valid_host(host):
-        return _malformed("Host is not a host")
-    if noted.get("expect", b"100-continue").lower() != b"100-continue":
-        return Refusal(417, Reason.REQUEST_MALFORMED, "Expect is not 100-continue")
     options = _options(noted.get("connection", b""))
     if named := options - _OPTIONS:
         # Before ours are added, so that `Connection: X-Request-ID` takes nothing of ours away.
@@ -80,7 +87,7 @@ def read_fields(fields: list[Field], names: HeaderNames, cookies: CookieRules) -
     read = read_cookies(noted["cookie"], cookies) if "cookie" in noted else NO_COOKIES
     accepts_html = b"text/html" in noted.get("accept", b"")
     return Fields(
-        host=host.decode("ascii"),
+        host=noted.get("host", b"").decode("ascii"),
         framing=framing,
         cookies=read,
         password_user=read.password_user,
@@ -105,6 +112,24 @@ def read_fields(fields: list[Field], names: HeaderNames, cookies: CookieRules) -
 
 def _malformed(detail: str) -> Refusal:
     return Refusal(400, Reason.REQUEST_MALFORMED, detail)
+
+
+def _judge(noted: dict[str, bytes], twice: str | None, limits: Limits) -> Framing | Refusal:
+    """The framing of a request whose headers can be read in one way, and are not too much."""
+    framing = _framing(noted)
+    if twice is not None:
+        return _malformed(f"{twice} twice")
+    if isinstance(framing, Refusal):
+        return framing
+    if framing.length is not None and framing.length > limits.body:
+        return Refusal(413, Reason.BODY_TOO_LARGE, f"body above {limits.body} bytes")
+    if UNDERSCORE in noted:
+        return _malformed("a header name with _")
+    if "host" in noted and not valid_host(noted["host"]):
+        return _malformed("Host is not a host")
+    if noted.get("expect", b"100-continue").lower() != b"100-continue":
+        return Refusal(417, Reason.REQUEST_MALFORMED, "Expect is not 100-continue")
+    return framing
 
 
 def _sort(

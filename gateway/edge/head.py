@@ -27,16 +27,14 @@ METHODS = frozenset(
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 _PORTAL = "/sso"
-# A request line longer than nginx (8 KiB) takes would fail at the next server anyway.
-LONGEST_TARGET = 8 * 1024
-
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 # As strict as llhttp and stricter: one space each, a method and a version that are served.
-_LINE = re.compile(
-    rf"({'|'.join(sorted(METHODS))}) (/[!-~]{{0,{LONGEST_TARGET - 1}}}) HTTP/1\.([01])"
-)
+_LINE = re.compile(rf"({'|'.join(sorted(METHODS))}) (/[!-~]*) HTTP/1\.([01])")
+
+# What is longer is not remembered: a thousand of them would be memory for whoever asks.
+LONGEST_REMEMBERED = 2048
 
 
 @lru_cache(maxsize=1024)
@@ -105,7 +103,8 @@ def _malformed(detail: str) -> Refusal:
 def _place(method: str, target: bytes, host: str) -> Place | Refusal:
     """RFC 9112 section 3.2: origin-form, absolute-form for this very host, or `OPTIONS *`."""
     if target.startswith(b"/"):
-        return _origin_form(target)
+        usual = len(target) <= LONGEST_REMEMBERED
+        return _known_origin_form(target) if usual else _origin_form(target)
     if target == b"*":
         return (
             Place("*", "", for_portal=False) if method == "OPTIONS" else _malformed("target is *")
@@ -119,8 +118,6 @@ def _place(method: str, target: bytes, host: str) -> Place | Refusal:
     return _origin_form(found[2] if found[2].startswith(b"/") else b"/" + found[2])
 
 
-# A person's pages ask for the same few hundred paths again and again.
-@lru_cache(maxsize=1024)
 def _origin_form(target: bytes) -> Place | Refusal:
     """A path, canonical from here on, and a query, which stays as it came."""
     raw, question, query = target.decode("latin-1").partition("?")
@@ -131,6 +128,10 @@ def _origin_form(target: bytes) -> Place | Refusal:
         return _malformed("query has a forbidden character")
     for_portal = path == _PORTAL or path.startswith(f"{_PORTAL}/")
     return Place(path, question + query, for_portal)
+
+
+# A person's pages ask for the same few hundred paths again and again.
+_known_origin_form = lru_cache(maxsize=1024)(_origin_form)
 
 
 def _told(

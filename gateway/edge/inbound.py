@@ -14,11 +14,13 @@ _IDEMPOTENT = frozenset("DELETE GET HEAD OPTIONS PUT".split())
 
 
 class Refusal(NamedTuple):
-    """Why a request is not served; `detail` says to whoever reads the log what was wrong."""
+    """Why a request is not served; `detail` says to whoever reads the log what was wrong. `page`:
+    who asked would rather have a page than JSON, for requests that were not understood."""
 
     status: int
     reason: Reason
     detail: str
+    page: bool = True
 
 
 class Framing(NamedTuple):

@@ -45,6 +45,11 @@ class Intake:
         return self._reader is not None and self._reader.in_head
 
     @property
+    def wants_page(self) -> bool:
+        """Whether who sends the head that has begun would rather have a page than JSON."""
+        return self._reader is None or self._reader.wants_page
+
+    @property
     def empty(self) -> bool:
         """Whether nothing of a request is here."""
         if self._backlog or self._events:

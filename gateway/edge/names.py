@@ -26,6 +26,10 @@ class Fate(NamedTuple):
 PASSES = Fate(None, True)
 DROPPED = Fate(None, False)
 
+# The note of a header with `_` in its name, where those are refused; no name is spelled like that.
+UNDERSCORE = "(underscore)"
+_UNDERSCORED = {"pass": PASSES, "drop": DROPPED, "refuse": Fate(UNDERSCORE, False)}
+
 # Read here, and written anew for upstream when it needs them.
 _READ = frozenset(
     """
@@ -64,11 +68,15 @@ def fold(name: str) -> str:
 
 
 class HeaderNames:
-    """The fate of each request header, for peers that are trusted or for all the others."""
+    """The fate of each request header, for peers that are trusted or for all the others.
+    `underscores`: that of names with `_` that mean nothing here, `server.underscore_headers`."""
 
-    __slots__ = ("_known", "_ours", "_trusted")
+    __slots__ = ("_known", "_ours", "_trusted", "_underscored")
 
-    def __init__(self, identity: IdentityHeaders, *, trusted: bool) -> None:
+    def __init__(
+        self, identity: IdentityHeaders, *, trusted: bool, underscores: str = "pass"
+    ) -> None:
+        self._underscored = _UNDERSCORED[underscores]
         names = identity.model_dump().values()
         self._ours = _NEVER | {fold(name) for name in names}
         self._trusted = trusted
@@ -93,7 +101,7 @@ class HeaderNames:
         says_who = folded in _TRUSTED_ONLY or folded.startswith(_TRUSTED_ONLY_PREFIXES)
         if says_who and not (self._trusted and lower == folded):
             return DROPPED
-        return PASSES
+        return self._underscored if "_" in name else PASSES
 
 
 def without(fields: Iterable[Field], names: frozenset[str]) -> list[Field]:

@@ -33,7 +33,7 @@ class ReplyReader(Reader):
     _parser: httptools.HttpResponseParser
 
     def __init__(self, heads: ReplyHeads) -> None:
-        super().__init__(_LONGEST_HEAD)
+        super().__init__(_LONGEST_HEAD, _LONGEST_HEAD, 0)
         self._heads = heads
         self._phrase = b""
         self._headless = False

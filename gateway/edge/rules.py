@@ -37,6 +37,7 @@ class Rules:
         public = parse_origin(config.server.public_url)
         names = CookieNames(public.scheme == "https")
         legacy = config.upstream.session_cookies
+        headers, underscores = config.headers, config.server.underscore_headers
         cookies = CookieRules(
             names.session.encode(),
             names.transaction_prefix.encode(),
@@ -56,8 +57,16 @@ class Rules:
                 f"Set-Cookie: {cookie}\r\n" for cookie in sign_off_cookies(names, legacy)
             ).encode(),
             trusted=tuple(ipaddress.ip_network(cidr) for cidr in config.server.trusted_proxies),
-            fields=FieldReader(HeaderNames(config.headers, trusted=False), cookies),
-            fields_from_trusted=FieldReader(HeaderNames(config.headers, trusted=True), cookies),
+            fields=FieldReader(
+                HeaderNames(headers, trusted=False, underscores=underscores),
+                cookies,
+                config.limits,
+            ),
+            fields_from_trusted=FieldReader(
+                HeaderNames(headers, trusted=True, underscores=underscores),
+                cookies,
+                config.limits,
+            ),
         )
 
     def is_public(self, path: str) -> bool:

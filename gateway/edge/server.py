@@ -60,6 +60,8 @@ class EdgeServer:
                 Spot.PROFILE: Injection(profile.selector, profile.place),
             },
             response_timeout=upstream.response_timeout,
+            limits=limits,
+            idle_seconds=limits.idle_timeout,
             admission=Admission(room_for(limits.connections), limits.connections_per_address),
         )
         self._listener: Listener | None = None

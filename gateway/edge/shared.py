@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from gateway.config import Config
+from gateway.config import Config, Limits
 from gateway.edge.admission import Admission
 from gateway.edge.inject import Injection
 from gateway.edge.peer import Peer
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # Longer than the gap between two clicks, and than most load balancers keep their side open (60 s),
 # so that they close first.
-_IDLE_SECONDS = 75.0
 # Readers kept for reuse: as many as there are requests arriving at one moment.
 _SPARE_READERS = 64
 
@@ -49,9 +48,10 @@ class Shared:
     counters: Counters
     injections: "dict[Spot, Injection]"
     response_timeout: float
+    limits: Limits
     admission: Admission
+    idle_seconds: float
     clock: Callable[[], float] = time.monotonic
-    idle_seconds: float = _IDLE_SECONDS
     draining: bool = False
     closing: bool = False
     clients: set["Client"] = field(default_factory=set)

@@ -23,6 +23,8 @@ class Server(Section):
     """Processes sharing the port. This version runs one."""
     trusted_proxies: tuple[Cidr, ...] = ()
     """Networks of proxies in front whose X-Forwarded-* headers are believed; none by default."""
+    underscore_headers: Literal["pass", "drop", "refuse"] = "pass"
+    """What becomes of headers with `_` in their name; those that read like ours never pass."""
     drain_delay: DurationOrZero = 0.0
     """How long the gateway, told to stop, still takes new connections while /readyz fails, so that
     a load balancer notices before anybody is turned away."""

@@ -13,7 +13,12 @@ from gateway.edge.rules import Rules
 BROWSER = Peer("192.0.2.1", trusted=False)
 
 
-def rules(*, server: dict[str, Any] | None = None, **upstream: Any) -> Rules:
+def rules(
+    *,
+    server: dict[str, Any] | None = None,
+    limits: dict[str, Any] | None = None,
+    **upstream: Any,
+) -> Rules:
     """Rules of a gateway at https://sonar.example, Sonar behind it."""
     config = config_from(
         {
@@ -22,6 +27,7 @@ def rules(*, server: dict[str, Any] | None = None, **upstream: Any) -> Rules:
                 "listen": ":8080",
                 **(server or {}),
             },
+            "limits": limits or {},
             "upstream": {
                 "url": "http://sonar.internal:8081",
                 "public_paths": ["/static/**", "/favicon.ico", "/api/*/health"],

@@ -2,15 +2,15 @@
 
 import asyncio
 import re
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.edge import client as client_module
 from tests.edge.conftest import MakeWorld
-from tests.edge.world import OK, Call, Reply, World, get, settled
+from tests.edge.world import OK, Call, Reply, World, always_ok, get, settled
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
@@ -221,17 +221,17 @@ async def test_a_small_body_of_a_refused_request_costs_no_connection(world: Worl
     assert (await browser.reply()).status == 200
 
 
-async def test_a_slow_head_gets_408(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_HEAD_SECONDS", 0.2)
+async def test_a_slow_head_gets_408(make_world: MakeWorld) -> None:
+    world = await make_world(limits={"head_timeout": "1s"})
     browser = await world.browser()
     await browser.say(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow")
     assert (await browser.reply()).status == 408
     assert await browser.eof() == b""
 
 
-async def test_dripping_a_head_does_not_help(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dripping_a_head_does_not_help(make_world: MakeWorld) -> None:
     """Each byte in time, the whole too late: the deadline is the head's."""
-    monkeypatch.setattr(client_module, "_HEAD_SECONDS", 0.3)
+    world = await make_world(limits={"head_timeout": "1s"})
     browser = await world.browser()
 
     async def drip() -> None:
@@ -254,14 +254,176 @@ async def test_an_idle_connection_is_closed(world: World) -> None:
 
 
 async def test_a_body_that_does_not_come_gets_408(make_world: MakeWorld) -> None:
-    world = await make_world(upstream={"response_timeout": "1s"})
+    world = await make_world(limits={"body_timeout": "1s"})
     world.sonar.script = echo
     browser = await world.browser()
     await browser.say(
         b"POST / HTTP/1.1\r\nHost: a\r\nCookie: SONARSESSID=1\r\nContent-Length: 5\r\n\r\nhe"
     )
-    assert (await browser.reply()).status == 408
+    reply = await browser.reply()
+    assert (reply.status, reply.json["error"]) == (408, "request_too_slow")
     assert await browser.eof() == b""
+    await until(lambda: world.sonar.calls[0].reader.at_eof())
+
+
+async def test_dripping_a_body_does_not_help(make_world: MakeWorld) -> None:
+    """A byte now and then, each in time: it is the rate that counts."""
+    world = await make_world(limits={"body_timeout": "1s", "body_rate": "1KiB"})
+    world.sonar.script = echo
+    browser = await world.browser()
+
+    async def drip() -> None:
+        while True:
+            await browser.say(b"x")
+            await asyncio.sleep(0.05)
+
+    begun = time.monotonic()
+    await browser.say(POSTS[0][: POSTS[0].index(b"Content")] + b"Content-Length: 5000\r\n\r\n")
+    dripping = asyncio.create_task(drip())
+    assert (await browser.reply()).status == 408
+    dripping.cancel()
+    assert time.monotonic() - begun < 2.0
+
+
+async def test_a_body_that_keeps_its_rate_may_take_long(make_world: MakeWorld) -> None:
+    """Longer in all than the time limit of a body, and never behind."""
+    world = await make_world(limits={"body_timeout": "1s", "body_rate": "1KiB"})
+    world.sonar.script = echo
+    browser = await world.browser()
+    pieces = 30
+    length = b"Content-Length: %d\r\n\r\n" % (pieces * 200)
+    await browser.say(POSTS[0][: POSTS[0].index(b"Content")] + length)
+    begun = time.monotonic()
+    for _ in range(pieces):
+        await browser.say(b"x" * 200)
+        await asyncio.sleep(0.06)
+    assert (await browser.reply()).status == 200
+    assert time.monotonic() - begun > 1.5
+
+
+async def test_a_body_that_waits_for_sonar_is_not_too_slow(make_world: MakeWorld) -> None:
+    """Whoever is held back by Sonar does not pay for it."""
+    world = await make_world(limits={"body_timeout": "1s"})
+    go = asyncio.Event()
+    size = 20_000_000
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await go.wait()
+        got = 0
+        while got < size:
+            got += len(await call.reader.read(1_000_000))
+        await call.say(OK)
+
+    world.sonar.script = script
+    browser = await world.browser()
+    head = f"POST / HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nContent-Length: {size}\r\n\r\n"
+    browser.writer.write(head.encode() + b"x" * size)
+    asyncio.get_running_loop().call_later(1.6, go.set)
+    assert (await browser.reply()).status == 200
+
+
+async def test_a_body_that_says_it_is_too_large_reaches_nobody(make_world: MakeWorld) -> None:
+    world = await make_world(limits={"body": "1KiB"})
+    browser = await world.browser()
+    post = f"POST /x HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nExpect: 100-continue\r\n"
+    await browser.say(f"{post}Content-Length: 1025\r\n\r\n".encode())
+    reply = await browser.reply()
+    assert (reply.status, reply.json["error"]) == (413, "body_too_large")
+    assert await browser.eof() == b""
+    assert world.sonar.heads == []
+
+
+@pytest.mark.parametrize("chunk", [1, 100, 5000])
+async def test_a_chunked_body_is_counted(make_world: MakeWorld, chunk: int) -> None:
+    """Sonar gets no more than the limit, and never the end that would make it whole."""
+    world = await make_world(limits={"body": "1000B"})
+    world.sonar.script = echo
+    browser = await world.browser()
+    head = f"POST /x HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    piece = b"%x\r\n%b\r\n" % (chunk, b"y" * chunk)
+    await browser.say(head.encode())
+    browser.writer.write(piece * (1 + 1000 // chunk) + b"0\r\n\r\n")
+    reply = await browser.reply()
+    assert (reply.status, reply.json["error"]) == (413, "body_too_large")
+    if world.sonar.calls:
+        await until(lambda: world.sonar.calls[0].reader.at_eof())
+        assert b"\r\n0\r\n\r\n" not in world.sonar.calls[0].seen
+        assert world.sonar.calls[0].seen.count(b"y") <= 1000
+
+
+async def test_a_chunked_body_at_the_limit_passes(make_world: MakeWorld) -> None:
+    world = await make_world(limits={"body": "11B"})
+    world.sonar.script = echo
+    browser = await world.browser()
+    await browser.say(POSTS[1])
+    assert (await browser.reply()).body == b"POST /c hello world"
+
+
+@pytest.mark.parametrize(("accept", "kind"), [
+    ("text/html,*/*;q=0.8", "text/html; charset=utf-8"), ("*/*", "application/json"),
+    ("application/json", "application/json"),
+])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "more", "status"),
+    [
+        ("GET /a%2fb HTTP/1.1", "", 400),
+        ("GET / HTTP/1.1", "Content-Length: x\r\n", 400),
+        ("GET / HTTP/1.1", "B: c\r\nA : b\r\n", 400),
+        ("GET / HTTP/1.1", "Cookie: " + "x" * 100_000 + "\r\n", 431),
+        ("GET / HTTP/1.1", "A: b\r\n" * 200, 431),
+        ("POST / HTTP/1.1", "Content-Length: 99999999999\r\n", 413),
+        ("TRACE / HTTP/1.1", "", 405),
+        ("HEAD /a%2fb HTTP/1.1", "", 400),
+    ],
+)
+async def test_told_as_asked_for(
+    world: World, line: str, more: str, status: int, accept: str, kind: str
+) -> None:
+    """Also where the head could not be understood: what came of it says page or JSON."""
+    browser = await world.browser()
+    await browser.say(f"{line}\r\nHost: a\r\nAccept: {accept}\r\n{more}\r\n".encode())
+    head_only = line.startswith("HEAD")
+    reply = await browser.reply(head_only=head_only)
+    assert (reply.status, reply.headers["content-type"]) == (status, kind)
+    if not head_only:
+        assert b"reload" in reply.body or b"try again" in reply.body or b"support" in reply.body
+    assert await browser.eof() == b""
+
+
+async def test_a_slow_head_is_told_as_it_asked_so_far(make_world: MakeWorld) -> None:
+    world = await make_world(limits={"head_timeout": "1s"})
+    program, person = await world.browser(), await world.browser()
+    await program.say(b"GET / HTTP/1.1\r\nAccept: */*\r\nX-Slow: ")
+    await person.say(b"GET / HTTP/1.1\r\nAccept: text/html\r\nX-Slow: ")
+    assert (await program.reply()).json["error"] == "request_too_slow"
+    assert b"did not arrive in time" in (await person.reply()).body
+
+
+async def test_requests_sent_ahead_are_bounded(make_world: MakeWorld) -> None:
+    """What is beyond the limit stays in the network: the browser cannot send it."""
+    world = await make_world(limits={"pipelined": "4KiB"})
+    go = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await go.wait()
+        await call.say(OK)
+        await always_ok(call)
+
+    world.sonar.script = script
+    browser = await world.browser()
+    count = 200_000
+    browser.writer.write(get("/", LEGACY) + get("/static/x") * count)
+    await until(lambda: world.sonar.heads)
+    left = await settled(browser.writer.transport.get_write_buffer_size)
+    assert left > count * len(get("/static/x")) // 3
+    (client,) = world.edge._shared.clients
+    assert client._intake.waiting < 600_000  # what one read of the event loop can bring
+    assert len(world.sonar.heads) == 1
+    go.set()
+    for _ in range(100):
+        assert (await browser.reply()).status == 200
 
 
 async def test_a_browser_that_does_not_read_holds_upstream_not_memory(world: World) -> None:
@@ -287,10 +449,8 @@ async def test_a_browser_that_does_not_read_holds_upstream_not_memory(world: Wor
     await until(lambda: sent == 50_000_000)
 
 
-async def test_a_browser_that_never_reads_is_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "_STUCK_SECONDS", 0.3)
+async def test_a_browser_that_never_reads_is_given_up(make_world: MakeWorld) -> None:
+    world = await make_world(limits={"send_timeout": "1s"})
 
     async def script(call: Call) -> None:
         await call.head()
@@ -337,10 +497,8 @@ async def test_an_idle_connection_keeps_no_reader(world: World) -> None:
     assert (await browser.reply()).status == 200
 
 
-async def test_the_second_head_has_a_deadline_too(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "_HEAD_SECONDS", 0.3)
+async def test_the_second_head_has_a_deadline_too(make_world: MakeWorld) -> None:
+    world = await make_world(limits={"head_timeout": "1s"})
     browser = await world.browser()
     request = get("/", LEGACY)
     await browser.say(request[:20])

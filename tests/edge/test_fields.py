@@ -2,10 +2,11 @@
 
 import pytest
 
-from gateway.edge.fields import FieldReader, read_fields
+from gateway.config import Limits
+from gateway.edge.fields import FieldReader, read_fields, wants_page
 from gateway.edge.inbound import Fields, Framing, Refusal
 from gateway.reasons import Reason
-from tests.edge.samples import RULES, fields, headers
+from tests.edge.samples import RULES, fields, headers, rules
 
 HOST = "Host: sonar.example"
 
@@ -67,6 +68,75 @@ def test_too_many_headers() -> None:
     refusal = fields(HOST, *(f"X-{number}: 1" for number in range(100)))
     assert isinstance(refusal, Refusal)
     assert (refusal.status, refusal.reason) == (431, Reason.REQUEST_TOO_LARGE)
+
+
+@pytest.mark.parametrize(("length", "status"), [(1000, None), (1001, 413), (10**17, 413)])
+def test_a_body_that_is_too_large(length: int, status: int | None) -> None:
+    small = rules(limits={"body": "1000B"})
+    made = fields(HOST, f"Content-Length: {length}", rules=small)
+    if status is None:
+        assert isinstance(made, Fields)
+    else:
+        assert isinstance(made, Refusal)
+        assert (made.status, made.reason) == (413, Reason.BODY_TOO_LARGE)
+
+
+def test_any_body_when_the_limit_is_off() -> None:
+    assert isinstance(
+        fields(HOST, "Content-Length: " + "9" * 18, rules=rules(limits={"body": "off"})), Fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "passing"),
+    [("pass", b"my_header: 1\r\nA: 2\r\n"), ("drop", b"A: 2\r\n"), ("refuse", None)],
+)
+def test_names_with_underscores(option: str, passing: bytes | None) -> None:
+    made = fields(HOST, "my_header: 1", "A: 2", rules=rules(server={"underscore_headers": option}))
+    if passing is None:
+        assert isinstance(made, Refusal)
+        assert made.status == 400
+    else:
+        assert isinstance(made, Fields)
+        assert made.passing_lines == passing
+
+
+@pytest.mark.parametrize("option", ["pass", "drop", "refuse"])
+def test_names_with_underscores_that_read_like_ours_never_pass(option: str) -> None:
+    """Whatever the option: under CGI they would be ours."""
+    made = fields(
+        HOST,
+        "X_Sonar_Username: root",
+        "X_Forwarded_For: 1.2.3.4",
+        "A: 2",
+        rules=rules(server={"underscore_headers": option}),
+    )
+    assert isinstance(made, Fields)
+    assert made.passing_lines == b"A: 2\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "page"),
+    [
+        (("Accept: text/html",), True),
+        (("accept: application/xhtml+xml, text/html;q=0.9",), True),
+        (("Accept: application/json",), False),
+        (("Accept: */*",), False),
+        (("X: text/html",), None),
+        ((), None),
+    ],
+)
+def test_page_or_json(lines: tuple[str, ...], page: bool | None) -> None:
+    for otherwise in (True, False):
+        expected = otherwise if page is None else page
+        assert wants_page(headers(*lines), otherwise=otherwise) is expected
+
+
+@pytest.mark.parametrize(("accept", "page"), [("text/html", True), ("*/*", False)])
+def test_a_refusal_says_how_to_tell(accept: str, page: bool) -> None:
+    refusal = fields(HOST, f"Accept: {accept}", "Content-Length: x")
+    assert isinstance(refusal, Refusal)
+    assert refusal.page is page
 
 
 @pytest.mark.parametrize(
@@ -148,7 +218,7 @@ def test_what_a_proxy_tells_is_kept_apart() -> None:
 
 
 def test_a_block_is_remembered_byte_for_byte() -> None:
-    reader = FieldReader(RULES.fields._names, RULES.cookies)
+    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
     made = good("Cookie: a=b")
     reader.remember(b"Cookie: a=b\r\n\r\n", made)
     assert reader.recall(b"Cookie: a=b\r\n\r\n") is made
@@ -157,7 +227,7 @@ def test_a_block_is_remembered_byte_for_byte() -> None:
 
 
 def test_remembering_is_bounded() -> None:
-    reader = FieldReader(RULES.fields._names, RULES.cookies)
+    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
     made = good()
     reader.remember(b"x" * 5000, made)
     assert reader.recall(b"x" * 5000) is None
@@ -173,4 +243,4 @@ def test_what_is_shared_cannot_be_changed() -> None:
     made = good("Cookie: a=b; SONARSESSID=x", "A: 1")
     for value in (*made, *made.cookies):
         assert not isinstance(value, list | dict | set | bytearray)
-    assert read_fields(headers(HOST), RULES.fields._names, RULES.cookies) == good()
+    assert read_fields(headers(HOST), RULES.fields._names, RULES.cookies, Limits()) == good()

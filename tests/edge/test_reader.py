@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config import Limits
 from gateway.edge.events import END, Known, Malformed
 from gateway.edge.fields import FieldReader
+from gateway.edge.head import read_line
 from gateway.edge.headers import RawReply, read_reply
 from gateway.edge.inbound import Fields, RawHead
-from gateway.edge.reader import LONGEST_HEAD, RequestReader
+from gateway.edge.reader import RequestReader
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.reply_reader import ReplyReader
 from tests.edge.samples import RULES
 
 
-def request_reader() -> RequestReader:
+def request_reader(limits: Limits | None = None) -> RequestReader:
     """A reader that remembers nothing yet."""
-    return RequestReader(FieldReader(RULES.fields._names, RULES.cookies))
+    return RequestReader(FieldReader(RULES.fields._names, RULES.cookies, limits or Limits()))
 
 
 def events_of(reader: RequestReader | ReplyReader, pieces: list[bytes]) -> list[object]:
@@ -238,11 +240,100 @@ def test_too_large(data: bytes, status: int, size: int) -> None:
     assert events[-1].status == status
 
 
-def test_a_large_head_below_the_limit_passes() -> None:
-    data = b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + b"a" * (LONGEST_HEAD - 100) + b"\r\n\r\n"
-    events = events_of(request_reader(), [data[i : i + 16384] for i in range(0, len(data), 16384)])
-    assert isinstance(events[0], RawHead)
-    assert events[1:] == [END]
+def many(count: int, size: int) -> bytes:
+    """`count` header lines of `size` bytes, name and value."""
+    return b"".join(b"X-%03d:%b\r\n" % (i, b"a" * (size - 5)) for i in range(count))
+
+
+SMALL = Limits.model_validate(
+    {"request_line": "300B", "header": "1KiB", "headers": "2KiB", "header_count": 10}
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        # the whole line counts: method, two spaces, version
+        (b"GET /" + b"a" * (300 - 14) + b" HTTP/1.1\r\n" + HOST, None),
+        (b"GET /" + b"a" * (300 - 13) + b" HTTP/1.1\r\n" + HOST, 414),
+        (b"PROPFIND /" + b"a" * (300 - 19) + b" HTTP/1.1\r\n" + HOST, None),
+        (b"PROPFIND /" + b"a" * (300 - 18) + b" HTTP/1.1\r\n" + HOST, 414),
+        # one header: name and value
+        (b"GET / HTTP/1.1\r\n" + HOST + many(1, 1024), None),
+        (b"GET / HTTP/1.1\r\n" + HOST + many(1, 1025), 431),
+        # all of them, with `: ` and line end; HOST has 17 and 4
+        (b"GET / HTTP/1.1\r\n" + HOST + many(2, 1009), None),
+        (b"GET / HTTP/1.1\r\n" + HOST + many(2, 1010), 431),
+        # a line and headers that are both as long as they may be
+        (b"GET /" + b"a" * (300 - 14) + b" HTTP/1.1\r\n" + HOST + many(2, 1009), None),
+        (b"GET / HTTP/1.1\r\n" + HOST + many(9, 20), None),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 100, 16_384])
+def test_limits_to_the_byte(head: bytes, status: int | None, size: int) -> None:
+    data = head + b"\r\n"
+    pieces = [data[i : i + size] for i in range(0, len(data), size)]
+    events = events_of(request_reader(SMALL), pieces)
+    if status is None:
+        assert isinstance(events[0], RawHead)
+        assert isinstance(events[0].fields, Fields)
+        assert events[1:] == [END]
+    else:
+        (malformed,) = events
+        assert isinstance(malformed, Malformed)
+        assert malformed.status == status
+
+
+@pytest.mark.parametrize(("size", "status"), [(1024, None), (1025, 431)])
+@given(cuts=st.lists(st.integers(0, 2**16), max_size=6))
+def test_limits_to_the_byte_in_the_middle_of_a_stream(
+    size: int, status: int | None, cuts: list[int]
+) -> None:
+    """However it is split, and whatever came before in the same piece."""
+    stream = POST + b"GET / HTTP/1.1\r\n" + HOST + many(1, size) + b"\r\n"
+    last = events_of(request_reader(SMALL), pieces_of(stream, cuts))[-1]
+    assert (last.status if isinstance(last, Malformed) else None) == status
+
+
+def test_remembered_headers_shorten_no_request_line() -> None:
+    """A block that is remembered says nothing about the line before it."""
+    reader = request_reader(SMALL)
+    reader.feed(GET)
+    (malformed,) = reader.feed(GET.replace(b"/a?b", b"/" + b"a" * 300))
+    assert isinstance(malformed, Malformed)
+    assert malformed.status == 414
+
+
+def test_long_request_lines_are_not_remembered() -> None:
+    """However many there are, they take no memory."""
+    reader = request_reader()
+    reader.feed(GET)
+    remembered = read_line.cache_info().currsize
+    for number in range(10):
+        long = b"/" + b"%d" % number * 3000
+        head, end = reader.feed(GET.replace(b"/a?b", long))
+        assert isinstance(head, RawHead)
+        assert (head.target, end) == (long, END)
+    assert read_line.cache_info().currsize == remembered
+
+
+@pytest.mark.parametrize(
+    ("data", "page"),
+    [
+        (b"GET / HTTP/1.1\r\nAccept: text/html\r\nX" + b"x" * 100_000, True),
+        (b"GET / HTTP/1.1\r\nAccept: */*\r\nCookie: " + b"x" * 100_000 + b"\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nCookie: " + b"x" * 100_000 + b"\r\nAccept: */*\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nAccept: application/json\r\nC: d\r\nA : b\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nA : b\r\nAccept: application/json\r\n\r\n", True),
+        (b"GET /" + b"x" * 10_000, True),
+        (b"GARBAGE\r\n\r\n", True),
+    ],
+)
+def test_how_the_refusal_is_told(data: bytes, page: bool) -> None:
+    """By the Accept header, if it came before what was wrong."""
+    last = read(data)[-1]
+    assert isinstance(last, Malformed)
+    assert last.page is page
 
 
 @pytest.mark.parametrize(
