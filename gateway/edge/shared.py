@@ -92,7 +92,7 @@ class Shared:
 
     def new_id(self) -> str:
         """A request id no other process has: its own random start, and a number."""
-        return f"{self._id_start}-{next(self._ids):08x}"
+        return f"{self._id_start}-{next(self._ids)}"
 
     def later(self, work: Coroutine[object, object, None]) -> None:
         """Run the part of a request that must wait for something."""
