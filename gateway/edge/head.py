@@ -56,7 +56,7 @@ class Place(NamedTuple):
 def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -> Inbound | Refusal:
     """Give a head its meaning. `proto`: `http` or `https`, as browsers reach us; `new_id`: the
     request id unless a trusted proxy brought one."""
-    method, target, minor, fields = raw
+    method, minor, fields = raw.method, raw.minor, raw.fields
     if method not in METHODS:
         return Refusal(405, Reason.METHOD_NOT_ALLOWED, "method not served here")
     if isinstance(fields, Refusal):
@@ -66,7 +66,7 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         if minor:
             return _malformed("no Host")
         host = rules.public_host
-    place = _place(method, target, host)
+    place = _place(method, raw.target, host)
     if isinstance(place, Refusal):
         return place
     if fields.framing.chunked and not minor:
@@ -89,10 +89,10 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         proto,
         forwarded_host,
         request_id,
-        "close" not in options and (minor == 1 or "keep-alive" in options),
-        websocket,
-        fields.navigation and not websocket,
-        place.for_portal,
+        keep_alive="close" not in options and (minor == 1 or "keep-alive" in options),
+        wants_websocket=websocket,
+        navigation=fields.navigation and not websocket,
+        for_portal=place.for_portal,
     )
 
 

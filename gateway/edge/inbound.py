@@ -1,9 +1,12 @@
 """A request, from the head as it came to what everybody reads in the same way. Pure values.
 
-Everything here is immutable: what two people's requests share must never be changed by one.
+Everything here is immutable: what two people's requests share must never be changed by one. What
+is made anew for each request is a plain class, which costs a third of a tuple with names once it is
+compiled (docs/performance.md).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple, final
 
 from gateway.edge.cookies import Cookies
 from gateway.edge.names import Field
@@ -47,8 +50,10 @@ class Told(NamedTuple):
     request_id: bytes
 
 
-class Fields(NamedTuple):
-    """What the headers of a request mean, whatever its request line says.
+@dataclass(frozen=True, slots=True, eq=False)
+class Fields:
+    """What the headers of a request mean, whatever its request line says. The same object stands
+    for the same headers, so that more can be remembered by it.
 
     `host` is the Host value, empty without one. `passing` are the headers that may pass, and
     `passing_lines` the same as they stand in a head; `framing_lines` tell the length of the body
@@ -71,17 +76,22 @@ class Fields(NamedTuple):
     origin: str | None = None
 
 
-class RawHead(NamedTuple):
+@final
+class RawHead:
     """A request head as it came, its headers understood already. `minor`: 1 for HTTP/1.1, 0 for
     HTTP/1.0."""
 
-    method: str
-    target: bytes
-    minor: int
-    fields: Fields | Refusal
+    __slots__ = ("fields", "method", "minor", "target")
+
+    def __init__(self, method: str, target: bytes, minor: int, fields: Fields | Refusal) -> None:
+        self.method: Final = method
+        self.target: Final = target
+        self.minor: Final = minor
+        self.fields: Final = fields
 
 
-class Inbound(NamedTuple):
+@final
+class Inbound:
     """A request that everybody reads in the same way.
 
     `path` is canonical; `query` begins with its `?` or is empty. `host` is the Host value;
@@ -89,20 +99,55 @@ class Inbound(NamedTuple):
     peers say so.
     """
 
-    method: str
-    path: str
-    query: str
-    minor: int
-    fields: Fields
-    host: str
-    client: str
-    proto: str
-    forwarded_host: str
-    request_id: str
-    keep_alive: bool
-    wants_websocket: bool
-    navigation: bool
-    for_portal: bool
+    __slots__ = (
+        "client",
+        "fields",
+        "for_portal",
+        "forwarded_host",
+        "host",
+        "keep_alive",
+        "method",
+        "minor",
+        "navigation",
+        "path",
+        "proto",
+        "query",
+        "request_id",
+        "wants_websocket",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        minor: int,
+        fields: Fields,
+        host: str,
+        client: str,
+        proto: str,
+        forwarded_host: str,
+        request_id: str,
+        *,
+        keep_alive: bool,
+        wants_websocket: bool,
+        navigation: bool,
+        for_portal: bool,
+    ) -> None:
+        self.method: Final = method
+        self.path: Final = path
+        self.query: Final = query
+        self.minor: Final = minor
+        self.fields: Final = fields
+        self.host: Final = host
+        self.client: Final = client
+        self.proto: Final = proto
+        self.forwarded_host: Final = forwarded_host
+        self.request_id: Final = request_id
+        self.keep_alive: Final = keep_alive
+        self.wants_websocket: Final = wants_websocket
+        self.navigation: Final = navigation
+        self.for_portal: Final = for_portal
 
     @property
     def repeatable(self) -> bool:

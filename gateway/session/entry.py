@@ -14,11 +14,13 @@ from gateway.session.seal import Sealer
 
 _log = structlog.get_logger()
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 _PURPOSE = "legacy cookie"
-# A legacy application has one or two session cookies; more in memory would only serve somebody who
-# sends a new made-up value with each request.
+# A legacy application has one or two session cookies, and a browser some few ways to ask (for a
+# page, for an image, by script); more in memory would only serve somebody who makes up something
+# new with each request.
 _REMEMBERED = 8
 
 
@@ -28,8 +30,8 @@ class Live:
 
     `ends` is when it ends if nothing more happens. `doubted`: since when the store could not be
     heard, so that it may have ended elsewhere; `None` while all is well. `written`: the activity
-    that the store knows of. `closers` are called once, when the session ends. Times are Unix
-    seconds.
+    that the store knows of. `closers` are called once, when the session ends. `kept`: what the edge
+    has worked out for this session and for what. Times are Unix seconds.
     """
 
     __slots__ = (
@@ -45,6 +47,7 @@ class Live:
         "doubted",
         "ended",
         "ends",
+        "kept",
         "session",
         "written",
     )
@@ -63,6 +66,7 @@ class Live:
         self._sealer = sealer
         self._sealed: dict[tuple[str, str], str] = {}
         self._opened: dict[tuple[str, str], str | None] = {}
+        self.kept: dict[object, object] = {}
 
     def __repr__(self) -> str:
         return f"<Live {self.session.public_id}>"
@@ -92,6 +96,10 @@ class Live:
         text = sealed.removeprefix(SEALED_PREFIX)
         value = self._sealer.open(_PURPOSE, self._bound(name), text)
         return _remember(self._opened, (name, sealed), None if value is None else _text(value))
+
+    def keep(self, key: object, value: object) -> None:
+        """Have `value` in `kept` the next time, unless too much has come in between."""
+        _remember(self.kept, key, value)
 
     def _bound(self, name: str) -> str:
         return f"{self.session.key} {name}"
@@ -129,7 +137,7 @@ class Live:
                 _log.exception("session_closer_failed", session=self.session.public_id)
 
 
-def _remember(memory: dict[tuple[str, str], V], of: tuple[str, str], value: V) -> V:
+def _remember(memory: dict[K, V], of: K, value: V) -> V:
     if len(memory) >= _REMEMBERED:
         memory.clear()
     memory[of] = value

@@ -1,5 +1,6 @@
 """Requests and rules for the pure tests."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,13 @@ def headers(*lines: str) -> list[Field]:
         name, _, value = line.partition(":")
         fields.append((name.encode("latin-1"), value.lstrip(" ").encode("latin-1")))
     return fields
+
+
+def values(read: Fields | Refusal) -> tuple[object, ...]:
+    """What headers mean, to compare: of two equal `Fields` each is only itself."""
+    if isinstance(read, Refusal):
+        return read
+    return tuple(getattr(read, field.name) for field in dataclasses.fields(read))
 
 
 def fields(*lines: str, rules: Rules = RULES, trusted: bool = False) -> Fields | Refusal:

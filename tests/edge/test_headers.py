@@ -1,5 +1,7 @@
 """What upstream gets, and what the browser gets back."""
 
+import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from gateway.edge.headers import (
     read_reply,
     upstream_head,
 )
-from gateway.edge.inbound import Refusal
+from gateway.edge.inbound import Inbound, Refusal
 from gateway.reasons import Reason
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.entry import Live
@@ -49,10 +51,10 @@ def test_a_password_users_request() -> None:
     assert lines_of(head) == [
         "GET /calls?page=2 HTTP/1.1",
         "Host: sonar.example",
+        "X-Request-ID: new-id-0001",
         "X-Forwarded-For: 192.0.2.1",
         "X-Forwarded-Proto: https",
         "X-Forwarded-Host: sonar.example",
-        "X-Request-ID: new-id-0001",
         "User-Agent: x",
         "Cookie: a=b; SONARSESSID=1",
     ]
@@ -66,6 +68,38 @@ def test_a_signed_in_persons_request(live: Live) -> None:
     assert "X-Sonar-Account-Id: id-jo" in lines
     assert not [line for line in lines if "root" in line or "sonar_sso" in line]
     assert sum(line.lower().startswith("x-sonar-username:") for line in lines) == 1
+
+
+def asked_again(first: Inbound, **other: str) -> Inbound:
+    """The same browser's next request: the same header block, which was read once."""
+    made = {name: getattr(first, name) for name in inspect.signature(Inbound).parameters}
+    return Inbound(**{**made, **other})
+
+
+def test_a_remembered_rest_is_what_would_be_written_anew(live: Live, tmp_path: Path) -> None:
+    first = inbound("/a", f"Cookie: a=b; SONARSESSID={live.seal('SONARSESSID', 'mine')}")
+    keys = new_keys(tmp_path / "others")
+    somebody = Live(a_session(NOW, key="f" * 64), lines_for(keys), Sealer(keys))
+    changes: list[dict[str, str]] = [
+        {"path": "/b", "query": "?c=d", "request_id": "new-id-0002"},
+        {"client": "198.51.100.7"},
+        {"proto": "http"},
+        {"forwarded_host": "other.example"},
+    ]
+    for session in (live, somebody, live):
+        for made in (first, *(asked_again(first, **change) for change in changes)):
+            head = upstream_head(made, session, NOW, whole_page=False)
+            session.kept.clear()
+            assert head == upstream_head(made, session, NOW, whole_page=False)
+            assert (b"SONARSESSID=mine" in head) is (session is live)
+
+
+def test_a_remembered_rest_goes_with_its_assertion(live: Live) -> None:
+    made = inbound("/a")
+    first = upstream_head(made, live, NOW, whole_page=False)
+    assert upstream_head(made, live, NOW + 1, whole_page=False) == first
+    live.tell(replace(live.session.account, username="jane"))
+    assert b"X-Sonar-Username: jane\r\n" in upstream_head(made, live, NOW + 2, whole_page=False)
 
 
 @pytest.mark.parametrize(

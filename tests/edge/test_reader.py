@@ -15,7 +15,7 @@ from gateway.edge.inbound import Fields, RawHead
 from gateway.edge.reader import RequestReader
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.reply_reader import ReplyReader
-from tests.edge.samples import RULES
+from tests.edge.samples import RULES, values
 
 
 def request_reader(limits: Limits | None = None) -> RequestReader:
@@ -45,6 +45,8 @@ def shown(events: list[object]) -> list[object]:
 def comparable(event: object) -> object:
     if isinstance(event, Malformed):
         return event.status, event.reason
+    if isinstance(event, RawHead):
+        return event.method, event.target, event.minor, values(event.fields)
     if isinstance(event, RawReply):
         return read_reply(event, "GET", None, RULES), event.keep_alive
     return (event.reply, True) if isinstance(event, Known) else event
