@@ -12,7 +12,7 @@ Read in the order of a request:
     head.py        pure: request head -> Inbound, or a refusal;  fields.py, paths.py, cookies.py,
                    peer.py and names.py (which headers) help
     decision.py    pure: Inbound + session + policies -> what is done with it
-    headers.py     pure: what upstream gets, what the browser gets back
+    upstream_head.py  pure: what upstream gets;  headers.py: what the browser gets back
     asking.py      the side of an exchange that faces upstream
     upstream.py    connections to Sonar and to the portal, and their pool
     answer.py      one reply of upstream on its way to the browser

@@ -27,13 +27,13 @@ from gateway.edge.decision import (
     decide,
 )
 from gateway.edge.head import read_head
-from gateway.edge.headers import portal_head, upstream_head
 from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
 from gateway.edge.page import page_for, report
 from gateway.edge.record import record
 from gateway.edge.shared import Shared
 from gateway.edge.tunnel import join
 from gateway.edge.upstream import Connection
+from gateway.edge.upstream_head import portal_head, upstream_head
 from gateway.errors import DirectoryUnavailable, SessionsUnavailable
 from gateway.operate.metrics import Kind
 from gateway.reasons import Reason

@@ -88,3 +88,11 @@ def inbound(target: str = "/", *lines: str, **settings: Any) -> Inbound:
     made = read(target, *lines, **settings)
     assert isinstance(made, Inbound), made
     return made
+
+
+def lines_of(head: bytes) -> list[str]:
+    """A head as text, line by line, less the blank one at its end."""
+    text = head.decode("latin-1")
+    assert text.endswith("\r\n\r\n")
+    assert "\n" not in text.replace("\r\n", "")
+    return text[:-4].split("\r\n")
