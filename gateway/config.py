@@ -15,7 +15,14 @@ from gateway.errors import ConfigError, Problem
 from gateway.names import ProviderName
 from gateway.secret_values import LiteralSecret, holds_password
 from gateway.section import Section, checked, shape_of
-from gateway.settings.http import Assertion, Fragment, IdentityHeaders, Server, Upstream
+from gateway.settings.http import (
+    Assertion,
+    ForwardAuth,
+    Fragment,
+    IdentityHeaders,
+    Server,
+    Upstream,
+)
 from gateway.settings.limits import Limits
 from gateway.settings.provider import KNOWN_LABELS, Provider, completed
 from gateway.settings.storage import (
@@ -35,6 +42,7 @@ __all__ = [
     "Assertion",
     "Config",
     "FileDirectory",
+    "ForwardAuth",
     "Fragment",
     "IdentityHeaders",
     "Limits",

@@ -73,6 +73,7 @@ class Reason(StrEnum):
     ORIGIN_FOREIGN = "origin_foreign"
     CONNECTIONS_FULL = "connections_full"
     CONNECTIONS_OF_ADDRESS = "connections_of_address"
+    PEER_UNTRUSTED = "peer_untrusted"
     # something broke
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -238,6 +239,9 @@ Wait a minute, then reload the page.
 connections_of_address: Too many connections from your network
 Your computer, or others that share its address, have more of them open than we accept.
 Close tabs you do not need, wait a minute, then reload the page.
+peer_untrusted: This address is not for browsers
+Only a proxy in front of Sonar may ask here, and only from an address the gateway was told of.
+Go to Sonar's front page. If you look after the proxy: `server.trusted_proxies` has to name it.
 upstream_refused: Sonar did not accept your sign-in
 We told Sonar who you are, and it still asks for a password.
 Sign out and in again. If that does not help, tell support the number below.

@@ -129,7 +129,7 @@ def test_other_providers_and_other_names() -> None:
         (
             {"server": {"tls": {"certificate": "a", "key": "b"}}},
             "server.tls: unknown key; allowed: public_url, listen, management, workers, "
-            "trusted_proxies, underscore_headers, drain_delay, drain",
+            "trusted_proxies, forward_auth, underscore_headers, drain_delay, drain",
         ),
         (
             {"server": {"listen": "127.0.0.1:80", "management": "127.0.0.1:80"}},
@@ -156,6 +156,14 @@ def test_other_providers_and_other_names() -> None:
         (
             {"limits": {"connections_per_address": 0}},
             "limits.connections_per_address = 0: must be a whole number above 0, or off",
+        ),
+        (
+            {"server": {"forward_auth": "nginx"}},
+            "server: forward_auth: nginx needs its address in trusted_proxies",
+        ),
+        (
+            {"server": {"forward_auth": "apache", "trusted_proxies": ["127.0.0.1/32"]}},
+            "server.forward_auth = apache: must be one of 'nginx', 'traefik', 'caddy' or 'envoy'",
         ),
         ({"upstream": {}}, "upstream.url: required, but not there"),
         (

@@ -11,6 +11,7 @@ Read in the order of a request:
     exchange.py    one request and its reply; `begin` is the way of every request
     head.py        pure: request head -> Inbound, or a refusal;  fields.py, paths.py, cookies.py,
                    peer.py and names.py (which headers) help
+    question.py    pure: what a proxy asks at /sso/auth
     decision.py    pure: Inbound + session + policies -> what is done with it
     upstream_head.py  pure: what upstream gets;  headers.py: what the browser gets back
     asking.py      the side of an exchange that faces upstream

@@ -6,8 +6,9 @@ nobody thought of is not signed in.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
-from gateway.edge.inbound import Inbound
+from gateway.edge.inbound import Inbound, Refusal
 from gateway.edge.rules import Rules
 from gateway.policy.model import Policies
 from gateway.reasons import Reason
@@ -33,6 +34,14 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouch:
+    """To the proxy that asks at /sso/auth: it may forward what it `asked` about, as whom."""
+
+    to: As
+    asked: Inbound
+
+
+@dataclass(frozen=True, slots=True)
 class Portal:
     """To the gateway's own pages."""
 
@@ -54,7 +63,7 @@ class Refuse:
     reason: Reason
 
 
-Decision = Forward | Portal | SignIn | Refuse
+Decision = Forward | Vouch | Portal | SignIn | Refuse
 
 _IDENTITY = Forward(As.IDENTITY)
 _PASSWORD = Forward(As.PASSWORD)
@@ -82,7 +91,11 @@ def decide(
     """Decide one request. `session`: of our cookie, `None` when there is none or it is not live.
     `now` is Unix seconds."""
     if inbound.for_portal:
-        return _PORTAL
+        return (
+            _PORTAL
+            if inbound.asked is None
+            else _answer(inbound.asked, session, policies, rules, now)
+        )
     reason = Reason.NOT_SIGNED_IN
     if isinstance(session, Session):
         refusal = _refusal(session, policies, now)
@@ -99,6 +112,36 @@ def decide(
     if session is UNAVAILABLE:
         return Refuse(503, Reason.SESSIONS_UNAVAILABLE)
     return SignIn(reason, _way_back(inbound) if inbound.navigation else None)
+
+
+def _answer(
+    asked: Inbound | Refusal,
+    session: Session | Unavailable | None,
+    policies: Policies,
+    rules: Rules,
+    now: float,
+) -> Decision:
+    """What a proxy is told: the same as would be done with the request it asks about.
+
+    nginx takes no redirect and no other refusal than 401 and 403; docs/forward-auth/nginx.conf
+    hands what was refused to us, for the reply that the browser gets.
+    """
+    nginx = rules.forward_auth == "nginx"
+    if isinstance(asked, Refusal):
+        return Refuse(403 if nginx else asked.status, asked.reason)
+    decision = decide(asked, session, policies, rules, now)
+    match decision:
+        case Forward(to=somebody):
+            return Vouch(somebody, asked)
+        case SignIn(reason=reason):
+            return SignIn(reason, None) if nginx else decision
+        case Refuse(reason=reason):
+            return Refuse(403, reason) if nginx else decision
+        case Portal() | Vouch():
+            # Our own pages are no path of Sonar's.
+            return Refuse(403, Reason.NOT_FOUND)
+        case _:
+            assert_never(decision)
 
 
 def _refusal(session: Session, policies: Policies, now: float) -> Reason | None:

@@ -9,6 +9,7 @@ costs no task and no future.
 """
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -24,11 +25,13 @@ from gateway.edge.decision import (
     Refuse,
     SignIn,
     Unavailable,
+    Vouch,
     decide,
 )
 from gateway.edge.head import read_head
 from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
 from gateway.edge.page import page_for, report
+from gateway.edge.question import vouching_reply, with_question
 from gateway.edge.record import record
 from gateway.edge.shared import Shared
 from gateway.edge.tunnel import join
@@ -78,6 +81,8 @@ class Exchange(Asking):
         if isinstance(inbound, Refusal):
             self.refuse(inbound)
             return
+        if inbound.for_portal:
+            inbound = with_question(inbound, raw.target, client.peer, shared.rules)
         self.inbound, self.understood = inbound, True
         self.request_id = inbound.request_id
         if not inbound.fields.framing.has_body:
@@ -88,7 +93,9 @@ class Exchange(Asking):
         if cookie is None:
             self._decided(inbound, None, now)
             return
-        live = None if inbound.for_portal else shared.sessions.peek(cookie, now)
+        # Of the portal's affairs only a proxy's question is decided here.
+        portals = inbound.for_portal and not isinstance(inbound.asked, Inbound)
+        live = None if portals else shared.sessions.peek(cookie, now)
         if live is UNREAD:
             client.wait(shared.response_timeout)
             shared.later(self._ask_store(inbound, cookie))
@@ -101,13 +108,16 @@ class Exchange(Asking):
         session = live.session if isinstance(live, Live) else live
         decision = decide(inbound, session, shared.policies(), shared.rules, now)
         match decision:
-            case Forward(to=somebody):
+            case Forward(to=somebody) | Vouch(to=somebody):
                 self.kind = _KINDS[somebody]
                 if somebody is As.IDENTITY and isinstance(live, Live):
                     self.live = live
                     if now - live.session.seen >= _ACTIVITY_SECONDS:
                         shared.sessions.touch(live, now)
-                self._to_sonar(inbound, self.live, now)
+                if isinstance(decision, Vouch):
+                    self._vouch(decision.asked, self.live, now)
+                else:
+                    self._to_sonar(inbound, self.live, now)
             case Portal():
                 self.kind = Kind.PORTAL
                 answer = Answer(inbound, shared.rules, None, None, b"")
@@ -117,7 +127,9 @@ class Exchange(Asking):
                 if way_back is None:
                     self._say(replies.not_signed_in(reason, self.request_id))
                 else:
-                    self._say(replies.redirect_to_sign_in(way_back, self.request_id))
+                    # Traefik takes a path in a Location for one of ours, where no browser is.
+                    origin = "" if inbound.asked is None else str(shared.rules.public)
+                    self._say(replies.redirect_to_sign_in(way_back, self.request_id, origin))
             case Refuse(status=status, reason=reason):
                 self.refuse(Refusal(status, reason, "decided so"))
             case _:
@@ -142,11 +154,23 @@ class Exchange(Asking):
             return
         if live is not None and inbound.path == rules.logout_path:
             answer = Answer(inbound, rules, live, page, rules.expired_cookies)
-            shared.later(self._sign_out(live, head, answer))
+            shared.later(self._sign_out(live, lambda: self.ask(shared.sonar, head, answer)))
         else:
             self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
 
-    async def _sign_out(self, live: Live, head: bytes, answer: Answer) -> None:
+    def _vouch(self, asked: Inbound, live: Live | None, now: float) -> None:
+        """Tell a proxy that it may forward, and what with."""
+        try:
+            reply = vouching_reply(asked, live, now, self.shared.rules)
+        except DirectoryUnavailable as error:
+            self.refuse(Refusal(503, error.reason, str(error)))
+            return
+        if live is not None and asked.path == self.shared.rules.logout_path:
+            self.shared.later(self._sign_out(live, lambda: self._say_vouching(reply)))
+        else:
+            self._say_vouching(reply)
+
+    async def _sign_out(self, live: Live, then: Callable[[], None]) -> None:
         """Sonar is asked to sign out: our session ends first, and whatever Sonar answers."""
         self.client.wait(self.shared.response_timeout)
         try:
@@ -154,7 +178,7 @@ class Exchange(Asking):
         except SessionsUnavailable as error:
             _log.exception("session_end_unconfirmed", reason=error.reason)
         if not self.over:
-            self.ask(self.shared.sonar, head, answer)
+            then()
 
     # What becomes of it.
 
@@ -212,17 +236,33 @@ class Exchange(Asking):
 
     def _say(self, reply: replies.Reply) -> None:
         """Answer with words of our own."""
-        if not self.request_ended:
-            self.request_ended = self.client.skip_body()
-        keep, minor = False, 1
+        keep, minor = self._stays(), 1
         head_only = self.raw is not None and self.raw.method == "HEAD"
         if self.understood:
-            keep = self.inbound.keep_alive and self.request_ended and not self.shared.draining
             minor = self.inbound.minor
         self.client.transport.write(
             replies.render(reply, head_only=head_only, keep_alive=keep, minor=minor)
         )
         self._done(reply.status, 0 if head_only else len(reply.body), keep)
+
+    def _say_vouching(self, reply: bytes) -> None:
+        """The answer of `vouching_reply`, ended as its connection is."""
+        keep = self._stays()
+        end = replies.connection_line(keep_alive=keep, minor=self.inbound.minor)
+        self.client.transport.write(b"%b%b\r\n" % (reply, end.encode("ascii")))
+        self._done(200, 0, keep)
+
+    def _stays(self) -> bool:
+        """Whether the connection stays after a reply that asked nobody. What was still coming of
+        the request is dropped."""
+        if not self.request_ended:
+            self.request_ended = self.client.skip_body()
+        return (
+            self.understood
+            and self.inbound.keep_alive
+            and self.request_ended
+            and not self.shared.draining
+        )
 
     def _done(self, status: int, sent: int, keep_alive: bool) -> None:
         self.over = True

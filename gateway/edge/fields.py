@@ -9,8 +9,17 @@ import re
 
 from gateway.config import Limits
 from gateway.edge.cookies import NO_COOKIES, CookieRules, read_cookies
-from gateway.edge.inbound import CHUNKED, NO_BODY, Fields, Framing, Refusal, Told
-from gateway.edge.names import UNDERSCORE, Field, HeaderNames, fold, without, written
+from gateway.edge.inbound import (
+    CHUNKED,
+    NO_BODY,
+    NO_QUESTION,
+    Fields,
+    Framing,
+    Question,
+    Refusal,
+    Told,
+)
+from gateway.edge.names import FORGED, UNDERSCORE, Field, HeaderNames, fold, without, written
 from gateway.edge.peer import valid_host
 from gateway.reasons import Reason
 
@@ -107,6 +116,19 @@ def read_fields(
         passing_lines=written(passing),
         framing_lines=_lines_of(framing),
         origin=noted["origin"].decode("latin-1") if "origin" in noted else None,
+        question=_question(noted) if names.asks else NO_QUESTION,
+    )
+
+
+def _question(noted: dict[str, bytes]) -> Question:
+    """A value that came twice is two values, and no path and no method any more."""
+    return Question(
+        noted.get("x-original-uri"),
+        noted.get("x-original-method"),
+        noted.get("x-forwarded-uri"),
+        noted.get("x-forwarded-method"),
+        websocket="sec-websocket-key" in noted,
+        forged=FORGED in noted,
     )
 
 

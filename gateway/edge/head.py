@@ -26,6 +26,9 @@ METHODS = frozenset(
 # RFC 9112 section 3.2.2: scheme, authority, and a path or query that may be missing.
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
+# What a link or a form does. Whatever else says that it navigates has nobody to look at a page.
+NAVIGATES = frozenset(("GET", "HEAD", "POST"))
+
 _PORTAL = "/sso"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -66,7 +69,7 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         if minor:
             return _malformed("no Host")
         host = rules.public_host
-    place = _place(method, raw.target, host)
+    place = place_of(method, raw.target, host)
     if isinstance(place, Refusal):
         return place
     if fields.framing.chunked and not minor:
@@ -91,7 +94,7 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         request_id,
         keep_alive="close" not in options and (minor == 1 or "keep-alive" in options),
         wants_websocket=websocket,
-        navigation=fields.navigation and not websocket,
+        navigation=fields.navigation and not websocket and method in NAVIGATES,
         for_portal=place.for_portal,
     )
 
@@ -100,7 +103,7 @@ def _malformed(detail: str) -> Refusal:
     return Refusal(400, Reason.REQUEST_MALFORMED, detail)
 
 
-def _place(method: str, target: bytes, host: str) -> Place | Refusal:
+def place_of(method: str, target: bytes, host: str) -> Place | Refusal:
     """RFC 9112 section 3.2: origin-form, absolute-form for this very host, or `OPTIONS *`."""
     if target.startswith(b"/"):
         usual = len(target) <= LONGEST_REMEMBERED

@@ -50,6 +50,24 @@ class Told(NamedTuple):
     request_id: bytes
 
 
+class Question(NamedTuple):
+    """How a proxy says what it asks about at /sso/auth, `None` where it does not (question.py).
+
+    `websocket`: its client wants one. `forged`: there is a header that never passes us and would
+    go from the proxy to Sonar. Only a trusted peer's counts.
+    """
+
+    original_uri: bytes | None
+    original_method: bytes | None
+    forwarded_uri: bytes | None
+    forwarded_method: bytes | None
+    websocket: bool
+    forged: bool
+
+
+NO_QUESTION = Question(None, None, None, None, websocket=False, forged=False)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fields:
     """What the headers of a request mean, whatever its request line says. The same object stands
@@ -74,6 +92,7 @@ class Fields:
     passing_lines: bytes
     framing_lines: bytes
     origin: str | None = None
+    question: Question = NO_QUESTION
 
 
 @final
@@ -96,10 +115,12 @@ class Inbound:
 
     `path` is canonical; `query` begins with its `?` or is empty. `host` is the Host value;
     `client`, `proto`, `forwarded_host` and `request_id` tell where it came from, as far as trusted
-    peers say so.
+    peers say so. `asked`: when it is a proxy's question whether another request may go to Sonar,
+    that request, or why the question is none.
     """
 
     __slots__ = (
+        "asked",
         "client",
         "fields",
         "for_portal",
@@ -133,6 +154,7 @@ class Inbound:
         wants_websocket: bool,
         navigation: bool,
         for_portal: bool,
+        asked: "Inbound | Refusal | None" = None,
     ) -> None:
         self.method: Final = method
         self.path: Final = path
@@ -148,6 +170,7 @@ class Inbound:
         self.wants_websocket: Final = wants_websocket
         self.navigation: Final = navigation
         self.for_portal: Final = for_portal
+        self.asked: Final = asked
 
     @property
     def repeatable(self) -> bool:

@@ -59,6 +59,12 @@ _TRUSTED_ONLY_PREFIXES = ("x-forwarded-",)
 # so that made-up names cost a client something and us no memory.
 _MOST_KNOWN = 512
 
+# Where proxies say what they ask about at /sso/auth; never passed on while one of them may ask.
+_QUESTION = frozenset("x-forwarded-method x-forwarded-uri x-original-method x-original-uri".split())
+# The name under which is noted that a header is there which the proxy that asks would hand to
+# Sonar, although none like it ever passes us.
+FORGED = "forged"
+
 _NOT_PLAIN = re.compile(r"[^a-z0-9]")
 
 
@@ -69,26 +75,46 @@ def fold(name: str) -> str:
 
 class HeaderNames:
     """The fate of each request header, for peers that are trusted or for all the others.
-    `underscores`: that of names with `_` that mean nothing here, `server.underscore_headers`."""
+    `underscores`: that of names with `_` that mean nothing here, `server.underscore_headers`.
+    `asks`: one of the peers may be a proxy with a question (question.py)."""
 
-    __slots__ = ("_known", "_ours", "_trusted", "_underscored")
+    __slots__ = ("_known", "_ours", "_trusted", "_underscored", "asks")
 
     def __init__(
-        self, identity: IdentityHeaders, *, trusted: bool, underscores: str = "pass"
+        self,
+        identity: IdentityHeaders,
+        *,
+        trusted: bool,
+        underscores: str = "pass",
+        asks: bool = False,
     ) -> None:
         self._underscored = _UNDERSCORED[underscores]
         names = identity.model_dump().values()
         self._ours = _NEVER | {fold(name) for name in names}
         self._trusted = trusted
+        self.asks = asks
         self._known: dict[bytes, Fate] = {}
 
     def fate(self, name: bytes) -> Fate:
         """What happens to the header `name`, in whatever spelling."""
         fate = self._known.get(name)
         if fate is None:
-            fate = self._judge(name.decode("latin-1"))
+            text = name.decode("latin-1")
+            fate = self._judge_with_question(text) if self.asks else self._judge(text)
             if len(self._known) < _MOST_KNOWN:
                 self._known[name] = fate
+        return fate
+
+    def _judge_with_question(self, name: str) -> Fate:
+        lower, folded = name.lower(), fold(name)
+        if lower in _QUESTION:
+            return Fate(lower, passes=False)
+        if lower == "sec-websocket-key":
+            return Fate(lower, passes=True)
+        fate = self._judge(name)
+        harmless = folded in _HOP_BY_HOP or (lower.startswith("x-original-") and folded == lower)
+        if fate is DROPPED and (not harmless or folded == "x-original-url"):
+            return Fate(FORGED, passes=False)
         return fate
 
     def _judge(self, name: str) -> Fate:

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from gateway.edge.inbound import Inbound
 from gateway.operate.access_log import access_line
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def record(exchange: "Exchange", status: int, sent: int) -> None:
         counters.rejected[exchange.reason] += 1
     if exchange.understood:
         inbound = exchange.inbound
+        if inbound.for_portal and isinstance(inbound.asked, Inbound):
+            inbound = inbound.asked
         method, path, client = inbound.method, inbound.path, inbound.client
     else:
         raw = exchange.raw

@@ -41,9 +41,10 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def redirect_to_sign_in(next_path: str, request_id: str) -> Reply:
-    """302 to the sign-in page, which leads back to `next_path` (a canonical path and its query)."""
-    location = f"{SIGN_IN_PATH}?next={quote(next_path, safe='/')}"
+def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Reply:
+    """302 to the sign-in page, which leads back to `next_path` (a canonical path and its query).
+    `origin`: for whoever would take a path for one of the host it asked, not of the public one."""
+    location = f"{origin}{SIGN_IN_PATH}?next={quote(next_path, safe='/')}"
     return Reply(302, f"Location: {location}\r\n{_COMMON}X-Request-ID: {request_id}\r\n", b"")
 
 
@@ -92,11 +93,16 @@ def _json(status: int, reason: Reason, request_id: str, lines: str, more: dict[s
 
 def render(reply: Reply, *, head_only: bool, keep_alive: bool, minor: int) -> bytes:
     """The bytes for the browser. `head_only`: it asked with HEAD. `minor`: it speaks HTTP/1.that"""
-    connection = "" if keep_alive else "Connection: close\r\n"
-    if keep_alive and not minor:
-        connection = "Connection: keep-alive\r\n"
+    connection = connection_line(keep_alive=keep_alive, minor=minor)
     head = (
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{reply.lines}"
         f"Content-Length: {len(reply.body)}\r\n{connection}\r\n"
     )
     return head.encode("ascii") + (b"" if head_only else reply.body)
+
+
+def connection_line(*, keep_alive: bool, minor: int) -> str:
+    """The Connection header of a reply, empty where the version says it already."""
+    if not keep_alive:
+        return "Connection: close\r\n"
+    return "" if minor else "Connection: keep-alive\r\n"

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.config import Config
+from gateway.config import Config, ForwardAuth
 from gateway.edge.cookies import CookieRules
 from gateway.edge.fields import FieldReader
 from gateway.edge.names import HeaderNames
@@ -16,7 +16,8 @@ from gateway.urls import Origin, parse_origin
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`public`: what browsers type; `upstream`: where Sonar listens. Header values as bytes."""
+    """`public`: what browsers type; `upstream`: where Sonar listens. Header values as bytes.
+    `forward_auth`: who asks at /sso/auth; `identity_names`: the headers that say who it is."""
 
     public: Origin
     upstream: Origin
@@ -29,6 +30,8 @@ class Rules:
     cookies: CookieRules
     expired_cookies: bytes
     trusted: tuple[Network, ...]
+    forward_auth: ForwardAuth | None
+    identity_names: tuple[str, ...]
     fields: FieldReader
     fields_from_trusted: FieldReader
 
@@ -38,6 +41,7 @@ class Rules:
         names = CookieNames(public.scheme == "https")
         legacy = config.upstream.session_cookies
         headers, underscores = config.headers, config.server.underscore_headers
+        asks = config.server.forward_auth
         cookies = CookieRules(
             names.session.encode(),
             names.transaction_prefix.encode(),
@@ -57,13 +61,15 @@ class Rules:
                 f"Set-Cookie: {cookie}\r\n" for cookie in sign_off_cookies(names, legacy)
             ).encode(),
             trusted=tuple(ipaddress.ip_network(cidr) for cidr in config.server.trusted_proxies),
+            forward_auth=asks,
+            identity_names=tuple(headers.model_dump().values()),
             fields=FieldReader(
                 HeaderNames(headers, trusted=False, underscores=underscores),
                 cookies,
                 config.limits,
             ),
             fields_from_trusted=FieldReader(
-                HeaderNames(headers, trusted=True, underscores=underscores),
+                HeaderNames(headers, trusted=True, underscores=underscores, asks=asks is not None),
                 cookies,
                 config.limits,
             ),

@@ -19,7 +19,8 @@ _STATUS_CLASSES = (1, 2, 3, 4, 5)
 
 
 class Kind(StrEnum):
-    """What became of a request; the `kind` of metric and access log."""
+    """What became of a request; the `kind` of metric and access log. A request that a proxy asks
+    about at /sso/auth counts as forwarded when the proxy may forward it."""
 
     IDENTITY = "identity"
     """Forwarded with the identity of a gateway session."""

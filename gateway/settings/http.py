@@ -9,6 +9,9 @@ from gateway.section import Section
 from gateway.urls import PublicPattern, PublicUrl, UpstreamUrl, UrlPath
 from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress
 
+ForwardAuth = Literal["nginx", "traefik", "caddy", "envoy"]
+"""Proxies that ask at /sso/auth; each says in a way of its own what it asks about."""
+
 
 class Server(Section):
     """Where the gateway listens."""
@@ -23,6 +26,9 @@ class Server(Section):
     """Processes sharing the port. This version runs one."""
     trusted_proxies: tuple[Cidr, ...] = ()
     """Networks of proxies in front whose X-Forwarded-* headers are believed; none by default."""
+    forward_auth: ForwardAuth | None = None
+    """The proxy that asks at /sso/auth whether a request may go to Sonar: nginx, traefik, caddy or
+    envoy. Only those in trusted_proxies may ask."""
     underscore_headers: Literal["pass", "drop", "refuse"] = "pass"
     """What becomes of headers with `_` in their name; those that read like ours never pass."""
     drain_delay: DurationOrZero = 0.0
@@ -51,6 +57,14 @@ class Server(Section):
                 "must be 1: this version runs one process; start more gateways instead"
             )
         return workers
+
+    @model_validator(mode="after")
+    def _somebody_may_ask(self) -> Self:
+        if self.forward_auth is not None and not self.trusted_proxies:
+            raise ValueError(
+                f"forward_auth: {self.forward_auth} needs its address in trusted_proxies"
+            )
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

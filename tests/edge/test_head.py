@@ -165,6 +165,16 @@ def test_only_websocket_is_upgraded_to(
     assert inbound("/", *lines, **settings).wants_websocket is wants
 
 
+@pytest.mark.parametrize(
+    ("method", "navigates"),
+    [("GET", True), ("HEAD", True), ("POST", True), ("OPTIONS", False), ("PUT", False),
+     ("DELETE", False), ("PROPFIND", False)],
+)  # fmt: skip
+def test_a_navigation_is_what_links_and_forms_do(method: str, navigates: bool) -> None:
+    for line in ("Sec-Fetch-Mode: navigate", "Accept: text/html"):
+        assert inbound("/", line, method=method).navigation is navigates
+
+
 def test_a_websocket_is_no_navigation() -> None:
     assert not inbound("/", *WEBSOCKET, "Accept: text/html").navigation
 

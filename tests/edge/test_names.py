@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.config import IdentityHeaders
-from gateway.edge.names import DROPPED, PASSES, Fate, HeaderNames, fold, without, written
+from gateway.edge.names import DROPPED, FORGED, PASSES, Fate, HeaderNames, fold, without, written
 
 UNTRUSTED = HeaderNames(IdentityHeaders(username="Remote-User"), trusted=False)
 TRUSTED = HeaderNames(IdentityHeaders(username="Remote-User"), trusted=True)
@@ -115,3 +115,46 @@ def test_without_and_written() -> None:
     assert kept == [(b"A", b"1"), (b"B", b"3")]
     assert written(kept) == b"A: 1\r\nB: 3\r\n"
     assert written([]) == b""
+
+
+ASKING = HeaderNames(IdentityHeaders(username="Remote-User"), trusted=True, asks=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "fate"),
+    [
+        (b"X-Original-URI", Fate("x-original-uri", passes=False)),
+        (b"x-original-method", Fate("x-original-method", passes=False)),
+        (b"X-Forwarded-Uri", Fate("x-forwarded-uri", passes=False)),
+        (b"X-Forwarded-Method", Fate("x-forwarded-method", passes=False)),
+        (b"Sec-WebSocket-Key", Fate("sec-websocket-key", passes=True)),
+        (b"Cookie", Fate("cookie", passes=False)),
+        (b"Accept", Fate("accept", passes=True)),
+        (b"X-Real-IP", PASSES),
+        (b"User-Agent", PASSES),
+        # what a proxy and its hops add
+        (b"Keep-Alive", DROPPED),
+        (b"TE", DROPPED),
+        (b"X-Original-Host", DROPPED),
+        # what nobody honest sends, and would reach Sonar by the proxy
+        (b"X_Original_URI", Fate(FORGED, passes=False)),
+        (b"X_Forwarded_Uri", Fate(FORGED, passes=False)),
+        (b"X-Original-URL", Fate(FORGED, passes=False)),
+        (b"X_Original_Host", Fate(FORGED, passes=False)),
+        (b"X-Rewrite-URL", Fate(FORGED, passes=False)),
+        (b"Proxy", Fate(FORGED, passes=False)),
+        (b"Remote-User", Fate(FORGED, passes=False)),
+        (b"REMOTE_USER", Fate(FORGED, passes=False)),
+        (b"X.Sonar.Assertion", Fate(FORGED, passes=False)),
+        (b"Content_Length", Fate(FORGED, passes=False)),
+        (b"X_Forwarded_For", Fate(FORGED, passes=False)),
+    ],
+)
+def test_when_a_proxy_may_ask(name: bytes, fate: Fate) -> None:
+    assert ASKING.fate(name) == fate
+
+
+@pytest.mark.parametrize("name", [b"X-Original-URI", b"X-Original-Method", b"X_Forwarded_Uri"])
+@pytest.mark.parametrize("names", [UNTRUSTED, TRUSTED])
+def test_questions_of_nobody(name: bytes, names: HeaderNames) -> None:
+    assert names.fate(name) == DROPPED

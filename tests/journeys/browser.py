@@ -5,6 +5,7 @@ fill in a form. The cookie jar follows the same rules as a browser's; redirects 
 followed one by one and kept, so that a test can look at each hop.
 """
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -128,12 +129,14 @@ class Page:
 class Browser:
     """One person's browser. `async with Browser(origin) as browser:`"""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, tls: ssl.SSLContext | None = None) -> None:
         self.origin = origin
         # `unsafe` only lets the jar take cookies of IP addresses, as browsers do.
         self.jar = aiohttp.CookieJar(unsafe=True)
         self._http = aiohttp.ClientSession(
-            cookie_jar=self.jar, timeout=aiohttp.ClientTimeout(total=20)
+            cookie_jar=self.jar,
+            timeout=aiohttp.ClientTimeout(total=20),
+            connector=aiohttp.TCPConnector(ssl=tls or True),
         )
 
     async def __aenter__(self) -> Self:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from typing import Any
 import aiohttp
 import yaml
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from demo.people import PEOPLE
 from demo.providers.app import make_app
@@ -38,7 +40,8 @@ PATIENCE = 30.0
 
 @dataclass
 class World:
-    """`origin` is what browsers type. `folder` has config.yaml, policies/ and var/."""
+    """`origin` is what browsers type. `folder` has config.yaml, policies/ and var/. `asked` are the
+    requests that Sonar got, `sonar_port` is where; `port` is the gateway's own."""
 
     origin: str
     management: str
@@ -46,12 +49,16 @@ class World:
     standin: StandIn
     links: LinkStore
     sonar: web.AppRunner
+    sonar_port: int
+    port: int
+    asked: list[web.Request]
     environment: Mapping[str, str]
     process: asyncio.subprocess.Process | None = None
     heard: list[str] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
 
     def browser(self) -> Browser:
-        return Browser(self.origin)
+        return Browser(self.origin, self.tls)
 
     async def google(self, browser: Browser, person_id: str, next_path: str = "/") -> Page:
         """Sign in with Google as `person_id`, as far as it goes by itself."""
@@ -154,16 +161,27 @@ async def until(
 
 
 @asynccontextmanager
-async def a_world(folder: Path, google: OidcProvider, **changes: object) -> AsyncIterator[World]:
-    """Start everything in `folder`; `changes` are sections of config.yaml to replace."""
+async def a_world(
+    folder: Path,
+    google: OidcProvider,
+    *,
+    origin: str | None = None,
+    server: Mapping[str, object] | None = None,
+    **changes: object,
+) -> AsyncIterator[World]:
+    """Start everything in `folder`; `changes` are sections of config.yaml to replace. `origin`:
+    what browsers type, where a proxy is in front; `server`: keys of that section on top."""
     async with AsyncExitStack() as closing:
-        gateway_port, management_port = _free_port(), _free_port()
-        origin = f"http://localhost:{gateway_port}"
+        gateway_port, management_port = free_port(), free_port()
+        gateway = f"http://localhost:{gateway_port}"
+        origin = origin or gateway
         standin_base = await _standin_site(closing, origin)
         standin = standin_base[1]
-        sonar, sonar_url = await _sonar(closing, folder, origin)
+        asked: list[web.Request] = []
+        sonar, sonar_port = await _sonar(closing, folder, origin, gateway, asked)
         client = google.register(f"{origin}/sso/callback/google")
-        config = _config(origin, management_port, sonar_url, folder)
+        config = _config(origin, gateway_port, management_port, sonar_port, folder)
+        config["server"] |= server or {}
         config["providers"] = {
             "google": {
                 "client_id": client.client_id,
@@ -194,6 +212,9 @@ async def a_world(folder: Path, google: OidcProvider, **changes: object) -> Asyn
             standin,
             links,
             sonar,
+            sonar_port,
+            gateway_port,
+            asked,
             {"GOOGLE_CLIENT_SECRET": client.client_secret},
         )
         closing.push_async_callback(world.stop)
@@ -201,16 +222,16 @@ async def a_world(folder: Path, google: OidcProvider, **changes: object) -> Asyn
         yield world
 
 
-def _config(origin: str, management: int, sonar: str, folder: Path) -> dict[str, Any]:
+def _config(origin: str, port: int, management: int, sonar: int, folder: Path) -> dict[str, Any]:
     return {
         "server": {
             "public_url": origin,
-            "listen": f"127.0.0.1:{origin.rpartition(':')[2]}",
+            "listen": f"127.0.0.1:{port}",
             "management": f"127.0.0.1:{management}",
             "drain": "3s",
         },
         "upstream": {
-            "url": sonar,
+            "url": f"http://127.0.0.1:{sonar}",
             "public_paths": ["/static/**", "/favicon.ico"],
             "login_buttons": {"selector": "form", "place": "after"},
             "profile_section": {"selector": "#change-account-security", "place": "append"},
@@ -234,17 +255,25 @@ async def _standin_site(closing: AsyncExitStack, origin: str) -> tuple[str, Stan
     return base, standin
 
 
-async def _sonar(closing: AsyncExitStack, folder: Path, origin: str) -> tuple[web.AppRunner, str]:
+async def _sonar(
+    closing: AsyncExitStack, folder: Path, origin: str, gateway: str, asked: list[web.Request]
+) -> tuple[web.AppRunner, int]:
+    @web.middleware
+    async def remember(request: web.Request, handler: Handler) -> web.StreamResponse:
+        asked.append(request)
+        return await handler(request)
+
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    trust = GatewayTrust(issuer=origin, audience="sonar", jwks_url=f"{origin}/sso/jwks.json")
+    trust = GatewayTrust(issuer=origin, audience="sonar", jwks_url=f"{gateway}/sso/jwks.json")
     app = make_sonar(
         SonarConfig(
             folder / "var" / "sonar.db", folder / "var" / "recordings", trust, calls_every=0.05
         )
     )
+    app.middlewares.insert(0, remember)
     runner = await _serve(closing, app, listening)
-    return runner, f"http://127.0.0.1:{listening.getsockname()[1]}"
+    return runner, listening.getsockname()[1]
 
 
 async def _serve(
@@ -257,7 +286,8 @@ async def _serve(
     return runner
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
