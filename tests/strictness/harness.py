@@ -15,8 +15,8 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _OK_TO_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 # The lines that the gateway writes itself, right after Host; the request id is never the same.
 _OURS = re.compile(
-    rb"(Host: ([^\r]*)\r\n)X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\n"
-    rb"X-Forwarded-Host: \2\r\nX-Request-ID: [0-9a-f]{16}-[0-9a-f]{8}\r\n"
+    rb"(Host: ([^\r]*)\r\n)((?:X-Forwarded-For: 127\.0\.0\.1\r\n|X-Forwarded-Proto: http\r\n|"
+    rb"X-Forwarded-Host: \2\r\n|X-Request-ID: [0-9a-f]{16}-[0-9a-f]+\r\n){4})"
 )
 
 
@@ -153,5 +153,10 @@ def statuses_of(data: bytes) -> list[int]:
 
 
 def plain(upstream: bytes) -> bytes:
-    """What upstream got, with `~` for the lines of the gateway's own."""
-    return _OURS.sub(rb"\1~", upstream)
+    """What upstream got, with `~` for the lines of the gateway's own, each of which is there."""
+    return _OURS.sub(_shortened, upstream)
+
+
+def _shortened(found: re.Match[bytes]) -> bytes:
+    names = {line.partition(b":")[0] for line in found[3].splitlines()}
+    return found[1] + b"~" if len(names) == 4 else found[0]
