@@ -15,7 +15,6 @@ from pathlib import Path
 import uvloop
 
 from gateway.account.model import CONTACT, Account, Address
-from gateway.commands.serve import settle_memory
 from gateway.config import config_from
 from gateway.edge.server import EdgeServer
 from gateway.email import Email
@@ -29,6 +28,7 @@ from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.store.embedded import EmbeddedStore
+from gateway.workers.worker import settle_memory
 
 _JO = Email.parse("jo@acme.example")
 _IDENTITY = Identity(

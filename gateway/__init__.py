@@ -16,6 +16,7 @@ Read in this order:
     portal/                 the pages under /sso/
     operate/                health, metrics, logs
     service.py              builds one process from a Config, starts it, drains it
+    workers/                several such processes, and the one that looks after them
     cli.py, commands/       the commands
 
 A request runs  client -> head -> session -> decision -> (headers -> upstream) | portal | replies,

@@ -92,7 +92,7 @@ def serve(config_file: Path) -> None:
     # Each command imports what it needs, so that `serve` is ready within a second.
     from gateway.commands.serve import serve as run
 
-    run(load_config(config_file))
+    run(lambda: load_config(config_file))
 
 
 @main.command()

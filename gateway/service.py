@@ -19,14 +19,14 @@ from aiohttp import web
 from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
-from gateway.config import Config, ListenAddress
+from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
 from gateway.operate.access_log import AccessLog
-from gateway.operate.management import OK, Readiness, make_management
+from gateway.operate.management import OK, OneProcess, make_management
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
@@ -41,6 +41,8 @@ from gateway.session.live import Sessions
 from gateway.session.recheck import Recheck
 from gateway.session.seal import Sealer
 from gateway.session.store.choose import store_for
+from gateway.workers.post import Post
+from gateway.workers.sockets import Listening, Sockets
 
 _log = structlog.get_logger()
 
@@ -51,10 +53,19 @@ _PORTAL_DRAIN = 5.0
 
 
 class Service:
-    """`await start()`, then serve until `await stop()`. `GatewayError` says why it cannot."""
+    """`await start()`, then serve until `await stop()`. `GatewayError` says why it cannot.
 
-    def __init__(self, config: Config) -> None:
+    `sockets`: what it listens on, when somebody else has opened it; `post`: its place, when it is
+    one of several.
+    """
+
+    def __init__(
+        self, config: Config, sockets: Sockets | None = None, post: Post | None = None
+    ) -> None:
         self._config = config
+        self._sockets = sockets
+        self._post = post
+        self._vacant: list[int] = []
         self._closing = AsyncExitStack()
         self._state = "starting"
         keys = KeyRing.load(config.keys)
@@ -67,15 +78,16 @@ class Service:
         self._jwks = minter.jwks
         self._sealer = Sealer(keys)
         self._transactions = Transactions(self._sealer, CookieNames(config.server.secure))
-        self._counters = Counters()
-        self._access_log = AccessLog(config.log.access, self._counters)
-        self._policies = PolicyStore(config.policies, config.kinds, self._counters)
+        self.counters = Counters()
+        self._access_log = AccessLog(config.log.access, self.counters)
+        self._policies = PolicyStore(config.policies, config.kinds, self.counters)
         self._store = store_for(config.sessions)
         lines = IdentityLines(config.headers, minter)
         cache = Cache()
-        self._counters.sessions_live = lambda: len(cache)
+        self.counters.sessions_live = lambda: len(cache)
         self._sessions = Sessions(self._store, keys, lines, config.sessions, cache=cache)
-        self._passwords = Passwords(config.passwords.concurrent)
+        # In all of them together as many as configured.
+        self._passwords = Passwords(max(1, config.passwords.concurrent // config.server.workers))
         self._directory = open_directory(config.directory, self._passwords)
         self._links = LinkStore(config.links.database)
         self._edge: EdgeServer | None = None
@@ -88,7 +100,10 @@ class Service:
         except BaseException:
             await self._closing.aclose()
             raise
-        self._state = OK
+        self._says(OK)
+        if self._post is not None:
+            _log.info("worker_ready")
+            return
         _log.info(
             "ready",
             url=self._config.server.public_url,
@@ -100,17 +115,30 @@ class Service:
         """Fail readiness; when `server.drain_delay` has passed, stop listening, finish what is
         under way within `server.drain`, close every part."""
         server = self._config.server
-        self._state = "stopping, as told"
+        self._says("stopping, as told")
         _log.info("draining", delay=server.drain_delay, seconds=server.drain)
         if self._edge is not None:
             self._edge.wind_down()
             await asyncio.sleep(server.drain_delay)
+            # Whoever waits in a queue that nobody else accepts from is served, too.
+            self.stand_in([*range(1, server.workers + 1)])
         await self._closing.aclose()
         _log.info("stopped")
 
     def reopen_logs(self) -> None:
         """After log rotation moved the access log away."""
         self._access_log.reopen()
+
+    def stand_in(self, numbers: list[int]) -> None:
+        """Accept connections for these workers as well: they do not at present."""
+        self._vacant = numbers
+        if self._edge is not None and self._sockets is not None:
+            self._edge.stand_in([s for number in numbers for s in self._sockets.edge[number - 1]])
+
+    def _says(self, state: str) -> None:
+        self._state = state
+        if self._post is not None:
+            self._post.line.say(state)
 
     async def _open(self) -> None:
         closing = self._closing
@@ -134,28 +162,30 @@ class Service:
         closing.push_async_callback(recheck.stop)
 
     async def _listen(self) -> None:
-        closing, server = self._closing, self._config.server
+        closing, server, post = self._closing, self._config.server, self._post
         http = await closing.enter_async_context(open_http())
         portal_socket = await self._listen_portal(http)
-        await self._listen_management(server.management)
+        sockets = self._sockets = self._sockets or Sockets.open(server)
+        closing.callback(sockets.close)
+        await self._listen_management(sockets.management)
         edge = EdgeServer(
             self._config,
             sessions=self._sessions,
             policies=lambda: self._policies.current,
             portal_socket=portal_socket,
             access_log=self._access_log,
-            counters=self._counters,
+            counters=self.counters,
         )
-        try:
-            await edge.start()
-        except OSError as error:
-            raise _cannot_listen("server.listen", server.listen, error) from error
+        await edge.start(sockets.edge[0 if post is None else post.number - 1])
         closing.push_async_callback(edge.drain)
         self._edge = edge
+        self.stand_in(self._vacant)
 
     async def _listen_portal(self, http: aiohttp.ClientSession) -> str:
         """Serve the portal on a socket that nobody else can reach; its path."""
-        folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="sonar-gateway-"))
+        place = None if self._post is None else self._post.folder
+        temporary = tempfile.TemporaryDirectory(prefix="sonar-gateway-", dir=place)
+        folder = self._closing.enter_context(temporary)
         portal = Portal(
             config=self._config,
             providers=Providers(self._config, http),
@@ -167,19 +197,19 @@ class Service:
             policies=lambda: self._policies.current,
             sealer=self._sealer,
             jwks=self._jwks,
-            counters=self._counters,
+            counters=self.counters,
         )
         runner = await self._run(make_portal(portal), **SERVER)
         path = str(Path(folder) / "portal.sock")
         await web.UnixSite(runner, path).start()
         return path
 
-    async def _listen_management(self, address: ListenAddress) -> None:
-        runner = await self._run(make_management(self._counters, self._readiness))
-        try:
-            await web.TCPSite(runner, address.host, address.port).start()
-        except OSError as error:
-            raise _cannot_listen("server.management", address, error) from error
+    async def _listen_management(self, sockets: Listening) -> None:
+        alone = OneProcess(self.counters, lambda: self._state)
+        teller = alone if self._post is None else self._post.line
+        runner = await self._run(make_management(teller))
+        for sock in sockets:
+            await web.SockSite(runner, sock).start()
 
     async def _run(self, app: web.Application, **options: Any) -> web.AppRunner:
         runner = web.AppRunner(
@@ -193,11 +223,6 @@ class Service:
         self._closing.push_async_callback(runner.cleanup)
         return runner
 
-    async def _readiness(self) -> Readiness:
-        """Whether this process should get requests. A neighbour that is down is no reason not to:
-        every process would leave the balancer at once, password users with it."""
-        return {"process": self._state}
-
     async def _end_disallowed(self, _old: Policies, new: Policies) -> None:
         ended = await self._sessions.sweep(new)
         if ended:
@@ -209,10 +234,3 @@ def _start_access_log(access_log: AccessLog, target: str) -> None:
         access_log.start()
     except OSError as error:
         raise CannotStart(f"log.access: {target} cannot be opened: {error.strerror}") from error
-
-
-def _cannot_listen(key: str, address: ListenAddress, error: OSError) -> CannotStart:
-    return CannotStart(
-        f"{key}: cannot listen on {address}: {error.strerror or error}. "
-        f"Is another program using the port? Change {key} in config.yaml."
-    )

@@ -1,43 +1,31 @@
 """`sonar-gateway serve`: run the gateway until it is told to stop."""
 
-import asyncio
-import gc
-import signal
-
-import uvloop
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from gateway.config import Config
 from gateway.operate.log import configure_logging
-from gateway.service import Service
+from gateway.workers.sockets import Sockets
+from gateway.workers.supervisor import Supervisor
+from gateway.workers.worker import alone, work
 
-# Python's own 700 means a collection every few requests; this is one in some thousand.
-_ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 
-
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises `GatewayError` when it cannot start."""
+def serve(read: Callable[[], Config]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. `read` reads config.yaml. Raises `GatewayError`
+    when it cannot start."""
+    config = read()
     configure_logging(config.log.level, config.log.format)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
-
-
-def settle_memory() -> None:
-    """Collect seldom from here on, and never what is there now, which stays: looking through it
-    again and again cost 7 % of a request. A request leaves no cycles behind."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
-    gc.enable()
-
-
-async def _serve(config: Config) -> None:
-    service = Service(config)
-    told_to_stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told_to_stop.set)
-    loop.add_signal_handler(signal.SIGHUP, service.reopen_logs)
-    await service.start()
-    settle_memory()
-    await told_to_stop.wait()
-    await service.stop()
+    sockets = Sockets.open(config.server)
+    if config.server.workers == 1:
+        alone(config, sockets)
+        return
+    with tempfile.TemporaryDirectory(prefix="sonar-gateway-") as folder:
+        Supervisor(
+            config,
+            sockets,
+            read=read,
+            work=partial(work, folder=Path(folder)),
+            folder=Path(folder),
+        ).run()

@@ -48,7 +48,8 @@ class Listener:
     """Makes a `Client` of everybody who may come in through `sockets`."""
 
     def __init__(self, shared: Shared, sockets: Sequence[socket.socket]) -> None:
-        self.sockets = sockets
+        self.sockets = tuple(sockets)
+        self._own = self.sockets
         self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[None]] = set()
@@ -60,6 +61,19 @@ class Listener:
         """Begin to accept."""
         for sock in self.sockets:
             self._loop.add_reader(sock, self._accept, sock)
+
+    def stand_in(self, others: Sequence[socket.socket]) -> None:
+        """Accept from these as well as from one's own, and from none else: nobody does at present
+        for whom they are meant."""
+        if not self._own:
+            return  # closed
+        before = self.sockets
+        self.sockets = tuple(dict.fromkeys((*self._own, *others)))
+        for sock in before:
+            if sock not in self.sockets:
+                self._loop.remove_reader(sock)
+        if not self._exhausted:
+            self.open()
 
     def tick(self) -> None:
         """A moment has passed: try again, if there was no room."""
@@ -74,7 +88,7 @@ class Listener:
 
     async def close(self) -> None:
         """Accept who waits already, and then nobody."""
-        sockets, self.sockets = self.sockets, ()
+        sockets, self.sockets, self._own = self.sockets, (), ()
         for sock in sockets:
             self._loop.remove_reader(sock)
             while self._accept(sock) == _AT_ONCE:

@@ -82,6 +82,11 @@ class EdgeServer:
         self._listener.open()
         self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
+    def stand_in(self, others: Sequence[socket.socket]) -> None:
+        """Accept from these sockets, too: those of workers that do not at present."""
+        if self._listener is not None:
+            self._listener.stand_in(others)
+
     def wind_down(self) -> None:
         """From now on each reply says that its connection will close; new ones are still taken."""
         self._shared.draining = True

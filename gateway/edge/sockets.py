@@ -19,9 +19,10 @@ _DESCRIPTORS_FOR_OURSELVES = 128
 _ABSENT = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
-def bind(address: ListenAddress) -> list[socket.socket]:
+def bind(address: ListenAddress, *, shared: bool = False) -> list[socket.socket]:
     """Sockets that listen on every address `address` stands for, as far as the machine has them
-    (`localhost` without IPv6). `OSError` when one is taken, or there is none."""
+    (`localhost` without IPv6). `OSError` when one is taken, or there is none. `shared`: others of
+    this user may listen there, too, and the kernel spreads connections (SO_REUSEPORT)."""
     sockets: list[socket.socket] = []
     absent: OSError | None = None
     found = socket.getaddrinfo(
@@ -32,6 +33,7 @@ def bind(address: ListenAddress) -> list[socket.socket]:
             try:
                 sock = opened.enter_context(socket.socket(family, kind, protocol))
                 _prepare(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
                 sock.bind(where)
             except OSError as error:
                 if error.errno not in _ABSENT:

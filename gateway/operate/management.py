@@ -1,11 +1,12 @@
-"""The management listener: is the process alive, is it ready, what has it counted.
+"""The management listener: is the gateway alive, is it ready, what has it counted.
 
-Its own address (`server.management`, loopback unless configured), never the public one.
+Its own address (`server.management`, loopback unless configured), never the public one. With
+several workers any of them answers, and for all: `Teller` is who knows.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from aiohttp import web
@@ -17,13 +18,28 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-
-from gateway.operate.metrics import Counters
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 OK: Final = "ok"
+Metrics = Iterable[Metric]
 
-Readiness = Mapping[str, str]
-"""Each part the process needs, and `ok` or why it is not."""
+
+class Readiness(NamedTuple):
+    """Whether the gateway should get requests. `parts`: each that matters, and `ok` or why not."""
+
+    ready: bool
+    parts: Mapping[str, str]
+
+
+class Teller(Protocol):
+    """Who knows about the gateway, be it one process or several."""
+
+    async def readiness(self) -> Readiness: ...
+
+    async def metrics(self) -> Metrics:
+        """Everything that is measured; two families may have one name, with other labels."""
+
 
 # Kubernetes gives a probe one second unless told otherwise; answer before it gives up.
 _READY_SECONDS = 0.8
@@ -31,27 +47,54 @@ _READY_SECONDS = 0.8
 _log = structlog.get_logger()
 
 
-def make_management(
-    counters: Counters, ready: Callable[[], Awaitable[Readiness]]
-) -> web.Application:
-    """GET /livez, /readyz and /metrics over `counters` and what `ready()` says."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(counters)
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
+class OneProcess:
+    """A gateway of one process: what it has counted; `state()` is `ok` while it should get
+    requests."""
+
+    def __init__(self, counters: Collector, state: Callable[[], str]) -> None:
+        self._counters = counters
+        self._state = state
+
+    async def readiness(self) -> Readiness:
+        state = self._state()
+        return Readiness(state == OK, {"process": state})
+
+    async def metrics(self) -> Metrics:
+        quiet = CollectorRegistry(auto_describe=False)
+        others = ProcessCollector(registry=quiet), PlatformCollector(registry=quiet)
+        return [
+            metric
+            for collector in (self._counters, *others, GCCollector(registry=quiet))
+            for metric in collector.collect()
+        ]
+
+
+def processes(pids: Mapping[str, int]) -> Iterator[Metric]:
+    """Memory, CPU time and descriptors of each process, by name in the label `process`."""
+    for name, pid in pids.items():
+        quiet = CollectorRegistry(auto_describe=False)
+        for family in ProcessCollector(pid=_always(pid), registry=quiet).collect():
+            labelled = Metric(family.name, family.documentation, family.type)
+            for sample in family.samples:
+                labelled.add_sample(sample.name, {"process": name}, sample.value)
+            yield labelled
+
+
+def make_management(teller: Teller) -> web.Application:
+    """GET /livez, /readyz and /metrics, as `teller` tells."""
 
     async def livez(_request: web.Request) -> web.Response:
         return web.json_response({"live": True})
 
     async def readyz(_request: web.Request) -> web.Response:
-        parts = await _ask(ready)
-        is_ready = all(state == OK for state in parts.values())
+        ready, parts = await _ask(teller)
         return web.json_response(
-            {"ready": is_ready, "parts": dict(parts)}, status=200 if is_ready else 503
+            {"ready": ready, "parts": dict(parts)}, status=200 if ready else 503
         )
 
     async def metrics(_request: web.Request) -> web.Response:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected(await teller.metrics()))
         return web.Response(
             body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
@@ -63,13 +106,31 @@ def make_management(
     return app
 
 
-async def _ask(ready: Callable[[], Awaitable[Readiness]]) -> Readiness:
-    """What `ready()` says; that it is late or broken is an answer, too."""
+class _Collected(Collector):
+    """Families as Prometheus wants them: each name once."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._families: dict[str, Metric] = {}
+        for metric in metrics:
+            known = self._families.setdefault(metric.name, metric)
+            if known is not metric:
+                known.samples.extend(metric.samples)
+
+    def collect(self) -> Metrics:
+        return self._families.values()
+
+
+def _always(pid: int) -> Callable[[], int]:
+    return lambda: pid
+
+
+async def _ask(teller: Teller) -> Readiness:
+    """What is told; that it is late or broken is an answer, too."""
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            return await ready()
+            return await teller.readiness()
     except TimeoutError:
-        return {"readiness": f"no answer within {_READY_SECONDS} s"}
+        return Readiness(False, {"readiness": f"no answer within {_READY_SECONDS} s"})
     except Exception:
         _log.exception("readiness_check_failed")
-        return {"readiness": "the check itself failed; the log says why"}
+        return Readiness(False, {"readiness": "the check itself failed; the log says why"})

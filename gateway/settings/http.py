@@ -22,8 +22,8 @@ class Server(Section):
     """Address and port for browsers; `:8080` is every interface."""
     management: Listen = ListenAddress("127.0.0.1", 9090)
     """Address and port of /livez, /readyz and /metrics. Never reachable from outside."""
-    workers: int = Field(1, strict=True)
-    """Processes sharing the port. This version runs one."""
+    workers: int = Field(1, ge=1, le=64, strict=True)
+    """Processes sharing the port: as many as processors are worth it."""
     trusted_proxies: tuple[Cidr, ...] = ()
     """Networks of proxies in front whose X-Forwarded-* headers are believed; none by default."""
     forward_auth: ForwardAuth | None = None
@@ -48,15 +48,6 @@ class Server(Section):
         if isinstance(networks, str):
             raise ValueError("must be a list, such as [10.0.0.0/8]")  # noqa: TRY004 - pydantic's
         return networks
-
-    @field_validator("workers")
-    @classmethod
-    def _one_worker(cls, workers: int) -> int:
-        if workers != 1:
-            raise ValueError(
-                "must be 1: this version runs one process; start more gateways instead"
-            )
-        return workers
 
     @model_validator(mode="after")
     def _somebody_may_ask(self) -> Self:

@@ -83,7 +83,8 @@ class Passwords(Section):
     """How Sonar's passwords are verified."""
 
     concurrent: int = Field(2, ge=1, le=64, strict=True)
-    """How many verifications run at once; each takes a core for up to half a second."""
+    """How many verifications run at once, in all workers together, at least one in each; each takes
+    a core for up to half a second."""
     attempts: int = Field(10, ge=1, le=1000, strict=True)
     """Wrong passwords for one account, or by one identity, within `window` before a wait; ten
     times as many from one address."""

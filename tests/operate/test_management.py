@@ -1,35 +1,63 @@
 """What Kubernetes and Prometheus ask."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Callable, Coroutine, Iterable
+from unittest.mock import ANY
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from gateway.operate.management import OK, Readiness, make_management
+from gateway.operate.management import (
+    OK,
+    OneProcess,
+    Readiness,
+    Teller,
+    make_management,
+    processes,
+)
 from gateway.operate.metrics import Counters, Kind
 
-Ready = Callable[[], Awaitable[Readiness]]
+Ready = Callable[[], Coroutine[None, None, Readiness]]
+
+
+class Told:
+    """A teller of what a test says."""
+
+    def __init__(self, ready: Ready, counters: Counters) -> None:
+        self._ready = ready
+        self._alone = OneProcess(counters, lambda: OK)
+
+    async def readiness(self) -> Readiness:
+        return await self._ready()
+
+    async def metrics(self) -> Iterable[Metric]:
+        return await self._alone.metrics()
 
 
 async def asked(
-    path: str, ready: Ready, counters: Counters | None = None, method: str = "GET"
+    path: str,
+    ready: Ready,
+    counters: Counters | None = None,
+    method: str = "GET",
+    teller: Teller | None = None,
 ) -> tuple[int, str, str]:
     """Status, content type and body."""
-    app = make_management(counters or Counters(), ready)
+    app = make_management(teller or Told(ready, counters or Counters()))
     async with TestClient(TestServer(app)) as client:
         response = await client.request(method, path)
         return response.status, response.headers["Content-Type"], await response.text()
 
 
 async def fine() -> Readiness:
-    return {"upstream": OK, "sessions": OK}
+    return Readiness(True, {"upstream": OK, "sessions": OK})
 
 
 async def draining() -> Readiness:
-    return {"sessions": OK, "draining": "stopping, as told"}
+    return Readiness(False, {"sessions": OK, "draining": "stopping, as told"})
 
 
 async def broken() -> Readiness:
@@ -38,7 +66,7 @@ async def broken() -> Readiness:
 
 async def hanging() -> Readiness:
     await asyncio.Event().wait()
-    return {}
+    return Readiness(True, {})
 
 
 @pytest.mark.parametrize("ready", [fine, draining, broken, hanging])
@@ -94,6 +122,35 @@ async def test_metrics_are_what_prometheus_reads() -> None:
     assert samples["sonar_gateway_requests_total", "identity", "2xx"] == 7
     assert samples["process_resident_memory_bytes", None, None] > 0
     assert samples["process_open_fds", None, None] > 0
+
+
+async def test_one_process_is_ready_while_its_state_is_ok() -> None:
+    state = "starting"
+    teller = OneProcess(Counters(), lambda: state)
+    starting = '{"ready": false, "parts": {"process": "starting"}}'
+    assert await asked("/readyz", fine, teller=teller) == (503, ANY, starting)
+    state = OK
+    assert await asked("/readyz", fine, teller=teller) == (
+        200, ANY, '{"ready": true, "parts": {"process": "ok"}}',
+    )  # fmt: skip
+
+
+async def test_processes_are_told_apart() -> None:
+    """Several processes in one scrape: each family once, however many processes have it."""
+
+    class Both(Told):
+        async def metrics(self) -> Iterable[Metric]:
+            pids = {"worker 1": os.getpid(), "supervisor": os.getppid()}
+            return (*Counters().collect(), *processes(pids))
+
+    text = (await asked("/metrics", fine, teller=Both(fine, Counters())))[2]
+    families = list(text_string_to_metric_families(text))
+    assert len({family.name for family in families}) == len(families)
+    (memory,) = (f for f in families if f.name == "process_resident_memory_bytes")
+    assert {s.labels["process"]: s.value > 0 for s in memory.samples} == {
+        "worker 1": True,
+        "supervisor": True,
+    }
 
 
 async def test_two_applications_in_one_process_do_not_collide() -> None:
