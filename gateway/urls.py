@@ -9,9 +9,16 @@ import re
 from typing import Annotated, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator
+from pydantic import (
+    AfterValidator,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from gateway.section import secret_error
+from gateway.values import base_of, text
 
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
@@ -39,6 +46,18 @@ class Origin(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORT[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
+
+
+class UpstreamAddress(NamedTuple):
+    """Where something listens: host and port, or the path of a Unix socket, host empty."""
+
+    host: str
+    port: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"unix:{self.path}" if self.path else f"{host}:{self.port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -101,6 +120,36 @@ def public_url(text: str) -> str:
 
 def upstream_url(text: str) -> str:
     return str(parse_origin(text))
+
+
+# sockaddr_un.sun_path less its NUL (unix(7)).
+_LONGEST_SOCKET_PATH = 107
+_UNIX = "unix:"
+
+
+def upstream_address(value: object, info: ValidationInfo) -> UpstreamAddress:
+    """`10.0.0.5:8081`, `sonar-a.internal:8081`, `[::1]:8081`, `unix:/run/sonar.sock`; a relative
+    path starts at the folder of the file."""
+    wrong = "must be an address such as 10.0.0.5:8081, [::1]:8081 or unix:/run/sonar.sock"
+    given = text(value, wrong)
+    if given.startswith(_UNIX):
+        rest = given.removeprefix(_UNIX)
+        if rest.startswith("///"):
+            rest = rest[2:]
+        path = str(base_of(info) / rest)
+        if not rest or rest.startswith("//") or "\0" in rest:
+            raise ValueError(wrong)
+        if len(path.encode()) > _LONGEST_SOCKET_PATH:
+            raise ValueError(f"is longer than a socket's path may be: {path}")
+        return UpstreamAddress("", 0, path)
+    if not re.search(r":[0-9]+$", given) or "/" in given:
+        raise ValueError(wrong)
+    origin = parse_origin(f"http://{given}")
+    return UpstreamAddress(origin.host, origin.port)
+
+
+def host_name(text: str) -> str:
+    return _host(text.lower())
 
 
 def discovery_url(text: str) -> str:
@@ -166,6 +215,13 @@ def public_pattern(pattern: str) -> str:
 
 PublicUrl = Annotated[str, AfterValidator(public_url)]
 UpstreamUrl = Annotated[str, AfterValidator(upstream_url)]
+UpstreamAt = Annotated[
+    UpstreamAddress,
+    PlainValidator(upstream_address),
+    WithJsonSchema({"type": "string", "pattern": "^unix:.|:[0-9]+$"}),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+HostName = Annotated[str, AfterValidator(host_name)]
 DiscoveryUrl = Annotated[str, AfterValidator(discovery_url)]
 UrlPath = Annotated[str, AfterValidator(url_path)]
 PublicPattern = Annotated[str, AfterValidator(public_pattern)]

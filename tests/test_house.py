@@ -27,12 +27,15 @@ SHOWN_BY = {
     "account/hashes.py": "account/test_passwords.py",
     "account/migrations/versions/0001_links.py": "account/test_migrations.py",
     "account/tables.py": "account/test_migrations.py",
+    "commands/lines.py": "commands/test_check.py",
     "commands/serve.py": "journeys/test_check.py",
     "edge/events.py": "edge/test_reader.py",
     "edge/inbound.py": "edge/test_head.py",
     "edge/record.py": "edge/test_client.py",
     "edge/reply_reader.py": "edge/test_reader.py",
+    "edge/health_check.py": "edge/test_addresses.py",
     "edge/shared.py": "edge/test_client.py",
+    "edge/upstream.py": "edge/test_asking.py",
     "identity/answer.py": "identity/test_provider.py",
     "identity/entra.py": "identity/test_claims.py",
     "identity/exchange.py": "identity/test_provider.py",
@@ -54,6 +57,7 @@ SHOWN_BY = {
     "settings/limits.py": "test_config.py",
     "settings/provider.py": "test_config.py",
     "settings/storage.py": "test_config.py",
+    "settings/upstream.py": "test_config.py",
 }
 
 # DESIGN rule 7: a foreigner is spoken to in one room, so that its exceptions are translated there.

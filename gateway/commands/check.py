@@ -9,17 +9,13 @@ beside a running gateway.
 import asyncio
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Literal
-
-import aiohttp
 
 from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
-from gateway.config import Config, Fragment, warnings_about
-from gateway.edge.coding import LARGEST_PAGE
-from gateway.edge.inject import Injection, find_place
+from gateway.commands.check_upstream import check_upstream
+from gateway.commands.lines import Line, Lines
+from gateway.config import Config, warnings_about
 from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
@@ -32,21 +28,6 @@ from gateway.session.store.embedded import count_sessions
 _PATIENCE = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing tried. `state`: `ok`, `warn` (works, but look at it) or `FAIL`."""
-
-    state: Literal["ok", "warn", "FAIL"]
-    part: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.state:<5} {self.part:<22} {self.detail}"
-
-
-Lines = tuple[Line, ...]
-
-
 async def check(config: Config) -> Lines:
     """Try every part; never raises for what is wrong with one."""
     async with open_http() as http:
@@ -57,7 +38,7 @@ async def check(config: Config) -> Lines:
             _tried("links database", _links(config)),
             _tried("sessions", _sessions(config)),
             _tried("directory", _directory(config)),
-            _tried("upstream", _upstream(config, http)),
+            _tried("upstream", check_upstream(config)),
             *(_tried(provider.name, _provider(provider)) for provider in Providers(config, http)),
         )
     return tuple(line for lines in tried for line in lines)
@@ -140,42 +121,6 @@ async def _directory(config: Config) -> Lines:
     finally:
         await directory.close()
         passwords.close()
-
-
-async def _upstream(config: Config, http: aiohttp.ClientSession) -> Lines:
-    upstream = config.upstream
-    url = f"{upstream.url}{upstream.login_path}"
-    try:
-        async with http.get(url, allow_redirects=False) as reply:
-            page, status = await _start_of(reply), reply.status
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return (Line("FAIL", "upstream", f"{url}: {type(error).__name__} {error}"),)
-    if status != 200:
-        return (Line("FAIL", "upstream", f"{url} answers {status}, a sign-in page answers 200"),)
-    answers = Line("ok", "upstream", f"{url} answers {status}")
-    return (answers, _anchor("sign-in buttons", page, upstream.login_buttons))
-
-
-async def _start_of(reply: aiohttp.ClientResponse) -> bytes:
-    """The page without its content coding, as far as it may be long."""
-    page = bytearray()
-    async for chunk in reply.content.iter_any():
-        page += chunk
-        if len(page) >= LARGEST_PAGE:
-            break
-    return bytes(page)
-
-
-def _anchor(part: str, page: bytes, fragment: Fragment) -> Line:
-    """Whether the place for a fragment is on the page."""
-    if isinstance(find_place(page, Injection(fragment.selector, fragment.place)), int):
-        return Line("ok", part, f"go {fragment.place} the first {fragment.selector!r}")
-    return Line(
-        "FAIL",
-        part,
-        f"no place for them: nothing on the page is {fragment.selector!r}; "
-        "set upstream.login_buttons.selector to a CSS selector of Sonar's sign-in form",
-    )
 
 
 async def _provider(provider: ProviderClient) -> Lines:

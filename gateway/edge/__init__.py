@@ -15,7 +15,9 @@ Read in the order of a request:
     decision.py    pure: Inbound + session + policies -> what is done with it
     upstream_head.py  pure: what upstream gets;  headers.py: what the browser gets back
     asking.py      the side of an exchange that faces upstream
-    upstream.py    connections to Sonar and to the portal, and their pool
+    upstream.py    one connection to Sonar or to the portal;  connecting.py, tls.py: how it is made
+    pool.py        the connections to one address;  addresses.py: several, the least busy one next;
+                   health.py: pure: which of them work;  health_check.py: asking them
     answer.py      one reply of upstream on its way to the browser
     page.py        a legacy page on its way through inject.py
     tunnel.py      upgraded connections, closed when their session ends;  websocket.py: pure: where

@@ -1,8 +1,9 @@
 """The side of an exchange that faces upstream: a connection, the body there, the reply back.
 
 Rules
-    A stale connection of the pool is replaced once, and only when the request may be sent twice:
-    nothing of a reply came, nothing of a body went, and the method is idempotent.
+    A stale connection of the pool is replaced once, and the request of an address that went away
+    goes to another one; but only when it may be sent twice: nothing of a reply came, it has no
+    body, and the method is idempotent.
     A body is passed on as it comes, in framing of our own; whoever is slower holds the other.
     A reply may come before the request has ended. Both go on until the reply is complete; then
     both connections are closed, because nobody knows where the next request would begin.
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 from gateway.edge.answer import Answer
 from gateway.edge.events import END, End, Malformed, ReplyEvent
 from gateway.edge.inbound import Inbound, Refusal
+from gateway.edge.pool import Pool, Upstream
 from gateway.edge.shared import Shared
-from gateway.edge.upstream import Connection, Pool
+from gateway.edge.upstream import Connection
 from gateway.errors import UpstreamUnavailable
 from gateway.reasons import Reason
 
@@ -40,11 +42,12 @@ class Asking(ABC):
     request_ended = False
     over = False
     asked = False
-    _pool: Pool
+    _upstream: Upstream
     _head: bytes
     _connection: Connection | None = None
     _full = False
     _body = 0
+    _resent = 0
 
     # What the exchange does with the outcome.
 
@@ -66,21 +69,20 @@ class Asking(ABC):
 
     # Towards upstream.
 
-    def ask(self, pool: Pool, head: bytes, answer: Answer) -> None:
+    def ask(self, upstream: Upstream, head: bytes, answer: Answer) -> None:
         """Send the request, on a connection of the pool or on a new one."""
-        self._pool, self._head, self.answer = pool, head, answer
+        self._upstream, self._head, self.answer = upstream, head, answer
         self.asked = True
-        connection = pool.take(repeatable=self.inbound.repeatable)
+        connection = upstream.take(repeatable=self.inbound.repeatable)
         if connection is None:
             self.shared.later(self._connect())
         else:
             self._send(connection)
 
-    async def _connect(self) -> None:
-        shared = self.shared
-        self.client.wait(shared.config.upstream.connect_timeout + shared.response_timeout)
+    async def _connect(self, avoid: Pool | None = None) -> None:
+        self.client.wait(self._upstream.patience + self.shared.response_timeout)
         try:
-            connection = await self._pool.connect()
+            connection = await self._upstream.connect(avoid)
         except UpstreamUnavailable as error:
             if not self.over:
                 status = 504 if error.reason is Reason.UPSTREAM_TIMEOUT else 502
@@ -160,15 +162,22 @@ class Asking(ABC):
     def upstream_lost(self, *, complete: bool) -> None:
         """The connection is gone; `complete`: that is how this reply ends."""
         connection, self._connection = self._connection, None
-        stale = connection is not None and not connection.fresh
         if complete:
             self.client.transport.write(self.answer.ended_by_close())
             self._finish()
-        elif stale and self.heard is None and self.inbound.repeatable:
-            self.shared.later(self._connect())
+        elif connection is not None and self._may_resend(connection):
+            self._resent += 1
+            self.shared.later(self._connect(connection.pool))
         else:
             detail = "connection closed before the reply was complete"
             self.refuse(Refusal(502, Reason.UPSTREAM_UNAVAILABLE, detail))
+
+    def _may_resend(self, connection: Connection) -> bool:
+        """Whether to try again on another connection: because this one was stale, or because there
+        are other addresses."""
+        if self.heard is not None or not self.inbound.repeatable:
+            return False
+        return not connection.fresh or self._resent + 1 < len(self._upstream.pools)
 
     def upstream_full(self, *, full: bool) -> None:
         """Upstream takes the body slower than it comes, or has caught up."""
@@ -192,5 +201,5 @@ class Asking(ABC):
             if answer.reusable and self.request_ended:
                 connection.release()
             else:
-                connection.close()
+                connection.retire()
         self.replied_wholly(answer)

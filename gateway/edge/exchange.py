@@ -190,7 +190,7 @@ class Exchange(Asking):
     def upgraded(self, connection: Connection) -> None:
         """The tunnel ends with its session."""
         self.over, self._connection = True, None
-        join(self, *connection.detach())
+        join(self, connection)
 
     def lasts(self) -> None:
         """A reply without a length may last as long as a WebSocket, and ends with its session like
@@ -205,6 +205,8 @@ class Exchange(Asking):
         if self.takes_body:
             self.refuse(Refusal(408, Reason.REQUEST_TOO_SLOW, "the body did not come"))
         else:
+            if self._connection is not None:
+                self._connection.too_slow()
             self.refuse(Refusal(504, Reason.UPSTREAM_TIMEOUT, "no answer in time"))
 
     def refuse(self, refusal: Refusal) -> None:

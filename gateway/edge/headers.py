@@ -188,7 +188,8 @@ def public_location(location: bytes, rules: Rules) -> bytes:
     """Where upstream sends the browser, with upstream's own address, which no browser can reach,
     replaced by the public one."""
     text = location.decode("latin-1")
-    if rules.upstream == rules.public or _origin(text) != rules.upstream:
+    origin = _origin(text)
+    if origin not in rules.upstreams or origin == rules.public:
         return location
     parts = urlsplit(text)
     rest = parts._replace(scheme="", netloc="").geturl()
@@ -203,8 +204,9 @@ def leads_to_login(location: bytes, inbound: Inbound, rules: Rules) -> bool:
         there = urljoin(here, location.decode("latin-1"))
     except ValueError:
         return False
-    own = {rules.public, rules.upstream, _origin(f"{rules.public.scheme}://{inbound.host}")}
-    if _origin(there) not in own:
+    origin = _origin(there)
+    own = {rules.public, _origin(f"{rules.public.scheme}://{inbound.host}")}
+    if origin not in own and origin not in rules.upstreams:
         return False
     # A servlet container writes the session into the path: /login;jsessionid=1
     path = canonical_path(urlsplit(there).path.partition(";")[0] or "/")

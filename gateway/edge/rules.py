@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.config import Config, ForwardAuth
+from gateway.config import Config, ForwardAuth, Upstream
 from gateway.edge.cookies import CookieRules
 from gateway.edge.fields import FieldReader
 from gateway.edge.names import HeaderNames
@@ -16,11 +16,11 @@ from gateway.urls import Origin, parse_origin
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`public`: what browsers type; `upstream`: where Sonar listens. Header values as bytes.
+    """`public`: what browsers type; `upstreams`: where Sonar listens. Header values as bytes.
     `forward_auth`: who asks at /sso/auth; `identity_names`: the headers that say who it is."""
 
     public: Origin
-    upstream: Origin
+    upstreams: frozenset[Origin]
     public_host: str
     login_path: str
     profile_path: str
@@ -49,7 +49,7 @@ class Rules:
         )
         return cls(
             public=public,
-            upstream=parse_origin(config.upstream.url),
+            upstreams=_upstreams(config.upstream),
             public_host=str(public).partition("://")[2],
             login_path=config.upstream.login_path,
             profile_path=config.upstream.profile_path,
@@ -86,6 +86,13 @@ class Rules:
         if self.public_paths is None or ";" in path:
             return False
         return self.public_paths.fullmatch(path) is not None
+
+
+def _upstreams(upstream: Upstream) -> frozenset[Origin]:
+    """What Sonar may call itself, when it does not go by what the browser asked for."""
+    origin = parse_origin(upstream.url)
+    at = (Origin(origin.scheme, each.host, each.port) for each in upstream.addresses if each.host)
+    return frozenset((origin, *at))
 
 
 def compile_paths(patterns: tuple[str, ...]) -> re.Pattern[str] | None:

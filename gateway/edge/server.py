@@ -2,23 +2,25 @@
 
 import asyncio
 import socket
-import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from gateway.config import Config
+from gateway.edge.addresses import Addresses
 from gateway.edge.admission import Admission
+from gateway.edge.connecting import Way, way_to_portal, ways_to_sonar
+from gateway.edge.health_check import question
 from gateway.edge.inject import Injection
 from gateway.edge.listener import Listener
 from gateway.edge.page import Spot
+from gateway.edge.pool import Pool, Upstream
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
 from gateway.edge.shared import Shared
 from gateway.edge.sockets import bind, room_for
-from gateway.edge.upstream import Connect, Pool
 from gateway.operate.access_log import AccessLog
-from gateway.operate.metrics import Counters
+from gateway.operate.metrics import AddressState, Counters
 from gateway.policy.model import Policies
 from gateway.session.live import Sessions
 
@@ -51,8 +53,8 @@ class EdgeServer:
             rules=rules,
             sessions=sessions,
             policies=policies,
-            sonar=_pool(_to_sonar(rules), config, rules),
-            portal=_pool(_to_portal(portal_socket), config, rules),
+            sonar=_sonar(config, rules),
+            portal=_pool(way_to_portal(portal_socket), config, rules, None),
             access_log=access_log,
             counters=counters,
             injections={
@@ -64,6 +66,7 @@ class EdgeServer:
             idle_seconds=limits.idle_timeout,
             admission=Admission(room_for(limits.connections), limits.connections_per_address),
         )
+        counters.addresses = self._addresses
         self._listener: Listener | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -114,6 +117,10 @@ class EdgeServer:
         shared.sonar.close()
         shared.portal.close()
 
+    def _addresses(self) -> Iterator[AddressState]:
+        for pool in self._shared.sonar.pools:
+            yield AddressState(pool.name, pool.health.up, pool.busy)
+
     async def _tick(self) -> None:
         shared = self._shared
         while True:
@@ -130,17 +137,15 @@ class EdgeServer:
             shared.portal.sweep()
 
 
-def _pool(connect: Connect, config: Config, rules: Rules) -> Pool:
-    return Pool(connect, config.upstream.connect_timeout, time.monotonic, ReplyHeads(rules))
+def _sonar(config: Config, rules: Rules) -> Upstream:
+    upstream = config.upstream
+    check = None
+    if upstream.health is not None:
+        check = question(upstream.health.path, rules.public_host), upstream.health.interval
+    ways = ways_to_sonar(upstream, time.monotonic)
+    pools = tuple(_pool(way, config, rules, check) for way in ways)
+    return pools[0] if len(pools) == 1 else Addresses(pools)
 
 
-def _to_sonar(rules: Rules) -> Connect:
-    origin = rules.upstream
-    context = ssl.create_default_context() if origin.scheme == "https" else None
-    return lambda protocol: asyncio.get_running_loop().create_connection(
-        protocol, origin.host, origin.port, ssl=context
-    )
-
-
-def _to_portal(path: str) -> Connect:
-    return lambda protocol: asyncio.get_running_loop().create_unix_connection(protocol, path)
+def _pool(way: Way, config: Config, rules: Rules, check: tuple[bytes, float] | None) -> Pool:
+    return Pool(way, config.upstream.connect_timeout, time.monotonic, ReplyHeads(rules), check)

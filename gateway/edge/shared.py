@@ -12,9 +12,9 @@ from gateway.config import Config, Limits
 from gateway.edge.admission import Admission
 from gateway.edge.inject import Injection
 from gateway.edge.peer import Peer
+from gateway.edge.pool import Upstream
 from gateway.edge.reader import RequestReader
 from gateway.edge.rules import Rules
-from gateway.edge.upstream import Pool
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
@@ -42,8 +42,8 @@ class Shared:
     rules: Rules
     sessions: Sessions
     policies: Callable[[], Policies]
-    sonar: Pool
-    portal: Pool
+    sonar: Upstream
+    portal: Upstream
     access_log: AccessLog
     counters: Counters
     injections: "dict[Spot, Injection]"

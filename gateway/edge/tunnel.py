@@ -14,16 +14,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.edge.record import record
+from gateway.edge.upstream import Connection
 from gateway.edge.websocket import GOING_AWAY, Frames
 
 if TYPE_CHECKING:
     from gateway.edge.exchange import Exchange
 
 
-def join(exchange: "Exchange", upstream: asyncio.Transport, to_browser: bytes) -> None:
-    """Make a tunnel of an exchange whose upgrade was answered with 101. `to_browser`: what
-    upstream has sent already."""
+def join(exchange: "Exchange", connection: Connection) -> None:
+    """Make a tunnel of an exchange whose upgrade was answered with 101."""
     shared, live = exchange.shared, exchange.live
+    upstream, to_browser = connection.detach()
     browser, to_upstream, gone = exchange.client.hand_over()
 
     def closed(sent: int) -> None:
@@ -31,6 +32,7 @@ def join(exchange: "Exchange", upstream: asyncio.Transport, to_browser: bytes) -
         shared.tunnels.discard(tunnel)
         if live is not None:
             live.closers.discard(tunnel.close)
+        connection.detached_closed()
         record(exchange, 101, sent)
         gone()
 

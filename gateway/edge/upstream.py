@@ -1,4 +1,4 @@
-"""Connections to Sonar, and to the portal behind its Unix socket, and the pool that keeps them.
+"""One connection to Sonar, or to the portal behind its Unix socket.
 
 Rules
     A connection serves one request at a time. It goes back to the pool only when its reply was
@@ -10,24 +10,13 @@ Rules
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from gateway.edge.events import ReplyEvent
-from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.reply_reader import ReplyReader
-from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 
-# Shorter than what servers in front of legacy applications keep (nginx 75 s), so that we close
-# first. Apache closes after 5 s: see FRESH_SECONDS.
-IDLE_SECONDS = 30.0
-# A request that may not be sent twice takes a pooled connection only if it was used this short a
-# time ago: less than any server's keep-alive, so that it does not meet one that is just closing.
-FRESH_SECONDS = 1.0
-
-Connect = Callable[
-    [Callable[[], asyncio.Protocol]], Awaitable[tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]
-]
+if TYPE_CHECKING:
+    from gateway.edge.pool import Pool
 
 
 class Asker(Protocol):
@@ -46,12 +35,13 @@ class Asker(Protocol):
 class Connection(asyncio.Protocol):
     """One connection to upstream. `fresh`: it has served nobody yet."""
 
-    __slots__ = ("_asker", "_pool", "_reader", "_transport", "fresh", "idle_since")
+    __slots__ = ("_asker", "_ended", "_reader", "_transport", "fresh", "idle_since", "pool")
 
     _transport: asyncio.Transport
 
     def __init__(self, pool: "Pool") -> None:
-        self._pool = pool
+        self.pool = pool
+        self._ended = False
         self._asker: Asker | None = None
         self._reader = ReplyReader(pool.heads)
         self.fresh = True
@@ -76,7 +66,16 @@ class Connection(asyncio.Protocol):
         if self._reader.in_head or self._transport.is_closing():
             self._transport.abort()
         else:
-            self._pool.put(self)
+            self.pool.put(self)
+
+    def retire(self) -> None:
+        """As `release`, but the connection serves nobody any more."""
+        self.pool.health.answered()
+        self.close()
+
+    def too_slow(self) -> None:
+        """No answer came in time."""
+        self.pool.health.silent("no answer in time")
 
     def close(self) -> None:
         """Give up, whatever was going on."""
@@ -93,15 +92,21 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def detach(self) -> tuple[asyncio.Transport, bytes]:
-        """Hand the socket over to a tunnel, with the bytes that came after the upgrade."""
+        """Hand the socket over to a tunnel, with the bytes that came after the upgrade. Whoever
+        closes it calls `detached_closed`."""
         self._asker = None
         return self._transport, self._reader.rest
+
+    def detached_closed(self) -> None:
+        """What was handed over is closed."""
+        self.pool.open -= 1
 
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have all of asyncio.Transport but its name.
         self._transport = cast(asyncio.Transport, transport)
+        self.pool.open += 1
 
     def data_received(self, data: bytes) -> None:
         if self._asker is None:
@@ -111,11 +116,21 @@ class Connection(asyncio.Protocol):
         if events:
             self._asker.replied(events)
 
+    def eof_received(self) -> None:
+        """Upstream says that nothing more comes; over TLS in a way that nobody else can."""
+        self._ended = True
+
     def connection_lost(self, error: Exception | None) -> None:
-        self._pool.forget(self)
+        self.pool.forget(self)
         asker, self._asker = self._asker, None
-        if asker is not None:
-            asker.upstream_lost(complete=error is None and self._reader.until_close)
+        if asker is None:
+            return
+        complete = error is None and self._ended and self._reader.until_close
+        if complete:
+            self.pool.health.answered()
+        elif self.fresh:
+            self.pool.health.silent("connection closed before the reply was complete")
+        asker.upstream_lost(complete=complete)
 
     def pause_writing(self) -> None:
         if self._asker is not None:
@@ -124,66 +139,6 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._asker is not None:
             self._asker.upstream_full(full=False)
-
-
-class Pool:
-    """The connections to one upstream. The one used last is used next, so that the others grow
-    old and go. `connect` opens a socket with a protocol; `timeout` in seconds; `clock`: any that
-    only goes forward; `heads`: what this upstream said before."""
-
-    def __init__(
-        self, connect: Connect, timeout: float, clock: Callable[[], float], heads: ReplyHeads
-    ) -> None:
-        self.heads = heads
-        self._connect = connect
-        self._clock = clock
-        self._timeout = timeout
-        self._idle: dict[Connection, None] = {}
-
-    def take(self, *, repeatable: bool) -> Connection | None:
-        """An idle connection, or `None`: connect. `repeatable`: the request may be sent again if
-        the connection turns out to be stale."""
-        if not self._idle:
-            return None
-        connection = next(reversed(self._idle))
-        idle = self._clock() - connection.idle_since
-        if idle > (IDLE_SECONDS if repeatable else FRESH_SECONDS):
-            return None
-        del self._idle[connection]
-        return connection
-
-    async def connect(self) -> Connection:
-        """A new connection. Raises `UpstreamUnavailable`, or `UpstreamTimeout` of its kind."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                transport, connection = await self._connect(lambda: Connection(self))
-        except TimeoutError as error:
-            raise UpstreamTimeout(f"no connection within {self._timeout:g} s") from error
-        except OSError as error:
-            raise UpstreamUnavailable(error.strerror or str(error)) from error
-        keep_alive(transport)
-        assert isinstance(connection, Connection)  # noqa: S101 - for the type checker
-        return connection
-
-    def put(self, connection: Connection) -> None:
-        connection.idle_since = self._clock()
-        self._idle[connection] = None
-
-    def forget(self, connection: Connection) -> None:
-        self._idle.pop(connection, None)
-
-    def sweep(self) -> None:
-        """Close what has been idle for too long."""
-        now = self._clock()
-        for connection in tuple(self._idle):
-            if now - connection.idle_since > IDLE_SECONDS:
-                del self._idle[connection]
-                connection.close()
-
-    def close(self) -> None:
-        for connection in tuple(self._idle):
-            connection.close()
-        self._idle.clear()
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:

@@ -2,13 +2,15 @@
 
 A request pays for one dict item and an addition; names, labels and text are made at the scrape.
 
-Every label comes from a closed list (a kind, a status class, a `Reason`). Never label by path,
+Every label comes from a closed list (a kind, a status class, a `Reason`, an address of Sonar in
+config.yaml). Never label by path,
 email address or domain: what a visitor can type, a visitor can multiply until the memory is gone.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -47,8 +49,20 @@ class InjectionOutcome(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class AddressState(NamedTuple):
+    """One address of upstream now: `busy` with how many requests and WebSockets."""
+
+    address: str
+    up: bool
+    busy: int
+
+
 def _nobody() -> int:
     return 0
+
+
+def _nowhere() -> Iterable[AddressState]:
+    return ()
 
 
 class Counters(Collector):
@@ -57,13 +71,15 @@ class Counters(Collector):
     `requests` by kind and status class (2 for 2xx). `rejected` by why a request was refused,
     `upstream_errors` by why Sonar or the portal did not answer. `injections` by fragment name and
     outcome. `sign_ins` by reason: of those that ended in a session, and of every refusal a page of
-    the portal gave. `sessions_live` is asked at the scrape. Times are Unix seconds, 0.0 for never.
+    the portal gave. `sessions_live` and `addresses` are asked at the scrape. Times are Unix
+    seconds, 0.0 for never.
     """
 
     __slots__ = (
         "accepts_failed",
         "access_log_behind",
         "access_log_failed",
+        "addresses",
         "connections_open",
         "injections",
         "policy_failed_at",
@@ -91,6 +107,7 @@ class Counters(Collector):
         self.connections_open = 0
         self.tunnels_open = 0
         self.sessions_live: Callable[[], int] = _nobody
+        self.addresses: Callable[[], Iterable[AddressState]] = _nowhere
         self.policy_reloads_ok = 0
         self.policy_reloads_failed = 0
         self.policy_loaded_at = 0.0
@@ -124,6 +141,7 @@ class Counters(Collector):
         )
         yield self._injections()
         yield from self._connections()
+        yield from self._addresses()
         yield from self._policies()
         yield self._access_log()
 
@@ -168,6 +186,23 @@ class Counters(Collector):
             "Sessions this process holds now",
             value=self.sessions_live(),
         )
+
+    def _addresses(self) -> Iterator[Metric]:
+        # Down, not up: of several processes' figures the sum then says how many see it so.
+        down = GaugeMetricFamily(
+            "sonar_gateway_upstream_down",
+            "Whether nobody is sent to this address of Sonar now",
+            labels=("address",),
+        )
+        busy = GaugeMetricFamily(
+            "sonar_gateway_upstream_requests",
+            "Requests and WebSockets under way at this address of Sonar now",
+            labels=("address",),
+        )
+        for state in self.addresses():
+            down.add_metric((state.address,), not state.up)
+            busy.add_metric((state.address,), state.busy)
+        yield from (down, busy)
 
     def _policies(self) -> Iterator[Metric]:
         reloads = CounterMetricFamily(

@@ -6,7 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.names import CookieName, HeaderName, Word
 from gateway.section import Section
-from gateway.urls import PublicPattern, PublicUrl, UpstreamUrl, UrlPath
+from gateway.settings.upstream import HealthCheck, UpstreamTls
+from gateway.urls import PublicPattern, PublicUrl, UpstreamAt, UpstreamUrl, UrlPath
 from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress
 
 ForwardAuth = Literal["nginx", "traefik", "caddy", "envoy"]
@@ -90,6 +91,12 @@ class Upstream(Section):
 
     url: UpstreamUrl
     """Its address as the gateway reaches it, such as http://127.0.0.1:8081."""
+    addresses: tuple[UpstreamAt, ...] = ()
+    """Where it listens, if that is not `url`: host:port or unix:PATH, the least busy one next."""
+    tls: UpstreamTls = UpstreamTls()
+    """How it is made sure that it is Sonar; for a `url` of https."""
+    health: HealthCheck | None = None
+    """Which page says whether an address works; without, requests find out."""
     login_path: UrlPath = "/login"
     """Sonar's sign-in page; gets the sign-in buttons."""
     profile_path: UrlPath = "/profile"
@@ -110,6 +117,14 @@ class Upstream(Section):
     """How long Sonar may take to accept a connection."""
     response_timeout: Duration = 60.0
     """How long Sonar may take to begin its answer, and between two parts of it."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if len(set(self.addresses)) < len(self.addresses):
+            raise ValueError("addresses has one address twice")
+        if self.tls != UpstreamTls() and not self.url.startswith("https:"):
+            raise ValueError("tls is for a url that begins with https:")
+        return self
 
     @model_validator(mode="after")
     def _three_paths(self) -> Self:

@@ -128,7 +128,7 @@ async def test_what_has_two_readings_has_none(world: World, sonar: bytes) -> Non
         await browser.say(f"{method} /x HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\n\r\n".encode())
         reply = await browser.reply(head_only=method == "HEAD")
         assert reply.status == 502
-    assert not world.edge._shared.sonar._idle
+    assert not world.edge._shared.sonar.pools[0]._idle
 
 
 # What is found out after the head has gone to the browser: the reply ends in a reset, for HTTP/1.0
@@ -262,7 +262,7 @@ async def test_a_reply_to_no_request_is_nobodys(world: World) -> None:
     await browser.say(get("/1", LEGACY))
     await browser.reply()
     await world.sonar.calls[0].say(evil)
-    await until(lambda: not world.edge._shared.sonar._idle)
+    await until(lambda: not world.edge._shared.sonar.pools[0]._idle)
     await browser.say(get("/2", LEGACY))
     assert (await browser.reply()).body == b"ok"
 

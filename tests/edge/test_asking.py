@@ -330,7 +330,7 @@ async def test_a_reply_before_the_request_has_ended(world: World) -> None:
     await browser.say(b"x" * 100_000 + get("/smuggled", LEGACY))
     assert await browser.eof() == b""
     assert not [head for head in world.sonar.heads if b"smuggled" in head]
-    assert not world.edge._shared.sonar._idle
+    assert not world.edge._shared.sonar.pools[0]._idle
 
 
 async def test_both_ways_at_once(world: World) -> None:
@@ -426,7 +426,7 @@ async def test_what_could_be_done_twice_takes_no_old_connection(world: World) ->
     browser = await world.browser()
     await browser.say(get("/1", LEGACY))
     await browser.reply()
-    (connection,) = world.edge._shared.sonar._idle
+    (connection,) = world.edge._shared.sonar.pools[0]._idle
     connection.idle_since -= 2.0
     await browser.say(b"POST /2" + USER + b"\r\n")
     await browser.reply()
@@ -465,7 +465,7 @@ async def test_a_byte_that_comes_later_neither(world: World) -> None:
     world.sonar.script = script
     assert (await world.ask(get("/", LEGACY))).body == b"ok"
     go.set()
-    await until(lambda: not world.edge._shared.sonar._idle)
+    await until(lambda: not world.edge._shared.sonar.pools[0]._idle)
     assert (await world.ask(get("/", LEGACY))).body == b"ok"
     assert len(world.sonar.calls) == 2
 

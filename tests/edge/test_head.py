@@ -263,4 +263,4 @@ def test_framing_is_kept() -> None:
 
 def test_rules_are_those_of_the_config() -> None:
     assert RULES.public_host == "sonar.example"
-    assert str(RULES.upstream) == "http://sonar.internal:8081"
+    assert {str(origin) for origin in RULES.upstreams} == {"http://sonar.internal:8081"}

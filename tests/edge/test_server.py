@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from gateway.edge import upstream as upstream_module
+from gateway.edge.pool import IDLE_SECONDS
 from gateway.edge.server import EdgeServer
 from gateway.edge.websocket import GOING_AWAY
 from tests.edge.conftest import MakeWorld
@@ -188,11 +188,11 @@ async def test_a_websocket_opened_at_the_last_moment_is_told(world: World) -> No
     await draining
 
 
-async def test_idle_connections_to_sonar_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connections_to_sonar_go(world: World) -> None:
     await world.ask(get("/", LEGACY))
-    assert len(world.edge._shared.sonar._idle) == 1
-    monkeypatch.setattr(upstream_module, "IDLE_SECONDS", 0.0)
-    await until(lambda: not world.edge._shared.sonar._idle)
+    (connection,) = world.edge._shared.sonar.pools[0]._idle
+    connection.idle_since -= IDLE_SECONDS
+    await until(lambda: not world.edge._shared.sonar.pools[0]._idle)
     await until(lambda: world.sonar.calls[0].reader.at_eof())
 
 

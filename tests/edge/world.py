@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -107,11 +108,13 @@ class Sonar:
         parts = [part for call in self.calls for part in bytes(call.seen).split(b"\r\n\r\n")]
         return [part + b"\r\n" for part in parts if part]
 
-    async def start(self, path: Path | None = None) -> None:
+    async def start(
+        self, path: Path | None = None, *, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         if path is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=tls)
         else:
-            self._server = await asyncio.start_unix_server(self._serve, path)
+            self._server = await asyncio.start_unix_server(self._serve, path, ssl=tls)
 
     async def stop(self) -> None:
         assert self._server is not None

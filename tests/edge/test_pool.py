@@ -1,14 +1,18 @@
 """The pool: which connection is taken, and which never again."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.edge.connecting import Connect, Way, way_to_portal
+from gateway.edge.pool import FRESH_SECONDS, IDLE_SECONDS, Pool
 from gateway.edge.reply_heads import ReplyHeads
-from gateway.edge.upstream import FRESH_SECONDS, IDLE_SECONDS, Connection, Pool
+from gateway.edge.upstream import Connection
 from gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from tests.edge.samples import RULES
 from tests.edge.world import Sonar
@@ -23,12 +27,18 @@ async def sonar() -> AsyncIterator[Sonar]:
     await made.stop()
 
 
-def pool_to(sonar: Sonar, clock: Callable[[], float]) -> Pool:
-    def connect(protocol: Callable[[], asyncio.Protocol]) -> object:
-        loop = asyncio.get_running_loop()
-        return loop.create_connection(protocol, "127.0.0.1", sonar.port)
+def pool_by(connect: Connect, clock: Callable[[], float], timeout: float = 5.0) -> Pool:
+    return Pool(Way("sonar", connect), timeout, clock, ReplyHeads(RULES))
 
-    return Pool(connect, 5.0, clock, ReplyHeads(RULES))  # type: ignore[arg-type]
+
+def to_port(port: int) -> Connect:
+    return lambda protocol: asyncio.get_running_loop().create_connection(
+        protocol, "127.0.0.1", port
+    )
+
+
+def pool_to(sonar: Sonar, clock: Callable[[], float]) -> Pool:
+    return pool_by(to_port(sonar.port), clock)
 
 
 async def test_the_one_used_last_is_used_next(sonar: Sonar) -> None:
@@ -93,26 +103,14 @@ async def test_nobody_there() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        pool = Pool(
-            lambda protocol: asyncio.get_running_loop().create_connection(
-                protocol, "127.0.0.1", port
-            ),
-            5.0,
-            Clock(0.0),
-            ReplyHeads(RULES),
-        )
+        pool = pool_by(to_port(port), Clock(0.0))
         with pytest.raises(UpstreamUnavailable):
             await pool.connect()
 
 
 async def test_no_unix_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "nobody.sock")
-    pool = Pool(
-        lambda protocol: asyncio.get_running_loop().create_unix_connection(protocol, path),
-        5.0,
-        Clock(0.0),
-        ReplyHeads(RULES),
-    )
+    pool = pool_by(way_to_portal(path).connect, Clock(0.0))
     with pytest.raises(UpstreamUnavailable):
         await pool.connect()
 
@@ -125,4 +123,33 @@ async def test_nobody_answers() -> None:
         raise AssertionError
 
     with pytest.raises(UpstreamTimeout):
-        await Pool(connect, 0.05, Clock(0.0), ReplyHeads(RULES)).connect()
+        await pool_by(connect, Clock(0.0), 0.05).connect()
+
+
+async def test_what_is_down_has_no_connections(sonar: Sonar) -> None:
+    pool = pool_to(sonar, Clock(0.0))
+    first, under_way = await pool.connect(), await pool.connect()
+    first.release()
+    pool.health.unreachable("refused")
+    assert not pool._idle
+    under_way.release()
+    assert not pool._idle
+    with pytest.raises(UpstreamUnavailable, match="sonar is down: refused"):
+        await pool.connect()
+    await until(lambda: pool.open == 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "up"),
+    [(errno.ECONNREFUSED, False), (errno.EHOSTUNREACH, False), (errno.EMFILE, True),
+     (errno.EADDRNOTAVAIL, True), (errno.EAGAIN, True)],
+)  # fmt: skip
+async def test_what_we_lack_is_not_upstreams_fault(number: int, up: bool) -> None:
+    async def connect(_: Callable[[], asyncio.Protocol]) -> tuple[asyncio.Transport, Connection]:
+        raise OSError(number, os.strerror(number))
+
+    pool = pool_by(connect, Clock(0.0))
+    with pytest.raises(UpstreamUnavailable, match=os.strerror(number)):
+        await pool.connect()
+    assert pool.health.up is up
+    assert pool.busy == 0

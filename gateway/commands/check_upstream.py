@@ -1,0 +1,79 @@
+"""Does Sonar answer, at each of its addresses, and have its pages a place for the fragments?"""
+
+import time
+from functools import partial
+
+from gateway.commands.lines import Line, Lines
+from gateway.config import Config, Fragment
+from gateway.edge.coding import LARGEST_PAGE
+from gateway.edge.connecting import ways_to_sonar
+from gateway.edge.health_check import Heard, answer_to, is_healthy, question
+from gateway.edge.inject import Injection, find_place
+from gateway.edge.pool import Pool
+from gateway.edge.reply_heads import ReplyHeads
+from gateway.edge.rules import Rules
+from gateway.errors import UpstreamUnavailable
+
+# Longer than a sign-in page takes; somebody is waiting.
+_PATIENCE = 10.0
+
+
+async def check_upstream(config: Config) -> Lines:
+    """The sign-in page at each address, its place for the buttons, and the health check; on the
+    connections that `serve` makes."""
+    upstream, rules = config.upstream, Rules.of(config)
+    page: bytes | None = None
+    lines: list[Line] = []
+    for way in ways_to_sonar(upstream, time.monotonic):
+        pool = Pool(way, upstream.connect_timeout, time.monotonic, ReplyHeads(rules))
+        shown = upstream.url if not upstream.addresses else f"{upstream.url} at {way.name}: "
+        get = partial(_get, pool, rules.public_host)
+        sign_in = await get(upstream.login_path)
+        if sign_in.status == 200 and page is None:
+            page = sign_in.body
+        lines.append(_answers(shown, upstream.login_path, sign_in))
+        if upstream.health is not None and not sign_in.wrong:
+            healthy = await get(upstream.health.path)
+            lines.append(_healthy(shown, upstream.health.path, healthy))
+        pool.close()
+    if page is not None:
+        lines.append(_anchor("sign-in buttons", page, upstream.login_buttons))
+    return tuple(lines)
+
+
+async def _get(pool: Pool, host: str, path: str) -> Heard:
+    try:
+        connection = await pool.dial()
+    except UpstreamUnavailable as error:
+        return Heard(0, b"", str(error))
+    return await answer_to(connection, question(path, host), _PATIENCE, most=LARGEST_PAGE)
+
+
+def _answers(shown: str, path: str, heard: Heard) -> Line:
+    if heard.wrong:
+        return Line("FAIL", "upstream", f"{shown}{path}: {heard.wrong}")
+    detail = f"{shown}{path} answers {heard.status}"
+    if heard.status != 200:
+        return Line("FAIL", "upstream", f"{detail}, a sign-in page answers 200")
+    return Line("ok", "upstream", detail)
+
+
+def _healthy(shown: str, path: str, heard: Heard) -> Line:
+    if heard.wrong:
+        return Line("FAIL", "health check", f"{shown}{path}: {heard.wrong}")
+    detail = f"{shown}{path} answers {heard.status}"
+    if not is_healthy(heard.status):
+        return Line("FAIL", "health check", f"{detail}, so this address would be down")
+    return Line("ok", "health check", detail)
+
+
+def _anchor(part: str, page: bytes, fragment: Fragment) -> Line:
+    """Whether the place for a fragment is on the page."""
+    if isinstance(find_place(page, Injection(fragment.selector, fragment.place)), int):
+        return Line("ok", part, f"go {fragment.place} the first {fragment.selector!r}")
+    return Line(
+        "FAIL",
+        part,
+        f"no place for them: nothing on the page is {fragment.selector!r}; "
+        "set upstream.login_buttons.selector to a CSS selector of Sonar's sign-in form",
+    )

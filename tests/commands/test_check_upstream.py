@@ -1,0 +1,94 @@
+"""What `check` says of Sonar's addresses, each on its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands.check_upstream import check_upstream
+from gateway.config import Config, config_from
+from gateway.errors import CannotStart
+from tests.certificates import Authority
+from tests.edge.test_connecting import serving
+from tests.edge.world import Call, Sonar
+
+PAGE = b"<html><form action=/login></form></html>"
+
+
+async def pages(call: Call) -> None:
+    """A sign-in page, and nothing else."""
+    while True:
+        found = (await call.head()).startswith(b"GET /login ")
+        body = PAGE if found else b""
+        await call.say(
+            b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (b"200 OK" if found else b"404 Not Found", len(body), body)
+        )
+
+
+@pytest.fixture
+async def sonar() -> AsyncIterator[Sonar]:
+    made = Sonar()
+    made.script = pages
+    yield made
+    await made.stop()
+
+
+def config(folder: Path, **upstream: Any) -> Config:
+    return config_from(
+        {
+            "server": {"public_url": "https://sonar.example"},
+            "upstream": upstream,
+            "directory": {"kind": "file", "path": "accounts.yaml"},
+        },
+        folder,
+    )
+
+
+async def said(config: Config) -> list[tuple[str, str]]:
+    return [(line.state, line.part) for line in await check_upstream(config)]
+
+
+async def test_each_address_is_tried(sonar: Sonar, tmp_path: Path) -> None:
+    await sonar.start()
+    works, gone = f"127.0.0.1:{sonar.port}", "127.0.0.1:1"
+    made = config(tmp_path, url="http://sonar.test", addresses=[gone, works])
+    lines = await check_upstream(made)
+    assert [(line.state, line.part) for line in lines] == [
+        ("FAIL", "upstream"),
+        ("ok", "upstream"),
+        ("ok", "sign-in buttons"),
+    ]
+    assert gone in lines[0].detail
+    assert works in lines[1].detail
+    assert b"\r\nHost: sonar.example\r\n" in sonar.heads[0]
+
+
+async def test_the_page_for_the_health_check_must_be_there(sonar: Sonar, tmp_path: Path) -> None:
+    await sonar.start()
+    url = f"http://127.0.0.1:{sonar.port}"
+    good, bad = (
+        config(tmp_path, url=url, health={"path": path}) for path in ("/login", "/nowhere")
+    )
+    assert ("ok", "health check") in await said(good)
+    assert ("FAIL", "health check") in await said(bad)
+
+
+async def test_by_tls_and_through_a_unix_socket(sonar: Sonar, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    await sonar.start(tmp_path / "sonar.sock", tls=serving(authority.issue("sonar.test")))
+    for ca, state in ((authority, "ok"), (Authority(tmp_path, "other"), "FAIL")):
+        made = config(
+            tmp_path,
+            url="https://sonar.test",
+            addresses=["unix:sonar.sock"],
+            tls={"ca": str(ca.file)},
+        )
+        assert (await said(made))[0] == (state, "upstream")
+
+
+async def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    made = config(tmp_path, url="https://sonar.test", tls={"ca": "none.pem"})
+    with pytest.raises(CannotStart, match=r"upstream\.tls: .*none\.pem: No such file"):
+        await check_upstream(made)
