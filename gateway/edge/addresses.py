@@ -18,6 +18,8 @@ class Addresses(Upstream):
         self.pools = pools
         self.patience = sum(pool.patience for pool in pools)
         self._turn = 0
+        for pool in pools:
+            pool.neighbours = tuple(other for other in pools if other is not pool)
 
     def take(self, *, repeatable: bool) -> Connection | None:
         turn = self._turn

@@ -65,7 +65,7 @@ class Upstream(ABC):
 class Pool(Upstream):
     """One address. `timeout` in seconds; `clock`: any that only goes forward; `heads`: what this
     upstream said before; `check`: the request of a health check and the seconds between two. `open`
-    counts connections, those that have become tunnels too."""
+    counts connections, those that have become tunnels too; `neighbours` are the other addresses."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class Pool(Upstream):
         self.patience = timeout
         self.pools = (self,)
         self.open = 0
+        self.neighbours: tuple[Pool, ...] = ()
         self._connecting = 0
         self._connect = way.connect
         self._clock = clock
@@ -128,6 +129,12 @@ class Pool(Upstream):
         keep_alive(transport)
         assert isinstance(connection, Connection)  # noqa: S101 - for the type checker
         return connection
+
+    def silent(self, why: str) -> None:
+        """A request was taken and not answered. The last address that works stays up: else a few
+        requests that Sonar stumbles over would close it to everybody."""
+        if any(pool.health.up for pool in self.neighbours):
+            self.health.silent(why)
 
     def put(self, connection: Connection) -> None:
         if self.health.trouble:

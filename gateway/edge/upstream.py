@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
     def too_slow(self) -> None:
         """No answer came in time."""
-        self.pool.health.silent("no answer in time")
+        self.pool.silent("no answer in time")
 
     def close(self) -> None:
         """Give up, whatever was going on."""
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         if complete:
             self.pool.health.answered()
         elif self.fresh:
-            self.pool.health.silent("connection closed before the reply was complete")
+            self.pool.silent("connection closed before the reply was complete")
         asker.upstream_lost(complete=complete)
 
     def pause_writing(self) -> None:

@@ -224,6 +224,24 @@ async def test_one_that_drops_everything_is_left_alone(cluster: Cluster) -> None
     assert len(cluster.sonars[0].heads) == before
 
 
+async def test_requests_that_sonar_stumbles_over_close_it_to_nobody(cluster: Cluster) -> None:
+    """Else whoever knows such a request could."""
+
+    async def stumbling(call: Call) -> None:
+        while True:
+            if b"GET /stumble " in await call.head():
+                call.cut()
+                return
+            await call.say(OK)
+
+    for sonar in cluster.sonars:
+        sonar.script = stumbling
+    for _ in range(10):
+        assert (await cluster.world.ask(get("/stumble", LEGACY))).status == 502
+    assert any(cluster.up())
+    assert (await cluster.ask()).status == 200
+
+
 async def test_when_all_are_down_everybody_is_told_at_once(
     cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
