@@ -6,8 +6,9 @@ Read in the order of a request:
     listener.py    accepts connections (sockets.py) that may come in (admission.py)
     client.py      one browser connection: bytes -> requests, in order, with back-pressure
     intake.py      what has come and waits
-    reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  reply_reader.py:
-                   replies, with distrust;  reply_heads.py: pure: replies whose head came before
+    reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  request_reader.py:
+                   requests, with request_line.py;  reply_reader.py: replies, with distrust;
+                   reply_heads.py: pure: replies whose head came before
     exchange.py    one request and its reply; `begin` is the way of every request
     head.py        pure: request head -> Inbound, or a refusal;  fields.py, paths.py, cookies.py,
                    peer.py and names.py (which headers) help

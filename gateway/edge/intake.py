@@ -6,7 +6,7 @@ wait as bytes, not as objects, and a body waits here when upstream is slow.
 
 from gateway.edge.events import END, Malformed, RequestEvent
 from gateway.edge.peer import Peer
-from gateway.edge.reader import RequestReader
+from gateway.edge.request_reader import RequestReader
 from gateway.edge.shared import Shared
 
 # One slice holds at most some hundred heads.

@@ -1,5 +1,7 @@
 """Bytes become heads, bodies and ends: httptools (llhttp, strict), and what it does not do.
 
+What requests and replies have in common; request_reader.py and reply_reader.py are the two readers.
+
 Strategy
     A reader is fed what a socket gave and returns what it found, as a list of events in order:
     a head, then any number of `bytes` of body (chunks already taken apart), then `END`; and at
@@ -14,21 +16,14 @@ Rules
     A whole head whose header lines are remembered, byte for byte, is not parsed again.
 """
 
-from collections.abc import Sequence
-
 import httptools
 
-from gateway.edge.events import END, End, Malformed, RequestEvent
-from gateway.edge.fields import FieldReader, wants_page
-from gateway.edge.head import LONGEST_REMEMBERED, read_line
+from gateway.edge.events import END, End, Malformed
+from gateway.edge.fields import wants_page
 from gateway.edge.headers import RawReply
-from gateway.edge.inbound import Fields, RawHead
+from gateway.edge.inbound import RawHead
 from gateway.edge.names import Field
 from gateway.reasons import Reason
-
-# What a request line has besides method and target: two spaces and the version.
-_REST_OF_LINE = len(" / HTTP/1.1") - 1
-_LONGEST_METHOD = 16
 
 
 class Refused(Exception):
@@ -52,7 +47,6 @@ class Reader:
         "_longest_head",
         "_now",
         "_parser",
-        "_shared_piece",
         "in_head",
         "rest",
     )
@@ -68,7 +62,7 @@ class Reader:
         self._events = []
         self._fields: list[Field] = []
         self.in_head = False
-        self._before = self._now = self._shared_piece = 0
+        self._before = self._now = 0
         self.rest = b""
 
     def _feed(self, data: bytes) -> None:
@@ -77,8 +71,7 @@ class Reader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self.rest = data[upgrade.args[0] :]
-            self._renew()
+            self._upgraded(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             if not isinstance(cause, Refused):
@@ -98,10 +91,8 @@ class Reader:
     def _head_complete(self) -> list[Field]:
         """The fields of the head that has just ended. What comes from now on are trailers."""
         self.in_head = False
-        # Only a head that could be too large is measured. `_before`: its bytes in earlier pieces,
-        # less those of one it shared with the message before.
-        most = self._shared_piece + max(self._before, 0) + self._now
-        if most > self._longest_field:
+        # Only a head that could be too large is measured. `_before`: its bytes in earlier pieces.
+        if max(self._before, 0) + self._now > self._longest_field:
             sizes = [len(name) + len(value) for name, value in self._fields]
             if max(sizes, default=0) > self._longest_field:
                 raise Refused(self._too_large(f"a header above {self._longest_field} bytes"))
@@ -114,6 +105,11 @@ class Reader:
 
     def _renew(self) -> None:
         raise NotImplementedError
+
+    def _upgraded(self, rest: bytes) -> None:
+        """A head was complete that may have begun another protocol; `rest` came behind it."""
+        self.rest = rest
+        self._renew()
 
     def _too_large(self, detail: str = "") -> Malformed:
         detail = detail or f"headers above {self._longest} bytes"
@@ -138,89 +134,4 @@ class Reader:
         self._before = 0
 
     def on_message_complete(self) -> None:
-        self._events.append(END)
-
-
-class RequestReader(Reader):
-    """The requests of one browser connection; `fields` understands their headers."""
-
-    __slots__ = ("_between", "_field_reader", "_longest_line", "_longest_recalled", "_target")
-
-    _parser: httptools.HttpRequestParser
-
-    def __init__(self, fields: FieldReader) -> None:
-        limits = fields.limits
-        super().__init__(limits.headers, limits.header, limits.request_line)
-        self._longest_line = limits.request_line
-        self._longest_recalled = min(limits.request_line, LONGEST_REMEMBERED)
-        self._field_reader = fields
-        self._target = b""
-        self._between = True
-        self._renew()
-
-    def feed(self, data: bytes) -> list[RequestEvent]:
-        """The events in `data`. Not to be fed again after `Malformed`."""
-        line = block = b""
-        if self._between and data.endswith(b"\r\n\r\n"):
-            line, _, block = data.partition(b"\r\n")
-            if len(line) > self._longest_recalled:
-                block = b""
-            elif (fields := self._field_reader.recall(block)) and (start := read_line(line)):
-                return [RawHead(*start, fields), END]
-        self._feed(data)
-        events, self._events = self._events, []
-        # With a `rest` the head ended before `data` did: recalled, the request sent ahead behind
-        # `Upgrade: h2c` would get no reply, and the next one's would be taken for it.
-        if block and len(events) == 2 and not self.rest:
-            self._remember(line, block, events)
-        return events  # type: ignore[return-value]  # no RawReply in requests
-
-    def _remember(self, line: bytes, block: bytes, events: Sequence[object]) -> None:
-        """Keep the block of a request that was all of `data` and brought no body. Its first line
-        must be one that `read_line` takes, or the block would begin somewhere else."""
-        head = events[0]
-        if not isinstance(head, RawHead) or events[1] is not END or not read_line(line):
-            return
-        fields = head.fields
-        plain = isinstance(fields, Fields) and not fields.upgrades_to_websocket
-        if plain and isinstance(fields, Fields) and not fields.framing.has_body:
-            self._field_reader.remember(block, fields)
-
-    def _renew(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._between = True
-
-    def _line_is_too_long(self) -> bool:
-        """Whether the request line, as far as it came, is longer than it may be."""
-        length = len(self._target) + _REST_OF_LINE
-        if length + _LONGEST_METHOD <= self._longest_line:
-            return False
-        return length + len(self._parser.get_method()) > self._longest_line
-
-    def on_message_begin(self) -> None:
-        self.in_head = True
-        self._between = False
-        self._fields = []
-        # Counted from the next piece on, if other messages have a part in this one.
-        self._shared_piece = self._now if self._events else 0
-        self._before = -self._shared_piece
-        self._target = b""
-
-    def on_url(self, piece: bytes) -> None:
-        self._target += piece
-        if self._line_is_too_long():
-            detail = f"request line above {self._longest_line} bytes"
-            raise Refused(self._malformed(414, Reason.REQUEST_TOO_LARGE, detail))
-
-    def on_headers_complete(self) -> None:
-        fields = self._head_complete()
-        version = self._parser.get_http_version()
-        if version != "1.1" and version != "1.0":
-            raise Refused(self._malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
-        method = self._parser.get_method().decode("ascii")
-        head = RawHead(method, self._target, int(version[2]), self._field_reader.read(fields))
-        self._events.append(head)
-
-    def on_message_complete(self) -> None:
-        self._between = True
         self._events.append(END)

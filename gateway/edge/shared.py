@@ -13,7 +13,7 @@ from gateway.edge.admission import Admission
 from gateway.edge.inject import Injection
 from gateway.edge.peer import Peer
 from gateway.edge.pool import Upstream
-from gateway.edge.reader import RequestReader
+from gateway.edge.request_reader import RequestReader
 from gateway.edge.rules import Rules
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import Counters

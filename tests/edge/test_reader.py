@@ -12,9 +12,9 @@ from gateway.edge.fields import FieldReader
 from gateway.edge.head import read_line
 from gateway.edge.headers import RawReply, read_reply
 from gateway.edge.inbound import Fields, RawHead
-from gateway.edge.reader import RequestReader
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.reply_reader import ReplyReader
+from gateway.edge.request_reader import RequestReader
 from tests.edge.samples import RULES, values
 
 
@@ -85,6 +85,12 @@ STREAMS = [
     b"GET / HTTP/1.0\r\n\r\n",
     b"GET / HTTP/2.0\r\n\r\n",
     b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\n\r\n\r\n" + GET,
+    POST.replace(b"\r\n\r\nhello", b"0\r\n\r\n" + b"\r\n" * 25) + GET,
+    CHUNKED.replace(b"hello", b"\r\n\r\nG") + CHUNKED + GET,
+    b"GET / RTSP/1.0\r\n" + HOST + b"\r\n",
+    GET + b"GET  / HTTP/1.1\r\n" + HOST + b"\r\n",
+    POST.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 1) + GET,
+    GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 1),
 ]
 
 
@@ -146,6 +152,55 @@ def test_what_was_sent_ahead_behind_an_upgrade_is_never_lost() -> None:
         reader = RequestReader(fields)
         assert len(reader.feed(data)) == 2
         assert reader.rest == GET
+
+
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+@pytest.mark.parametrize("request_bytes", [POST, CHUNKED])
+@given(cuts=st.lists(st.integers(0, 2**16), max_size=8))
+def test_the_body_of_a_request_to_upgrade_is_not_the_next_request(
+    request_bytes: bytes, cuts: list[int]
+) -> None:
+    """httptools would end the request with its head."""
+    stream = request_bytes.replace(b"\r\n\r\n", b"\r\n" + UPGRADE, 1) + GET
+    events = events_of(request_reader(), pieces_of(stream, cuts))
+    kinds = [type(event) for event in events]
+    assert kinds == [RawHead, bytes, type(END), RawHead, type(END)]
+    assert shown(events[1:]) == shown(read(request_bytes + GET)[1:])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET / RTSP/1.0",
+        b"GET / ICE/1.0",
+        b"GET  / HTTP/1.1",
+        b"GET /  HTTP/1.1",
+        b"GET / HTTP/1.1 ",
+        b"GET /",
+        b" GET / HTTP/1.1",
+        b"GET\t/ HTTP/1.1",
+        b"\nGET / HTTP/1.1",
+        b"\r\r\nGET / HTTP/1.1",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", GET, POST, CHUNKED])
+def test_no_request_line_but_a_plain_one(before: bytes, line: bytes) -> None:
+    """Also right behind another request, where llhttp would go on by itself."""
+    stream = before + line + b"\r\n" + HOST + b"\r\n"
+    (*_, last) = read(stream)
+    assert isinstance(last, Malformed)
+    assert last.status == 400
+    assert shown(events_of(request_reader(), pieces_of(stream, list(range(len(stream)))))) == shown(
+        read(stream)
+    )
+
+
+def test_what_is_no_request_is_refused_before_its_line_ends() -> None:
+    """A TLS hello on a plain port must not wait for a line feed that never comes."""
+    (refused,) = read(b"\x16\x03\x01\x02\x00")
+    assert isinstance(refused, Malformed)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,180 @@
+"""The requests of one browser connection: what reader.py does, and no llhttp's forgiveness.
+
+Rules
+    llhttp never gets the beginning of a request together with the end of the one before: each first
+    line is looked at before llhttp forgives it anything (request_line.py).
+    A whole head whose header lines are remembered, byte for byte, is not parsed again.
+"""
+
+from collections.abc import Sequence
+
+import httptools
+
+from gateway.edge.events import END, Malformed, RequestEvent
+from gateway.edge.fields import FieldReader
+from gateway.edge.head import LONGEST_REMEMBERED, read_line
+from gateway.edge.inbound import Fields, RawHead
+from gateway.edge.reader import Reader, Refused
+from gateway.edge.request_line import may_become_one, target_of
+from gateway.reasons import Reason
+
+_BLANK_LINE = b"\r\n\r\n"
+
+
+class RequestReader(Reader):
+    """The requests of one browser connection; `fields` understands their headers."""
+
+    __slots__ = (
+        "_between",
+        "_field_reader",
+        "_left",
+        "_line",
+        "_longest_line",
+        "_longest_recalled",
+        "_muted",
+        "_tail",
+        "_target",
+        "_upgrading",
+    )
+
+    _parser: httptools.HttpRequestParser
+
+    def __init__(self, fields: FieldReader) -> None:
+        limits = fields.limits
+        super().__init__(limits.headers, limits.header, limits.request_line)
+        self._longest_line = limits.request_line
+        self._longest_recalled = min(limits.request_line, LONGEST_REMEMBERED)
+        self._field_reader = fields
+        self._target = self._line = self._tail = b""
+        # Of a body whose length was told, how much has not come yet.
+        self._left = 0
+        self._muted = self._upgrading = False
+        self._between = True
+        self._renew()
+
+    def feed(self, data: bytes) -> list[RequestEvent]:
+        """The events in `data`. Not to be fed again after `Malformed`."""
+        line = block = b""
+        if self._between and data.endswith(_BLANK_LINE):
+            line, _, block = data.partition(b"\r\n")
+            if len(line) > self._longest_recalled:
+                block = b""
+            elif (fields := self._field_reader.recall(block)) and (start := read_line(line)):
+                return [RawHead(*start, fields), END]
+        self._parse(data)
+        events, self._events = self._events, []
+        # With a `rest` the head ended before `data` did: recalled, the request sent ahead behind
+        # `Upgrade: h2c` would get no reply, and the next one's would be taken for it.
+        if block and len(events) == 2 and not self.rest:
+            self._remember(line, block, events)
+        return events  # type: ignore[return-value]  # no RawReply in requests
+
+    def _parse(self, data: bytes) -> None:
+        """Give llhttp what belongs to one request at a time."""
+        while data:
+            if self._between or self._line:
+                data = self._begin(data)
+                continue
+            end = self._cut(data)
+            self._feed(data[:end])
+            data = data[end:]
+            if self._upgrading:
+                self._upgrading = False
+                self.rest = data
+                return
+            if self._events and isinstance(self._events[-1], Malformed):
+                return
+
+    def _begin(self, data: bytes) -> bytes:
+        """Take a request line from `data`, when all of it is there; gives what follows it."""
+        start, end, rest = data.partition(b"\n")
+        line = self._line + start + end
+        self._line = b"" if end else line
+        self.in_head = not end
+        self._between = bool(end)
+        if line == b"\r\n":
+            # RFC 9112 section 2.2: an empty line before a request is ignored.
+            return rest
+        most = self._longest_line + 2
+        if (not end or len(line) > most) and not may_become_one(line[:most]):
+            return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")
+        if len(line) > most:
+            detail = f"request line above {self._longest_line} bytes"
+            return self._give_up(414, Reason.REQUEST_TOO_LARGE, detail)
+        if not end:
+            return b""
+        target = target_of(line)
+        if target is None:
+            return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")
+        self._target, self._tail, self._left = target, line[-3:], 0
+        self._feed(line)
+        return b"" if self._events and isinstance(self._events[-1], Malformed) else rest
+
+    def _give_up(self, status: int, reason: Reason, detail: str) -> bytes:
+        self._events.append(self._malformed(status, reason, detail))
+        return b""
+
+    def _cut(self, data: bytes) -> int:
+        """How much of `data` is of this request for sure, at most up to its end: the rest of a
+        length, or up to an empty line, with which a head and the last chunk end."""
+        if self._left:
+            length = min(self._left, len(data))
+            self._left -= length
+            return length
+        tail = self._tail
+        at = (tail + data).find(_BLANK_LINE)
+        end = len(data) if at < 0 else at + len(_BLANK_LINE) - len(tail)
+        self._tail = (tail + data[:end])[-3:]
+        return end
+
+    def _remember(self, line: bytes, block: bytes, events: Sequence[object]) -> None:
+        """Keep the block of a request that was all of `data` and brought no body. Its first line
+        must be one that `read_line` takes, or the block would begin somewhere else."""
+        head = events[0]
+        if not isinstance(head, RawHead) or events[1] is not END or not read_line(line):
+            return
+        fields = head.fields
+        plain = isinstance(fields, Fields) and not fields.upgrades_to_websocket
+        if plain and isinstance(fields, Fields) and not fields.framing.has_body:
+            self._field_reader.remember(block, fields)
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._between = True
+
+    def _upgraded(self, rest: bytes) -> None:
+        """httptools ends a request to upgrade with its head. If a body follows, that would be read
+        as the next request, by nobody but us: it is read as what it is, and has its end then."""
+        self._renew()
+        head = self._events[-2]
+        fields = head.fields if isinstance(head, RawHead) else None
+        if not isinstance(fields, Fields) or not fields.framing.has_body:
+            self._upgrading = True
+            return
+        del self._events[-1]
+        self._muted = True
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n" + fields.framing_lines + b"\r\n")
+        self._muted = False
+
+    def on_message_begin(self) -> None:
+        self.in_head = True
+        self._between = False
+        self._fields = []
+        self._before = 0
+
+    def on_headers_complete(self) -> None:
+        fields = self._head_complete()
+        if self._muted:
+            return
+        version = self._parser.get_http_version()
+        if version != "1.1" and version != "1.0":
+            raise Refused(self._malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
+        method = self._parser.get_method().decode("ascii")
+        read = self._field_reader.read(fields)
+        if isinstance(read, Fields):
+            self._left = read.framing.length or 0
+        self._events.append(RawHead(method, self._target, int(version[2]), read))
+
+    def on_message_complete(self) -> None:
+        self._between = True
+        self._events.append(END)
