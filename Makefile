@@ -37,9 +37,9 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_docs.py tests/test_house.py
 
+# The gateway beside HAProxy, nginx, Envoy, Caddy and Apache, which Debian's packages and wheels bring.
 bench: .venv/.dev
-	$(BIN)/python -m bench
-	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench --chart docs/images/performance.svg
 
 # The pictures of the pages in docs/images/, as the browser test sees them.
 pictures: .venv/.dev

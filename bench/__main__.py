@@ -1,178 +1,111 @@
-"""Side by side: the gateway, with everything on, and Caddy's plain `reverse_proxy`.
+"""Measure the gateway beside what one would pick instead.
 
-    python -m bench [--rounds N] [--seconds S]
+    python -m bench [--only NAME]... [--quick] [--results FILE] [--chart FILE]
 
-One core for the proxy under measurement, the other for the load generator and upstream. The rounds
-of both are interleaved, so that whatever else the machine does meets both alike; medians count.
-CPU time is the proxy process's own, user and system, from /proc.
+Prints a table for each measurement as it comes, and at the end which lines of the goal are met.
+What was measured is kept in FILE, so that pieces measured one by one come together.
 """
 
 import argparse
-import json
 import os
-import shutil
-import socket
-import subprocess
+import platform
+import resource
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-_PROXY_CORE, _OTHER_CORE = 0, 1
-_CONNECTIONS = 32
-# The goal of issue 2: requests per second, Caddy = 1.
-_GOAL = 3.0
-
-_BROWSER = (
-    "Host: localhost:8080",
-    "Connection: keep-alive",
-    'sec-ch-ua: "Chromium";v="128", "Not;A=Brand";v="24"',
-    "sec-ch-ua-mobile: ?0",
-    'sec-ch-ua-platform: "Linux"',
-    "Upgrade-Insecure-Requests: 1",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/128.0.0.0 Safari/537.36",
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
-    "Sec-Fetch-Site: same-origin",
-    "Sec-Fetch-Mode: navigate",
-    "Sec-Fetch-Dest: document",
-    "Referer: http://localhost:8080/dashboard",
-    "Accept-Encoding: gzip, deflate, br, zstd",
-    "Accept-Language: en-US,en;q=0.9",
+from bench import results
+from bench.chart import draw
+from bench.process import OTHER_CORE, CannotMeasure
+from bench.programs import APACHE, CADDY, ENVOY, HAPROXY, NGINX, WRK, provide
+from bench.report import show, verdicts
+from bench.rounds import (
+    Effort,
+    Measure,
+    bodies,
+    connections,
+    forward_auth,
+    latency,
+    rejected,
+    requests,
+    start,
+    websockets,
+    workers,
 )
+from bench.stage import staged
 
-
-@dataclass
-class Proxy:
-    """One proxy under measurement, already running."""
-
-    name: str
-    port: int
-    process: subprocess.Popen[str]
-    rates: list[float]
-    cpu: list[float]
-    p50: list[float]
-    p99: list[float]
-
-    def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _start(name: str, port: int, *command: str) -> Proxy:
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        # One core, so one Go scheduler thread: more would only fight over it.
-        env={**os.environ, "GOMAXPROCS": "1"},
-        preexec_fn=lambda: os.sched_setaffinity(0, {_PROXY_CORE}),
-    )
-    return Proxy(name, port, process, [], [], [], [])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit(f"nobody listens on {port}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _round(proxy: Proxy, request: bytes, seconds: float) -> None:
-    before = proxy.cpu_seconds()
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.load", str(proxy.port), str(_CONNECTIONS), str(seconds)],
-        input=request,
-        stdout=subprocess.PIPE,
-        check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {_OTHER_CORE}),
-    )
-    result = json.loads(done.stdout)
-    proxy.rates.append(result["requests"] / result["seconds"])
-    proxy.cpu.append((proxy.cpu_seconds() - before) / result["requests"] * 1e6)
-    proxy.p50.append(result["p50"])
-    proxy.p99.append(result["p99"])
-
-
-def _report(proxies: tuple[Proxy, ...]) -> float:
-    """Print the medians; the ratio of the first proxy's rate to the last one's."""
-    print(f"{'':10} {'requests/s':>11} {'CPU us/req':>11} {'p50 us':>8} {'p99 us':>8}")
-    for proxy in proxies:
-        print(
-            f"{proxy.name:10} {median(proxy.rates):11.0f} {median(proxy.cpu):11.1f}"
-            f" {median(proxy.p50):8.0f} {median(proxy.p99):8.0f}"
-        )
-    ratio = median(proxies[0].rates) / median(proxies[-1].rates)
-    cpu = median(proxies[0].cpu) / median(proxies[-1].cpu)
-    print(f"gateway / caddy: {ratio:.2f} x the requests/s, {cpu:.2f} x the CPU time per request")
-    return ratio
+MEASUREMENTS: dict[str, Measure] = {
+    "requests": requests.measure,
+    "latency": latency.measure,
+    "connections": connections.measure,
+    "websockets": websockets.measure,
+    "bodies": bodies.measure,
+    "forward-auth": forward_auth.measure,
+    "workers": workers.measure,
+    "start": start.measure,
+    "rejected": rejected.measure,
+}
+_USUAL, _QUICK = Effort(rounds=5, seconds=2), Effort(rounds=2, seconds=1)
+# 5,000 connections, and as many again for who must hold both sides.
+_OPEN_FILES = 12_000
 
 
 def main() -> int:
-    """0 when the goal is met, 1 when not."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    options = parser.parse_args()
-    processes: list[subprocess.Popen[str]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            sonar, gateway_port, caddy_port = _free_port(), _free_port(), _free_port()
-            upstream = _start("sonar", sonar, sys.executable, "-m", "bench.sonar", str(sonar))
-            os.sched_setaffinity(upstream.process.pid, {_OTHER_CORE})
-            processes.append(upstream.process)
-            _wait_for(sonar)
-            gateway = _start(
-                "gateway", gateway_port,
-                sys.executable, "-m", "bench.gateway", str(gateway_port), str(sonar), folder,
-            )  # fmt: skip
-            processes.append(gateway.process)
-            if gateway.process.stdout is None:
-                raise SystemExit("the gateway has no output")
-            cookie = gateway.process.stdout.readline().strip()
-            caddy = _start(
-                "caddy", caddy_port, _caddy(), "reverse-proxy",
-                "--from", f":{caddy_port}", "--to", f"127.0.0.1:{sonar}",
-            )  # fmt: skip
-            processes.append(caddy.process)
-            _wait_for(caddy_port)
-            request = "\r\n".join(
-                ("GET /dashboard HTTP/1.1", *_BROWSER, f"Cookie: {cookie}", "", "")
-            ).encode()
-            for proxy in (gateway, caddy):
-                _round(proxy, request, 1.0)
-                proxy.rates, proxy.cpu, proxy.p50, proxy.p99 = [], [], [], []
-            for _ in range(options.rounds):
-                for proxy in (gateway, caddy):
-                    _round(proxy, request, options.seconds)
-            ratio = _report((gateway, caddy))
-        finally:
-            for process in processes:
-                process.terminate()
-                process.wait()
-    print(f"goal: {_GOAL:g} x Caddy's requests/s: {'met' if ratio >= _GOAL else 'NOT met'}")
-    return 0 if ratio >= _GOAL else 1
+    """0: every line is met; 1: some are not, or could not be measured; 2: wrong use."""
+    options = _parser().parse_args()
+    effort = _QUICK if options.quick else _USUAL
+    try:
+        _prepare()
+        found = results.load(options.results)
+        for name in options.only or MEASUREMENTS:
+            began = time.monotonic()
+            with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+                # The workers of servers started by root are others, and read their files here.
+                Path(folder).chmod(0o755)
+                with staged(Path(folder)) as stage:
+                    found[name] = MEASUREMENTS[name](stage, effort)
+            print(show(found[name]), f"\n\n({name}: {time.monotonic() - began:.0f} s)", flush=True)
+            results.save(options.results, found)
+    except CannotMeasure as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    lines = [line for name in MEASUREMENTS if name in found for line in found[name].lines]
+    print(f"\n### What must be reached\n\n{verdicts(lines)}\n\n{_versions(found)}")
+    if options.chart is not None:
+        options.chart.write_text(draw(found))
+    return 0 if all(line.met for line in lines) else 1
 
 
-def _caddy() -> str:
-    """Caddy's wheel puts it beside the interpreter."""
-    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    found = shutil.which("caddy", path=beside)
-    if found is None:
-        raise SystemExit("no caddy: install the development requirements (make bench does)")
-    return found
+def _prepare() -> None:
+    """`CannotMeasure` where this machine cannot do it."""
+    if len(os.sched_getaffinity(0)) <= OTHER_CORE:
+        raise CannotMeasure("two cores are needed: one for the proxy, one for everything else")
+    provide((WRK, HAPROXY, NGINX, APACHE, ENVOY, CADDY))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < _OPEN_FILES:
+        raise CannotMeasure(f"{_OPEN_FILES} open files are needed: raise the limit (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # What we start is beside us unless it is the proxy under measurement.
+    os.sched_setaffinity(0, {OTHER_CORE})
+
+
+def _versions(found: results.Results) -> str:
+    versions = {name: text for each in found.values() for name, text in each.versions.items()}
+    said = ", ".join(f"{name} {text}" for name, text in versions.items())
+    return f"{said}; Python {platform.python_version()}, {platform.system()} {platform.release()}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    about, _, more = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(prog="python -m bench", description=about, epilog=more)
+    parser.add_argument("--only", action="append", choices=MEASUREMENTS, help="only this one")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument(
+        "--results", type=Path, default=Path("var/bench.json"), help="default: var/bench.json"
+    )
+    parser.add_argument("--chart", type=Path, help="draw what FILE has as SVG")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,105 +1,90 @@
-"""A load generator: one process, raw sockets, many keep-alive connections.
+"""The load: `wrk` on the other core, and what one round of it cost the proxy.
 
-    python -m bench.load PORT CONNECTIONS SECONDS < request      (bytes of one request on stdin)
-
-Prints a line of JSON: requests answered, seconds, and the median and 99th percentile of latency in
-microseconds. It stops by itself, and talks to 127.0.0.1 only.
+wrk, because a generator in Python takes longer for a request than the fastest proxies here: its
+core would be what is measured. It counts bytes and bad replies; what upstream has counted meanwhile
+proves that the replies are upstream's. bench/openloop.py is for latency at a fixed rate.
 """
 
-import asyncio
 import json
-import sys
+import socket
 import time
-from typing import cast
+from dataclasses import dataclass
+from pathlib import Path
 
-import uvloop
+from bench.process import PROXY_CORE, CannotMeasure, busy_seconds, said_by
+from bench.programs import WRK, find
+from bench.proxies import Proxy
+from bench.requests import page_request
+from bench.stage import Stage
+from bench.upstream.pages import BODY
 
-# Upstream answers with 1 KB; less would be a proxy's own words, and no measurement.
-_SMALLEST = 1024
+CONNECTIONS = 32
 
-
-class _Connection(asyncio.Protocol):
-    """Sends the request again as soon as the whole reply is there."""
-
-    def __init__(self, load: "Load") -> None:
-        self._load = load
-        self._size = 0
-        self._got = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._send()
-
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(self._load.request)
-
-    def data_received(self, data: bytes) -> None:
-        if self._got == 0:
-            self._size = _whole(data)
-        self._got += len(data)
-        if self._got < self._size:
-            return
-        self._got = 0
-        now = time.perf_counter()
-        self._load.latencies.append(now - self._sent)
-        if now < self._load.ends:
-            self._send()
-        else:
-            self._transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._load.gone()
+_SCRIPT = Path(__file__).with_suffix(".lua")
+# Replies under way when the count is taken, and requests begun when the time is over.
+_UNDER_WAY = 2 * CONNECTIONS
 
 
-class Load:
-    def __init__(self, request: bytes, connections: int, seconds: float) -> None:
-        self.request = request
-        self.ends = time.perf_counter() + seconds
-        self.latencies: list[float] = []
-        self._open = connections
-        self.over = asyncio.Event()
+@dataclass(frozen=True, slots=True)
+class Round:
+    """`cpu`, `p50` and `p99` in microseconds, `cpu` for each request; `rate` per second."""
 
-    def gone(self) -> None:
-        self._open -= 1
-        if self._open == 0:
-            self.over.set()
-
-
-def _whole(data: bytes) -> int:
-    """The size of a reply from its first bytes; every server here sends a length in its head."""
-    head, end, _ = data.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200") or not end:
-        raise SystemExit(f"not a good reply: {data[:200]!r}")
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            if int(value) < _SMALLEST:
-                raise SystemExit(f"not upstream's reply: {data[:200]!r}")
-            return len(head) + 4 + int(value)
-    raise SystemExit(f"a reply without a length: {head[:200]!r}")
+    requests: int
+    rate: float
+    cpu: float
+    p50: float
+    p99: float
+    bad: int
+    """Replies with a status from 400 on."""
+    upstream: int
+    """Requests that upstream answered meanwhile."""
+    others: float
+    """The part of the proxy's core that somebody else took."""
 
 
-async def measure(port: int, connections: int, seconds: float, request: bytes) -> str:
-    load = Load(request, connections, seconds)
-    loop = asyncio.get_running_loop()
-    began = time.perf_counter()
-    for _ in range(connections):
-        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
-    await load.over.wait()
+def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
+    """Send `request` on 32 connections for `seconds`, whatever is answered."""
+    file = stage.folder / "request"
+    file.write_bytes(request)
+    command = (
+        find(WRK), f"-d{seconds}s", "-t1", f"-c{CONNECTIONS}", "-s", str(_SCRIPT),
+        f"http://127.0.0.1:{proxy.port}/", "--", str(file),
+    )  # fmt: skip
+    asked = stage.upstream_requests()
+    cpu, busy, began = proxy.program.cpu_seconds(), busy_seconds(PROXY_CORE), time.perf_counter()
+    said = json.loads(said_by(command).splitlines()[-1])
+    proxy.program.check()
     took = time.perf_counter() - began
-    ordered = sorted(load.latencies)
-    return json.dumps(
-        {
-            "requests": len(ordered),
-            "seconds": took,
-            "p50": ordered[len(ordered) // 2] * 1e6,
-            "p99": ordered[len(ordered) * 99 // 100] * 1e6,
-        }
+    cpu = proxy.program.cpu_seconds() - cpu
+    busy = busy_seconds(PROXY_CORE) - busy
+    if said["broken"] or not said["requests"]:
+        raise CannotMeasure(f"{proxy.name}: connections broke, or nothing was answered: {said}")
+    return Round(
+        requests=said["requests"],
+        rate=said["requests"] / said["microseconds"] * 1e6,
+        cpu=cpu / said["requests"] * 1e6,
+        p50=said["p50"],
+        p99=said["p99"],
+        bad=said["status"],
+        upstream=stage.upstream_requests() - asked,
+        others=max(0.0, busy - cpu) / took,
     )
 
 
-if __name__ == "__main__":
-    port, connections, seconds = sys.argv[1:4]
-    work = measure(int(port), int(connections), float(seconds), sys.stdin.buffer.read())
-    print(uvloop.run(work))
+def drive_served(stage: Stage, proxy: Proxy, seconds: int) -> Round:
+    """A round of the usual request. `CannotMeasure` unless every reply is upstream's page."""
+    reply = _one(proxy)
+    if not reply.startswith(b"HTTP/1.1 200") or not reply.endswith(b"\r\n\r\n" + BODY):
+        raise CannotMeasure(f"{proxy.name}: not upstream's page: {reply[:300]!r}")
+    done = drive(stage, proxy, proxy.request, seconds)
+    if done.bad or abs(done.upstream - done.requests) > _UNDER_WAY:
+        raise CannotMeasure(f"{proxy.name}: not every reply is upstream's: {done}")
+    return done
+
+
+def _one(proxy: Proxy) -> bytes:
+    """The whole answer to the usual request, on a connection of its own."""
+    request = page_request(proxy.port, proxy.cookie, connection="close")
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
