@@ -14,7 +14,6 @@ from pathlib import Path
 from bench.process import PROXY_CORE, CannotMeasure, busy_seconds, said_by
 from bench.programs import WRK, find
 from bench.proxies import Proxy
-from bench.requests import page_request
 from bench.stage import Stage
 from bench.upstream.pages import BODY
 
@@ -73,7 +72,7 @@ def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
 
 def drive_served(stage: Stage, proxy: Proxy, seconds: int) -> Round:
     """A round of the usual request. `CannotMeasure` unless every reply is upstream's page."""
-    reply = _one(proxy)
+    reply = ask(proxy, proxy.request)
     if not reply.startswith(b"HTTP/1.1 200") or not reply.endswith(b"\r\n\r\n" + BODY):
         raise CannotMeasure(f"{proxy.name}: not upstream's page: {reply[:300]!r}")
     done = drive(stage, proxy, proxy.request, seconds)
@@ -82,9 +81,8 @@ def drive_served(stage: Stage, proxy: Proxy, seconds: int) -> Round:
     return done
 
 
-def _one(proxy: Proxy) -> bytes:
-    """The whole answer to the usual request, on a connection of its own."""
-    request = page_request(proxy.port, proxy.cookie, connection="close")
+def ask(proxy: Proxy, request: bytes) -> bytes:
+    """The first of what is answered to `request`: a small reply, as a whole."""
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
         connection.sendall(request)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        return connection.recv(65536)

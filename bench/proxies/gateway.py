@@ -80,6 +80,8 @@ def prepare(folder: Path, port: int, upstream: int, variant: Variant) -> Config:
         "providers": {"google": {"client_id": "bench", "client_secret": "bench"}},
         "directory": {"kind": "file", "path": "accounts.yaml"},
         "sessions": {"store": variant.store},
+        # All of the load comes from one address.
+        "limits": {"connections_per_address": "off"},
         "log": {"level": "warning", "access": "access.log"},
     }
     (folder / "policies").mkdir(parents=True)

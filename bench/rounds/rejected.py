@@ -4,16 +4,15 @@ The store is a real Valkey, and upstream counts too. What is malformed ends its 
 compared with a served request that has a connection of its own.
 """
 
-import socket
 from dataclasses import dataclass
 from statistics import median
 
-from bench.load import Round, drive
+from bench.load import Round, ask, drive
 from bench.process import CannotMeasure
 from bench.proxies import Proxy, gateway
 from bench.proxies.gateway import Variant
 from bench.report import Line, Outcome
-from bench.requests import PAGE, page_request
+from bench.requests import page_request
 from bench.rounds import Effort
 from bench.stage import Stage
 from bench.valkey import Valkey, running_valkey
@@ -126,11 +125,9 @@ def _measured(
 
 
 def _check(proxy: Proxy, kind: _Kind) -> None:
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
-        connection.sendall(kind.request)
-        reply = connection.recv(65536)
+    reply = ask(proxy, kind.request)
     if not reply.startswith(b"HTTP/1.1 %d " % kind.status):
-        raise CannotMeasure(f"{kind.name}: not {kind.status} for {PAGE}: {reply[:200]!r}")
+        raise CannotMeasure(f"{kind.name}: not {kind.status}: {reply[:200]!r}")
 
 
 def _line(kinds: tuple[_Kind, ...], found: dict[str, _Found]) -> Line:

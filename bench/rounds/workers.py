@@ -3,7 +3,6 @@
 from statistics import median
 
 from bench.load import Round, drive_served
-from bench.process import CannotMeasure
 from bench.proxies import gateway
 from bench.proxies.gateway import Variant
 from bench.report import Line, Outcome
@@ -18,14 +17,7 @@ _MIB = 1024 * 1024
 
 def measure(stage: Stage, effort: Effort) -> Outcome:
     one = gateway.start(stage, stage.pages)
-    try:
-        two = gateway.start(stage, stage.pages, _TWO)
-    except CannotMeasure as error:
-        why = f"not there: {error}"
-        return Outcome("Workers", ("", ""), (("2", why),), (Line(_WORK, _GOAL, why, None),))
-    finally:
-        stage.stop(one.program)
-    one = gateway.start(stage, stage.pages)
+    two = gateway.start(stage, stage.pages, _TWO)
     found = {"1 worker": (one, _rounds()), "2 workers": (two, _rounds())}
     for proxy, _ in found.values():
         drive_served(stage, proxy, 1)
