@@ -21,6 +21,7 @@ from gateway.settings.http import (
     Fragment,
     IdentityHeaders,
     Server,
+    Tls,
     Upstream,
 )
 from gateway.settings.limits import Limits
@@ -57,6 +58,7 @@ __all__ = [
     "SqlAddressColumns",
     "SqlColumns",
     "SqlDirectory",
+    "Tls",
     "Upstream",
     "config_from",
     "load_config",

@@ -125,9 +125,12 @@ class Service:
         await self._closing.aclose()
         _log.info("stopped")
 
-    def reopen_logs(self) -> None:
-        """After log rotation moved the access log away."""
+    def reload(self) -> None:
+        """After SIGHUP: open the access log anew, which log rotation moved away, and read the
+        certificate again."""
         self._access_log.reopen()
+        if self._edge is not None:
+            self._edge.reload()
 
     def stand_in(self, numbers: list[int]) -> None:
         """Accept connections for these workers as well: they do not at present."""

@@ -126,9 +126,18 @@ def test_other_providers_and_other_names() -> None:
             "server.workers = 0: must be at least 1",
         ),
         (
+            {"server": {"tsl": {}}},
+            "server.tsl: unknown key, did you mean `tls`?; allowed: public_url, listen, tls, "
+            "management, workers, trusted_proxies, forward_auth, underscore_headers, drain_delay, "
+            "drain",
+        ),
+        (
             {"server": {"tls": {"certificate": "a", "key": "b"}}},
-            "server.tls: unknown key; allowed: public_url, listen, management, workers, "
-            "trusted_proxies, forward_auth, underscore_headers, drain_delay, drain",
+            "server: tls needs a public_url that begins with https://",
+        ),
+        (
+            {"server": {"tls": {"certificate": "a"}}},
+            "server.tls.key: required, but not there",
         ),
         (
             {"server": {"listen": "127.0.0.1:80", "management": "127.0.0.1:80"}},

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from gateway.account.migrations import migrate
 from gateway.config import Config, config_from
 from gateway.errors import CannotStart, SchemaOutdated
 from gateway.service import Service
+from tests.pairs import make_pair
+from tests.session.samples import until
 
 # Nobody listens on the port of the discard service: every neighbour is down.
 NOBODY = "http://127.0.0.1:9"
@@ -74,6 +77,47 @@ async def test_serves_password_users_though_no_neighbour_answers(tmp_path: Path)
 
     with pytest.raises(aiohttp.ClientConnectorError):
         await readyz(config)
+    assert still_open() == set()
+
+
+async def test_asked_to_reload_it_reads_the_certificate_and_opens_the_log(tmp_path: Path) -> None:
+    """What SIGHUP does, in the process that serves."""
+    (tmp_path / "tls").mkdir()
+    first, second = make_pair("localhost"), make_pair("localhost")
+    tls = first.write(tmp_path / "tls")
+    config = a_config(
+        tmp_path, tls=tls, public_url="https://localhost", listen=f"127.0.0.1:{free_port()}"
+    )
+    await migrate(config.links.database)
+    service = Service(config)
+    await service.start()
+
+    def shown() -> bytes:
+        shown = ssl.get_server_certificate(
+            (config.server.listen.host, config.server.listen.port), timeout=5
+        )
+        return ssl.PEM_cert_to_DER_cert(shown)
+
+    assert await asyncio.to_thread(shown) == ssl.PEM_cert_to_DER_cert(first.certificate.decode())
+    second.write(tmp_path / "tls")
+    (tmp_path / "access.log").rename(tmp_path / "access.log.1")
+    service.reload()
+    expected = ssl.PEM_cert_to_DER_cert(second.certificate.decode())
+    async with asyncio.timeout(5):
+        while await asyncio.to_thread(shown) != expected:
+            pass
+    await until((tmp_path / "access.log").exists)
+    await service.stop()
+    assert still_open() == set()
+
+
+async def test_no_start_with_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:
+    tls = make_pair().write(tmp_path)
+    (tmp_path / "tls.key").write_bytes(make_pair().key)
+    config = a_config(tmp_path, tls=tls, public_url="https://localhost")
+    await migrate(config.links.database)
+    with pytest.raises(CannotStart, match="no pair"):
+        await Service(config).start()
     assert still_open() == set()
 
 

@@ -16,6 +16,7 @@ from gateway.account.passwords import Passwords
 from gateway.commands.check_upstream import check_upstream
 from gateway.commands.lines import Line, Lines
 from gateway.config import Config, warnings_about
+from gateway.edge.certificate import load_certificate, told
 from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
@@ -23,7 +24,11 @@ from gateway.policy.store import read_policies
 from gateway.session.keys import KeyRing
 from gateway.session.store.choose import store_for
 from gateway.session.store.embedded import count_sessions
+from gateway.urls import parse_origin
 
+_DAY = 24 * 3600
+# Those that renew themselves do so a month ahead; who is told now can still act.
+_DAYS_TO_WARN = 14
 # Longer than any part's own time limit, so that the line says what the part says.
 _PATIENCE = 20.0
 
@@ -39,6 +44,7 @@ async def check(config: Config) -> Lines:
             _tried("sessions", _sessions(config)),
             _tried("directory", _directory(config)),
             _tried("upstream", check_upstream(config)),
+            _tried("certificate", _certificate(config)),
             *(_tried(provider.name, _provider(provider)) for provider in Providers(config, http)),
         )
     return tuple(line for lines in tried for line in lines)
@@ -79,6 +85,23 @@ async def _keys(config: Config) -> Lines:
         later = f"none yet in {config.keys}; `serve` makes them at its first start"
         return (Line("warn", "keys", later),)
     return (Line("ok", "keys", f"in {config.keys}; signing with {keys.signing_key.id}"),)
+
+
+async def _certificate(config: Config) -> Lines:
+    server = config.server
+    if server.tls is None:
+        return ()
+    found = await asyncio.to_thread(load_certificate, server.tls)
+    wrong = found if isinstance(found, str) else found.wrong(time.time())
+    if wrong is not None or isinstance(found, str):
+        return (Line("FAIL", "certificate", str(wrong)),)
+    host = parse_origin(server.public_url).host
+    days = int((found.expires - time.time()) // _DAY)
+    until = f"until {told(found.expires)}, {days} days"
+    if not found.covers(host):
+        names = ", ".join(found.names) or "nobody"
+        return (Line("warn", "certificate", f"not for {host} but for {names}; {until}"),)
+    return (Line("warn" if days < _DAYS_TO_WARN else "ok", "certificate", f"for {host} {until}"),)
 
 
 async def _links(config: Config) -> Lines:

@@ -3,7 +3,8 @@
 Read in the order of a request:
 
     server.py      puts the parts together, keeps the clock, drains; what all connections share
-    listener.py    accepts connections (sockets.py) that may come in (admission.py)
+    listener.py    accepts connections (sockets.py) that may come in (admission.py), plain or with
+                   TLS (certificate.py)
     client.py      one browser connection: bytes -> requests, in order, with back-pressure
     intake.py      what has come and waits
     reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  request_reader.py:

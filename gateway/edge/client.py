@@ -263,6 +263,9 @@ class Client(asyncio.Protocol):
             self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        else:
+            # TLS says goodbye itself, and reads on until it is answered.
+            self.transport.close()
 
     def _gone(self) -> None:
         self._shared.went(self)

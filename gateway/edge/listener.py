@@ -24,6 +24,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.edge import replies
+from gateway.edge.certificate import Certificates
 from gateway.edge.client import Client
 from gateway.edge.peer import Peer, peer_of
 from gateway.edge.shared import Shared
@@ -38,6 +39,8 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # Once that it happened is enough for a log.
 _SAY_AGAIN_SECONDS = 60.0
 _LARGEST_READ = 64 * 1024
+# For TLS to say goodbye; who does not answer has left.
+_GOODBYE_SECONDS = 2.0
 # For those accepted last, when the gateway stops.
 _LAST_ONES_SECONDS = 1.0
 
@@ -47,9 +50,16 @@ _STATUS = {Reason.CONNECTIONS_FULL: 503, Reason.CONNECTIONS_OF_ADDRESS: 429}
 class Listener:
     """Makes a `Client` of everybody who may come in through `sockets`."""
 
-    def __init__(self, shared: Shared, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        sockets: Sequence[socket.socket],
+        certificates: Certificates | None = None,
+    ) -> None:
+        """`certificates`: speak TLS, each time with the one in force."""
         self.sockets = tuple(sockets)
         self._own = self.sockets
+        self._certificates = certificates
         self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[None]] = set()
@@ -113,7 +123,7 @@ class Listener:
                 # Of a connection that broke while it waited (accept(2)): the next may be fine.
                 continue
             sock.setblocking(False)
-            self._meet(sock, peer_of(address[0], self._shared.rules.trusted))
+            self._meet(sock, peer_of(address[0] if address else "", self._shared.rules.trusted))
         return _AT_ONCE
 
     def _meet(self, sock: socket.socket, peer: Peer) -> None:
@@ -128,19 +138,37 @@ class Listener:
     async def _let_in(self, sock: socket.socket, peer: Peer) -> None:
         client = Client(self._shared, peer)
         try:
-            await self._loop.connect_accepted_socket(lambda: client, sock)
-        except OSError:
-            # It broke before it began.
+            await self._connect(client, sock)
+        except OSError as error:
+            # It broke before it began, or is no browser: whoever knocks at every port there is.
+            self._shared.counters.tls_failed += self._certificates is not None
+            _log.debug("connection_failed", error=str(error), client=peer.address)
             sock.close()
         finally:
             if not client.came:
                 self._shared.admission.leave(peer)
+
+    async def _connect(self, client: Client, sock: socket.socket) -> None:
+        if self._certificates is None:
+            await self._loop.connect_accepted_socket(lambda: client, sock)
+            return
+        client.proto = "https"
+        await self._loop.connect_accepted_socket(
+            lambda: client,
+            sock,
+            ssl=self._certificates.current.context,
+            ssl_handshake_timeout=self._shared.limits.head_timeout,
+            ssl_shutdown_timeout=_GOODBYE_SECONDS,
+        )
 
     def _turn_away(self, sock: socket.socket, reason: Reason) -> None:
         """Tell it why and close: the cheapest there is under a flood. What it asked is taken off
         the socket, so that closing does not reset the connection before the reply is read."""
         self._shared.counters.rejected[reason] += 1
         with sock, suppress(OSError):
+            if self._certificates is not None:
+                # A handshake is what it would cost to tell it.
+                return
             sock.send(self._refusals[reason])
             sock.recv(_LARGEST_READ)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from gateway.config import Config
 from gateway.edge.addresses import Addresses
 from gateway.edge.admission import Admission
+from gateway.edge.certificate import Certificates
 from gateway.edge.connecting import Way, way_to_portal, ways_to_sonar
 from gateway.edge.health_check import question
 from gateway.edge.inject import Injection
@@ -67,6 +68,8 @@ class EdgeServer:
             admission=Admission(room_for(limits.connections), limits.connections_per_address),
         )
         counters.addresses = self._addresses
+        tls = config.server.tls
+        self._certificates = None if tls is None else Certificates(tls, counters)
         self._listener: Listener | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -80,15 +83,25 @@ class EdgeServer:
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Listen, on `sockets` if there are any that listen already, else on `server.listen`:
-        `OSError` when that is taken."""
-        self._listener = Listener(self._shared, sockets or bind(self._shared.config.server.listen))
+        `OSError` when that is taken, `CannotStart` when the certificate cannot be used."""
+        if self._certificates is not None:
+            self._certificates.load()
+        sockets = sockets or bind(self._shared.config.server.listen)
+        self._listener = Listener(self._shared, sockets, self._certificates)
         self._listener.open()
+        if self._certificates is not None:
+            self._certificates.start()
         self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
     def stand_in(self, others: Sequence[socket.socket]) -> None:
         """Accept from these sockets, too: those of workers that do not at present."""
         if self._listener is not None:
             self._listener.stand_in(others)
+
+    def reload(self) -> None:
+        """Read the certificate again now (SIGHUP)."""
+        if self._certificates is not None:
+            self._shared.later(self._certificates.reload())
 
     def wind_down(self) -> None:
         """From now on each reply says that its connection will close; new ones are still taken."""
@@ -114,6 +127,8 @@ class EdgeServer:
             client.abort()
         if self._ticker is not None:
             self._ticker.cancel()
+        if self._certificates is not None:
+            await self._certificates.stop()
         shared.sonar.close()
         shared.portal.close()
 

@@ -49,11 +49,18 @@ def bind(address: ListenAddress, *, shared: bool = False) -> list[socket.socket]
 
 
 def _prepare(sock: socket.socket) -> None:
-    """Options that every accepted connection inherits, so that none costs a call of its own."""
+    """For a socket that is not bound yet."""
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    tune(sock)
+
+
+def tune(sock: socket.socket) -> None:
+    """Options that every accepted connection inherits, so that none costs a call of its own."""
+    if sock.family == socket.AF_UNIX:
+        return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # The kernel notices a peer that vanished without a word, within two minutes.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

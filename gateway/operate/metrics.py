@@ -80,6 +80,9 @@ class Counters(Collector):
         "access_log_behind",
         "access_log_failed",
         "addresses",
+        "certificate_expires_at",
+        "certificate_reloads_failed",
+        "certificate_reloads_ok",
         "connections_open",
         "injections",
         "policy_failed_at",
@@ -91,6 +94,7 @@ class Counters(Collector):
         "requests",
         "sessions_live",
         "sign_ins",
+        "tls_failed",
         "tunnels_open",
         "upstream_errors",
     )
@@ -104,6 +108,10 @@ class Counters(Collector):
         self.injections: defaultdict[tuple[str, InjectionOutcome], int] = defaultdict(int)
         self.sign_ins: defaultdict[Reason, int] = defaultdict(int)
         self.accepts_failed = 0
+        self.tls_failed = 0
+        self.certificate_reloads_ok = 0
+        self.certificate_reloads_failed = 0
+        self.certificate_expires_at = 0.0
         self.connections_open = 0
         self.tunnels_open = 0
         self.sessions_live: Callable[[], int] = _nobody
@@ -129,6 +137,15 @@ class Counters(Collector):
         self.policy_failed_at = now
         self.policy_problems = problems
 
+    def certificate_loaded(self, expires: float) -> None:
+        """A certificate that is valid until `expires` came into force."""
+        self.certificate_reloads_ok += 1
+        self.certificate_expires_at = expires
+
+    def certificate_failed(self) -> None:
+        """A changed certificate was refused; the one before stays in force."""
+        self.certificate_reloads_failed += 1
+
     def collect(self) -> Iterator[Metric]:
         """The families of one scrape, as prometheus_client wants them."""
         yield self._requests()
@@ -142,6 +159,7 @@ class Counters(Collector):
         yield self._injections()
         yield from self._connections()
         yield from self._addresses()
+        yield from self._tls()
         yield from self._policies()
         yield self._access_log()
 
@@ -204,15 +222,29 @@ class Counters(Collector):
             busy.add_metric((state.address,), state.busy)
         yield from (down, busy)
 
+    def _tls(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "sonar_gateway_tls_failed", "TLS handshakes that failed", value=self.tls_failed
+        )
+        yield _reloads(
+            "sonar_gateway_certificate_reloads",
+            "Times the certificate was read, by outcome",
+            self.certificate_reloads_ok,
+            self.certificate_reloads_failed,
+        )
+        yield GaugeMetricFamily(
+            "sonar_gateway_certificate_expires_timestamp_seconds",
+            "When the certificate in force expires; 0 without TLS",
+            value=self.certificate_expires_at,
+        )
+
     def _policies(self) -> Iterator[Metric]:
-        reloads = CounterMetricFamily(
+        yield _reloads(
             "sonar_gateway_policy_reloads",
             "Times the policies were read, by outcome",
-            labels=("outcome",),
+            self.policy_reloads_ok,
+            self.policy_reloads_failed,
         )
-        reloads.add_metric(("ok",), self.policy_reloads_ok)
-        reloads.add_metric(("failed",), self.policy_reloads_failed)
-        yield reloads
         yield GaugeMetricFamily(
             "sonar_gateway_policy_loaded_timestamp_seconds",
             "When the policies in force were read",
@@ -238,6 +270,13 @@ class Counters(Collector):
         lost.add_metric(("behind",), self.access_log_behind)
         lost.add_metric(("failed",), self.access_log_failed)
         return lost
+
+
+def _reloads(name: str, documentation: str, ok: int, failed: int) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=("outcome",))
+    family.add_metric(("ok",), ok)
+    family.add_metric(("failed",), failed)
+    return family
 
 
 def _by_reason(name: str, documentation: str, counts: dict[Reason, int]) -> Metric:

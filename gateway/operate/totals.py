@@ -21,6 +21,7 @@ Snapshot = list[dict[str, Any]]
 # Most gauges say how much there is, and add up. These say when, or how bad: the policies of all are
 # those of the process that read them first, and a problem that one process sees is a problem.
 _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
+    "sonar_gateway_certificate_expires_timestamp_seconds": min,
     "sonar_gateway_policy_loaded_timestamp_seconds": min,
     "sonar_gateway_policy_failed_timestamp_seconds": max,
     "sonar_gateway_policy_problems": max,

@@ -8,7 +8,17 @@ from gateway.names import CookieName, HeaderName, Word
 from gateway.section import Section
 from gateway.settings.upstream import HealthCheck, UpstreamTls
 from gateway.urls import PublicPattern, PublicUrl, UpstreamAt, UpstreamUrl, UrlPath
-from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress
+from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress, PathOnDisk
+
+
+class Tls(Section):
+    """The certificate browsers are shown; replaced as soon as the files change."""
+
+    certificate: PathOnDisk
+    """PEM: the certificate, then those that vouch for it, without the root."""
+    key: PathOnDisk
+    """PEM: its private key, without a password, readable by the gateway alone."""
+
 
 ForwardAuth = Literal["nginx", "traefik", "caddy", "envoy"]
 """Proxies that ask at /sso/auth; each says in a way of its own what it asks about."""
@@ -21,6 +31,8 @@ class Server(Section):
     """What browsers type; redirect URIs and cookies follow from it. https, or http on loopback."""
     listen: Listen = ListenAddress("127.0.0.1", 8080)
     """Address and port for browsers; `:8080` is every interface."""
+    tls: Tls | None = None
+    """The certificate for https on `listen`; `null` for http, with a proxy in front."""
     management: Listen = ListenAddress("127.0.0.1", 9090)
     """Address and port of /livez, /readyz and /metrics. Never reachable from outside."""
     workers: int = Field(1, ge=1, le=64, strict=True)
@@ -63,6 +75,8 @@ class Server(Section):
         if self.listen == self.management and self.listen.port != 0:
             # Metrics and health say too much about the house to be shown to the street.
             raise ValueError("listen and management must be different")
+        if self.tls is not None and not self.secure:
+            raise ValueError("tls needs a public_url that begins with https://")
         return self
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from gateway.config import ListenAddress, Server
-from gateway.edge.sockets import bind
+from gateway.edge.sockets import bind, tune
 from gateway.errors import CannotStart
 
 _log = structlog.get_logger()
@@ -94,5 +94,6 @@ def _handed_over(environ: MutableMapping[str, str]) -> list[tuple[str, socket.so
             raise CannotStart("LISTEN_FDS: not a socket that listens; in the unit: ListenStream=")
         sock.setblocking(False)
         sock.set_inheritable(False)
+        tune(sock)
         given.append((names[number] if number < len(names) else "", sock))
     return given

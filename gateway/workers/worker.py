@@ -64,7 +64,7 @@ async def _serve(config: Config, sockets: Sockets, post: Post | None) -> None:
     loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
     # Ctrl-C reaches all processes of a terminal; the supervisor says what is to be done.
     loop.add_signal_handler(signal.SIGINT, told_to_stop.set if post is None else _nothing)
-    loop.add_signal_handler(signal.SIGHUP, service.reopen_logs)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
     loop.add_signal_handler(signal.SIGUSR2, _refuse_restart if post is None else _nothing)
     if post is not None:
         post.line.open(service.counters, service.stand_in, told_to_stop.set)

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.commands.conftest import Run
+from tests.pairs import Pair, make_pair
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -56,3 +58,27 @@ def test_a_folder_of_policies_that_is_not_there(run: Run, folder: Path) -> None:
         f"{folder / 'policies'}: cannot be read: No such file or directory; config.yaml names it "
         "under `policies`"
     )
+
+
+@pytest.mark.parametrize(
+    ("pair", "state", "detail"),
+    [
+        (make_pair("sonar.example", days=90.5), "ok", "for sonar.example until 20"),
+        (make_pair("*.example", days=90.5), "ok", "90 days"),
+        (make_pair("sonar.example", days=5.5), "warn", "5 days"),
+        (make_pair("other.example"), "warn", "not for sonar.example but for other.example; until"),
+        (make_pair("sonar.example", days=-1, since=-2), "FAIL", "expired on 20"),
+        (Pair(make_pair().certificate, make_pair().key), "FAIL", "are no pair"),
+    ],
+)
+def test_the_certificate(run: Run, folder: Path, pair: Pair, state: str, detail: str) -> None:
+    content = yaml.safe_load((folder / "config.yaml").read_text())
+    content["server"] = {"public_url": "https://sonar.example", "tls": pair.write(folder)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    found = lines(run)["certificate"]
+    assert found[0] == state
+    assert detail in found[1]
+
+
+def test_no_certificate_no_line(run: Run) -> None:
+    assert "certificate" not in lines(run)

@@ -273,8 +273,14 @@ class World:
             self.folder,
         )
 
-    async def browser(self) -> Browser:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.edge_port)
+    async def browser(self, tls: ssl.SSLContext | None = None) -> Browser:
+        """A new connection, with TLS if it is told whom to trust."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1",
+            self.edge_port,
+            ssl=tls,
+            server_hostname=None if tls is None else "localhost",
+        )
         browser = Browser(reader, writer)
         self._browsers.append(browser)
         return browser

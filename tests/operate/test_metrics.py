@@ -51,6 +51,23 @@ def test_a_status_that_does_not_exist_is_counted_and_not_an_error(counters: Coun
     assert value(counters, "requests_total", kind="public", status="9xx") == 1
 
 
+def test_certificates(counters: Counters) -> None:
+    assert value(counters, "certificate_expires_timestamp_seconds") == 0
+    counters.certificate_loaded(1234.0)
+    counters.certificate_failed()
+    counters.certificate_failed()
+    assert value(counters, "certificate_expires_timestamp_seconds") == 1234
+    assert value(counters, "certificate_reloads_total", outcome="ok") == 1
+    assert value(counters, "certificate_reloads_total", outcome="failed") == 2
+
+
+def test_connections(counters: Counters) -> None:
+    counters.accepts_failed += 3
+    counters.tls_failed += 2
+    assert value(counters, "accepts_failed_total") == 3
+    assert value(counters, "tls_failed_total") == 2
+
+
 def test_by_reason(counters: Counters) -> None:
     counters.rejected[Reason.NOT_SIGNED_IN] += 3
     counters.upstream_errors[Reason.UPSTREAM_TIMEOUT] += 1

@@ -1,0 +1,202 @@
+"""The listener's certificate: what browsers are shown, replaced without dropping a connection.
+
+Strategy
+    A certificate and its key become one `ssl.SSLContext`, which nobody changes any more. A new pair
+    becomes a new context, and one reference is swapped: connections that are open go on with the
+    old one, the next handshake takes the new one.
+    Whether there is a new pair is asked of the two paths, every other second, and not of a watch:
+    a Kubernetes secret changes by a symlink somewhere above the file, which a watch on the file
+    never hears of, and asking costs two system calls.
+
+Rules
+    A pair is taken when it has looked the same twice: who copies two files is done with both.
+    A pair that cannot be used, or has expired, changes nothing; it is logged and counted.
+"""
+
+import asyncio
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from cryptography import x509
+
+from gateway.config import Tls
+from gateway.errors import CannotStart
+
+_log = structlog.get_logger()
+
+_LOOK_SECONDS = 2.0
+# More than any chain of certificates.
+_LARGEST_FILE = 1024 * 1024
+# With TLS 1.2, key exchange that keeps recorded traffic secret when the key is lost later, and
+# ciphers that authenticate what they encrypt (RFC 9325 section 4.2). Those of TLS 1.3 all do.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+Stamp = tuple[tuple[int, int, int, int] | None, ...]
+
+
+class Tally(Protocol):
+    """Counts reloads; `gateway.operate.metrics.Counters` is one. `expires` is Unix seconds."""
+
+    def certificate_loaded(self, expires: float) -> None: ...
+    def certificate_failed(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A usable pair. `names`: the hosts and addresses it is for; times in Unix seconds."""
+
+    context: ssl.SSLContext
+    names: tuple[str, ...]
+    begins: float
+    expires: float
+
+    def covers(self, host: str) -> bool:
+        """Whether a browser takes it for `host`: by name, or by `*` for the first label."""
+        host = host.lower()
+        return host in self.names or f"*.{host.partition('.')[2]}" in self.names
+
+    def wrong(self, now: float) -> str | None:
+        """Why no browser takes it at `now`."""
+        if now >= self.expires:
+            return f"expired on {told(self.expires)}"
+        return f"not valid before {told(self.begins)}" if now < self.begins else None
+
+
+def told(seconds: float) -> str:
+    """Unix seconds as a person reads them."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def load_certificate(files: Tls) -> Certificate | str:
+    """The pair in `files`, or why it cannot be used."""
+    try:
+        context = _context(files)
+        with files.certificate.open("rb") as file:
+            leaf = x509.load_pem_x509_certificates(file.read(_LARGEST_FILE))[0]
+    except _Encrypted:
+        return f"{files.key} is encrypted; the gateway needs it without a password"
+    except ssl.SSLError as error:
+        return f"{files.certificate} and {files.key} are no pair: {error.reason or error}"
+    except OSError as error:
+        return f"{error.filename or files.key} cannot be read: {error.strerror}"
+    except ValueError as error:
+        return f"{files.certificate} is no certificate: {error}"
+    return Certificate(
+        context,
+        _names(leaf),
+        leaf.not_valid_before_utc.timestamp(),
+        leaf.not_valid_after_utc.timestamp(),
+    )
+
+
+class _Encrypted(Exception):
+    """The key needs a password."""
+
+
+def _context(files: Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    # Not HTTP/2: what is spoken here is decided on here, and nowhere else.
+    context.set_alpn_protocols(["http/1.1"])
+    # Renegotiation costs us a hundred times what it costs whoever asks for it again and again.
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    for path in (files.certificate, files.key):
+        # OpenSSL does not say which of the two it could not open.
+        path.open("rb").close()
+    context.load_cert_chain(files.certificate, files.key, password=_no_password)
+    return context
+
+
+def _no_password() -> str:
+    """Else OpenSSL would ask for it on the terminal."""
+    raise _Encrypted
+
+
+def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    """The only place that browsers look for names in is subjectAltName (RFC 9110 section 4.3.4)."""
+    with suppress(x509.ExtensionNotFound):
+        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        hosts = found.get_values_for_type(x509.DNSName)
+        addresses = map(str, found.get_values_for_type(x509.IPAddress))
+        return (*(host.lower() for host in hosts), *addresses)
+    return ()
+
+
+class Certificates:
+    """Keeps `current` as the files are, as long as they are in order."""
+
+    current: Certificate
+
+    def __init__(self, files: Tls, tally: Tally) -> None:
+        self._files = files
+        self._tally = tally
+        self._tried: Stamp = ()
+        self._looks = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def load(self) -> None:
+        """Read the pair for the first time. `CannotStart` when it cannot be used; one that has
+        expired can: somebody who looks at a warning is better off than with nothing."""
+        self._tried = _stamp(self._files)
+        found = load_certificate(self._files)
+        if isinstance(found, str):
+            raise CannotStart(f"server.tls: {found}")
+        wrong = found.wrong(time.time())
+        if wrong is not None:
+            _log.error("certificate_invalid", wrong=wrong)
+        self._put_in_force(found)
+
+    def start(self) -> None:
+        """Begin to look for a new pair."""
+        self._task = asyncio.create_task(self._watch(), name="certificate")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def reload(self) -> None:
+        """Read the pair again; put it in force, or say what is wrong with it."""
+        self._tried = await asyncio.to_thread(_stamp, self._files)
+        found = await asyncio.to_thread(load_certificate, self._files)
+        wrong = found if isinstance(found, str) else found.wrong(time.time())
+        if wrong is not None or isinstance(found, str):
+            self._tally.certificate_failed()
+            _log.error("certificate_rejected", wrong=wrong, in_force="the one before")
+            return
+        self._put_in_force(found)
+        _log.info("certificate_reloaded", names=found.names, expires=told(found.expires))
+
+    def _put_in_force(self, found: Certificate) -> None:
+        self.current = found
+        self._tally.certificate_loaded(found.expires)
+
+    async def _watch(self) -> None:
+        before = self._tried
+        while True:
+            self._looks += 1
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = await asyncio.to_thread(_stamp, self._files)
+            if now != self._tried and now == before:
+                await self.reload()
+            before = now
+
+
+def _stamp(files: Tls) -> Stamp:
+    """What changes when a file is replaced or written, wherever its path leads by now."""
+    return (_of(files.certificate), _of(files.key))
+
+
+def _of(path: Path) -> tuple[int, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
