@@ -125,7 +125,8 @@ class Exchange(Asking):
             case SignIn(reason=reason, next=way_back):
                 self.kind, self.reason = Kind.SIGN_IN, reason
                 if way_back is None:
-                    self._say(replies.not_signed_in(reason, self.request_id))
+                    hushed = inbound.asked is not None and shared.rules.forward_auth == "nginx"
+                    self._say(replies.not_signed_in(reason, self.request_id, challenge=not hushed))
                 else:
                     # Traefik takes a path in a Location for one of ours, where no browser is.
                     origin = "" if inbound.asked is None else str(shared.rules.public)

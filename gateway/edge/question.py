@@ -36,8 +36,12 @@ def with_question(inbound: Inbound, target: bytes, peer: Peer, rules: Rules) -> 
     line, as it came."""
     if rules.forward_auth is None:
         return inbound
-    envoy = rules.forward_auth == "envoy"
-    if not (target.startswith(_PATH_OF_ENVOY) if envoy else target == _PATH):
+    if rules.forward_auth == "envoy":
+        asks = target.startswith(_PATH_OF_ENVOY)
+    else:
+        # Caddy leaves the query of the request in question here too; it means nothing.
+        asks = target.partition(b"?")[0] == _PATH
+    if not asks:
         return inbound
     return Inbound(
         inbound.method,

