@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.edge.conftest import make_world
 from tests.forward_auth.front import PROXIES, Front, a_front
 from tests.servers.node import OidcProvider
+
+__all__ = ["front", "make_world"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(PROXIES))

@@ -119,7 +119,9 @@ async def test_a_browser_gets_no_answer_of_a_proxy(front: Front, path: str) -> N
     for lines in (("X-Original-URI: /", "X-Original-Method: GET"),
                   ("X-Forwarded-Uri: /", "X-Forwarded-Method: GET"), ()):  # fmt: skip
         reply = await front.get(path, f"Cookie: {cookie}", *lines)
-        assert reply.status in {301, 307, 308, 400, 403, 404}, reply.raw
+        assert reply.status in {400, 403, 404}, reply.raw
+        # The first of two locks: that the proxy does not let the question through.
+        assert reply.status == 404 or path != "/sso/auth"
         assert not OURS & set(reply.headers)
         assert "cookie" not in reply.headers
 
