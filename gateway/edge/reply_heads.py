@@ -21,7 +21,9 @@ from gateway.edge.rules import Rules
 _MOST = 512
 _LONGEST = 2048
 _BLANK_LINE = b"\r\n\r\n"
-_FOR_SOMEBODY = frozenset("connection location set-cookie trailer transfer-encoding".split())
+_FOR_SOMEBODY = frozenset("location set-cookie trailer transfer-encoding".split())
+# nginx says so in each reply. Any other option may name a header that must not pass.
+_STAYS = b"keep-alive"
 
 
 class ReplyHeads:
@@ -62,6 +64,9 @@ class ReplyHeads:
         """The meaning of a head that says the same to everybody."""
         names = [fold(name.decode("latin-1")) for name, _ in raw.fields]
         if not raw.keep_alive or raw.status < 200 or not _FOR_SOMEBODY.isdisjoint(names):
+            return None
+        fields = zip(names, raw.fields, strict=True)
+        if any(name == "connection" and value.lower() != _STAYS for name, (_, value) in fields):
             return None
         # A redirect is judged for each request, also one that names no place.
         if names.count("content-length") != 1 or 300 <= raw.status < 400:

@@ -84,6 +84,8 @@ def test_whatever_came_before_the_second_reply_reads_like_the_first(
         PLAIN.replace(b"200 OK", b"302 Found") + b"hello",
         PLAIN.replace(b"X-A: b", b"Connection: close") + b"hello",
         PLAIN.replace(b"X-A: b", b"Connection: X-B") + b"hello",
+        PLAIN.replace(b"X-A: b", b"Connection: keep-alive, X-B") + b"hello",
+        PLAIN.replace(b"X-A: b", b"Connection: keep-alive\r\nconnection: X-B") + b"hello",
         PLAIN.replace(b"200 OK", b"204 No Content").replace(b"Length: 5", b"Length: 0"),
         PLAIN.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n\r\n",
         PLAIN.replace(b"X-A: b", b"X-A: " + b"b" * 4096) + b"hello",
@@ -113,6 +115,16 @@ def test_not_remembered(data: bytes) -> None:
 def test_only_exactly_one_whole_reply_is_recalled(again: bytes) -> None:
     assert recalled(PLAIN + b"hello")
     assert not recalled(PLAIN + b"hello", again)
+
+
+def test_a_reply_that_says_the_connection_stays_is_recalled_without_saying_so() -> None:
+    heads = ReplyHeads(RULES)
+    data = PLAIN.replace(b"X-A: b", b"Connection: Keep-Alive") + b"hello"
+    read = given_out(reading(heads, data))
+    recalled_events = reading(heads, data)
+    assert isinstance(recalled_events[0], Known)
+    assert given_out(recalled_events) == read
+    assert b"Keep-Alive" not in recalled_events[0].head
 
 
 def test_a_reply_to_head_and_one_in_pieces_are_read() -> None:
