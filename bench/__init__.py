@@ -19,5 +19,7 @@ medians count. CPU time and memory are the kernel's figures for all processes of
                    programs.py: where they are, or what to install;  valkey.py: a store that counts
     report.py      tables and verdicts;  results.py: kept between runs;  chart.py: as SVG
 
-Measure on a machine that does nothing else. "core taken by others" shows how much it did.
+Measure on a machine that does nothing else. Of the proxy's core the table says how much the proxy
+had, and how much somebody else. A proxy that had less than nearly all could do more requests/s than
+the load asked of it (HAProxy and nginx can); its CPU time per request is right all the same.
 """

@@ -37,8 +37,10 @@ class Round:
     """Replies with a status from 400 on."""
     upstream: int
     """Requests that upstream answered meanwhile."""
+    busy: float
+    """The part of its core that the proxy took: less than all, and the load was the limit."""
     others: float
-    """The part of the proxy's core that somebody else took."""
+    """The part of it that somebody else took."""
 
 
 def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
@@ -66,6 +68,7 @@ def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
         p99=said["p99"],
         bad=said["status"],
         upstream=stage.upstream_requests() - asked,
+        busy=cpu / took,
         others=max(0.0, busy - cpu) / took,
     )
 

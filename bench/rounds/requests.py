@@ -36,7 +36,7 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     return Outcome(
         title=f"{_WORK}, medians of {effort.rounds} rounds of {effort.seconds} s",
         heads=("", "CPU µs/request", "gateway's / its", "requests/s", "gateway's / its",
-               "p50 ms", "p99 ms", "core taken by others"),
+               "p50 ms", "p99 ms", "its core busy", "with others"),
         rows=tuple(_row(proxy, cpu, rate, rounds[proxy.name]) for proxy in proxies),
         lines=(_cpu_line(cpu), _rate_line(rate)),
         figures={"cpu": cpu, "rate": rate},
@@ -56,6 +56,7 @@ def _row(
         f"{rate[gateway.NAME] / rate[name]:.2f}",
         f"{median(each.p50 for each in done) / 1000:.2f}",
         f"{median(each.p99 for each in done) / 1000:.2f}",
+        f"{median(each.busy for each in done):.0%}",
         f"{median(each.others for each in done):.0%}",
     )
 
