@@ -12,7 +12,8 @@ import re
 # (https://url.spec.whatwg.org/#path-percent-encode-set). Everything else they escape.
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/|^\[\]-]|%[0-9A-Fa-f]{2})*")
 # What is canonical already, seen in one look: no escapes, no segment that begins with a dot.
-_PLAIN = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/?)*")
+# Each step of it takes a slash: whoever can make an expression try twice can make it try for ever.
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?|/")
 # Any printable ASCII but `#`; browsers leave even quotes and backslashes in a query.
 _QUERY = re.compile(r"[!-\"$-~]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")

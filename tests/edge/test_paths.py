@@ -1,5 +1,7 @@
 """One canonical path: what is decided on is what is forwarded."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +103,14 @@ def test_canonical(raw: str, canonical: str) -> None:
 )
 def test_two_readings(raw: str) -> None:
     assert canonical_path(raw) is None
+
+
+@pytest.mark.parametrize("raw", ["/" + "a" * 8000 + "+", "/a" * 4000 + "/+", "/a./" * 2000 + "%2F"])
+def test_a_long_path_costs_no_more_than_its_length(raw: str) -> None:
+    """Twenty-five letters and a plus once took a second, and each further one twice as long."""
+    began = time.process_time()
+    canonical_path(raw)
+    assert time.process_time() - began < 0.5
 
 
 @given(st.text(alphabet="/.%25eEfF;abAB73\\", max_size=24).map("/".__add__))
