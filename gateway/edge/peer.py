@@ -28,10 +28,10 @@ class Peer(NamedTuple):
 
 def peer_of(address: str, trusted: tuple[Network, ...]) -> Peer:
     """`address` as the socket gives it; an IPv4 client of an IPv6 listener is an IPv4 client."""
-    text = _plain_address(address)
+    text = plain_address(address)
     if text is None:
         return Peer(address, trusted=False)
-    return Peer(text, _within(text, trusted))
+    return Peer(text, within(text, trusted))
 
 
 def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Network, ...]) -> str:
@@ -44,11 +44,11 @@ def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Netwo
         return peer.address
     client = peer.address
     for entry in reversed(forwarded_for.decode("latin-1").split(",")):
-        address = _plain_address(entry.strip(" \t"))
+        address = plain_address(entry.strip(" \t"))
         if address is None:
             return peer.address
         client = address
-        if not _within(address, trusted):
+        if not within(address, trusted):
             break
     return client
 
@@ -58,7 +58,8 @@ def valid_host(host: bytes) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
-def _plain_address(text: str) -> str | None:
+def plain_address(text: str) -> str | None:
+    """One spelling of an address; `None` when it is none, or of one link only."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -71,5 +72,6 @@ def _plain_address(text: str) -> str | None:
     return str(address)
 
 
-def _within(address: str, networks: tuple[Network, ...]) -> bool:
+def within(address: str, networks: tuple[Network, ...]) -> bool:
+    """Whether an address is in one of the networks."""
     return any(ipaddress.ip_address(address) in network for network in networks)
