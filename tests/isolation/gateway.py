@@ -4,7 +4,7 @@
 
 STORE is a Redis URL or `embedded`. Signs IDENTITIES people in and prints one line of JSON: the
 port, the keys of assertions, and for each person the account and the session cookie. Its memory has
-room for nine of ten sessions, so that all the time some request waits for the store.
+room for 95 % of the sessions, so that all the time some request waits for the store.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def serve(place: str, folder: Path, sonar: int, identities: int) -> None:
     if place != "embedded":
         store = RedisStore(Secret(place))
     lines = IdentityLines(config.headers, minter)
-    cache = Cache(max(identities * 9 // 10, 1))
+    cache = Cache(max(identities * 95 // 100, 1))
     sessions = Sessions(store, keys, lines, config.sessions, cache=cache)
     await sessions.start()
     counters = Counters()

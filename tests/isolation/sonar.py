@@ -1,8 +1,8 @@
 """Upstream that says to everybody who it takes them for, and misbehaves when it is asked to.
 
 A reply tells, in its body and in a header, the account of the identity headers, the subject of the
-verified assertion, the session cookie as it arrived and the path; and it sets the session cookie
-anew, for that account. What a path asks for:
+verified assertion, the session cookie as it arrived and the path; and now and then it sets the
+session cookie anew, for that account. What a path asks for:
 
     /echo/…  a plain reply        /late/…  a few milliseconds later
     /big/…   in chunks, much of it   /cut/…   half of a reply, then a reset
@@ -20,6 +20,9 @@ _ACCOUNT = re.compile(rb"\r\nX-Sonar-Account-Id: ([^\r]*)")
 _ASSERTION = re.compile(rb"\r\nX-Sonar-Assertion: ([^\r]*)")
 _COOKIE = re.compile(rb"\r\nCookie: (?:[^\r]*; )?SONARSESSID=([^;\r]*)")
 _LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)")
+# As an application does: now and then, so that in between a browser says the same again and again,
+# and the gateway remembers it.
+_SETS_COOKIE = 16
 # More than any buffer on the way holds.
 BIG = b"x" * 300_000
 
@@ -103,12 +106,16 @@ class _Connection(asyncio.Protocol):
             return
         self._answer(path.split(b"/")[1], told + b" " + rest[:length])
 
+    def _late(self, reply: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(reply)
+
     def _answer(self, kind: bytes, told: bytes) -> None:
         account = told.partition(b" ")[0]
-        head = (
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Told: %b\r\n"
-            b"Set-Cookie: SONARSESSID=%b.%d; Path=/\r\n"
-        ) % (told, account, next(self._sonar.numbers))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Told: %b\r\n" % told
+        number = next(self._sonar.numbers)
+        if number % _SETS_COOKIE == 0:
+            head += b"Set-Cookie: SONARSESSID=%b.%d; Path=/\r\n" % (account, number)
         if kind == b"big":
             self._transport.write(
                 head
@@ -119,7 +126,7 @@ class _Connection(asyncio.Protocol):
         reply = head + b"Content-Length: %d\r\n\r\n" % len(told) + told
         if kind == b"late":
             delay = 0.001 + len(told) % 4 / 1000
-            asyncio.get_running_loop().call_later(delay, self._transport.write, reply)
+            asyncio.get_running_loop().call_later(delay, self._late, reply)
         elif kind == b"cut":
             self._transport.write(reply[: len(reply) - 5])
             asyncio.get_running_loop().call_soon(self._transport.abort)

@@ -25,6 +25,7 @@ _CHUNK_LINE = re.compile(
 _HOST = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
 )
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
@@ -148,7 +149,10 @@ def _chunks(data: bytes) -> tuple[bytes, tuple[Field, ...], bytes]:
         size = int(found[1], 16)
         if not size:
             lines, rest = _section(data)
-            return body, tuple(_field(line) for line in lines), rest
+            trailers = tuple(_field(line) for line in lines)
+            if any(name.lower() in _FRAMING for name, _ in trailers):
+                raise NotStrict("a length in a trailer")
+            return body, trailers, rest
         if len(data) < size + 2:
             if not b"\r\n".startswith(data[size:]):
                 raise NotStrict("a chunk longer than its size")
