@@ -15,10 +15,10 @@ from tests.isolation.soak import problems, run
 from tests.servers.valkey import Valkey
 
 _PEOPLE = 1000
-_REPLIES = 50_000
+_REPLIES = 30_000
 # What a few thousand requests keep for good (remembered headers) is there by half time; an object
-# forgotten a request would be 10 MiB and more.
-_WARM = 25_000
+# forgotten a request would be 5 MiB and more.
+_WARM = 15_000
 _MOST_GROWTH = 5 * 1024 * 1024
 
 pytestmark = pytest.mark.xdist_group("isolation")
