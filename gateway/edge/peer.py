@@ -7,6 +7,7 @@ cannot be read means the peer's own address, never "unknown" and never a skipped
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -17,6 +18,9 @@ _HOST = re.compile(
     rb"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]{2,45}\])(?::%b)?"
     % _PORT
 )
+
+# A few addresses. What is longer is read each time, so that no client fills our memory with it.
+_LONGEST_REMEMBERED = 128
 
 
 class Peer(NamedTuple):
@@ -42,6 +46,12 @@ def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Netwo
     """
     if not peer.trusted or forwarded_for is None:
         return peer.address
+    if len(forwarded_for) <= _LONGEST_REMEMBERED:
+        return _known_client(peer, forwarded_for, trusted)
+    return _client(peer, forwarded_for, trusted)
+
+
+def _client(peer: Peer, forwarded_for: bytes, trusted: tuple[Network, ...]) -> str:
     client = peer.address
     for entry in reversed(forwarded_for.decode("latin-1").split(",")):
         address = plain_address(entry.strip(" \t"))
@@ -51,6 +61,11 @@ def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Netwo
         if not within(address, trusted):
             break
     return client
+
+
+# The same people come again and again, and reading an address costs as much as half of the rest of
+# a head.
+_known_client = lru_cache(maxsize=1024)(_client)
 
 
 def valid_host(host: bytes) -> bool:
