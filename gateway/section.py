@@ -5,16 +5,20 @@
 ValidationError ends here: it would print the value of a secret.
 """
 
+import ast
 import difflib
+import inspect
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
+from itertools import pairwise
+from textwrap import dedent
 from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import WithDefaultSchema
+from pydantic_core.core_schema import ModelSchema, WithDefaultSchema
 
 from gateway.errors import Problem
 from gateway.yamlfile import Document, KeyPath, Shape
@@ -49,7 +53,6 @@ class Section(BaseModel):
         frozen=True,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
 
@@ -57,7 +60,17 @@ M = TypeVar("M", bound=Section)
 
 
 class _SchemaMaker(GenerateJsonSchema):
-    """A section that may be left out shows its defaults at its keys, not a second time whole."""
+    """A section that may be left out shows its defaults at its keys, not a second time whole.
+
+    Each key is described by the text under it. Pydantic could look for that when the class is made
+    (`use_attribute_docstrings`); but it reads the source, and every start would pay for it.
+    """
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        for key, text in _described(schema["cls"]).items():
+            made["properties"][key].setdefault("description", text)
+        return made
 
     def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
         if isinstance(schema.get("default"), Section):
@@ -69,6 +82,21 @@ def schema_of(model: type[Section]) -> dict[str, object]:
     """The JSON schema of a file that is read as `model`."""
     # Serialization mode shows defaults as the file writes them: `8h`, not 28800.0.
     return model.model_json_schema(schema_generator=_SchemaMaker, mode="serialization")
+
+
+def _described(section: type[BaseModel]) -> dict[str, str]:
+    """The text under each key of the section."""
+    (made,) = ast.parse(dedent(inspect.getsource(section))).body
+    lines = made.body if isinstance(made, ast.ClassDef) else []
+    return {
+        line.target.id: inspect.cleandoc(under.value.value)
+        for line, under in pairwise(lines)
+        if isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and isinstance(under, ast.Expr)
+        and isinstance(under.value, ast.Constant)
+        and isinstance(under.value.value, str)
+    }
 
 
 @cache

@@ -7,49 +7,40 @@ directory, a provider) does not: password users must be served when a neighbour 
 """
 
 import asyncio
+import socket
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import structlog
-from aiohttp import web
 
-from gateway.account.directory import open_directory
-from gateway.account.links import LinkStore
-from gateway.account.passwords import Passwords
+from gateway.account.revision import is_current
 from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
-from gateway.identity.fetch import open_http
-from gateway.identity.provider import Providers
-from gateway.identity.transaction import Transactions
 from gateway.operate.access_log import AccessLog
-from gateway.operate.management import OK, OneProcess, make_management
+from gateway.operate.management import OK, Management, OneProcess
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
-from gateway.portal.app import SERVER, make_portal
-from gateway.portal.parts import Portal
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
-from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
-from gateway.session.recheck import Recheck
 from gateway.session.seal import Sealer
 from gateway.session.store.choose import store_for
-from gateway.workers.post import Post
 from gateway.workers.sockets import Listening, Sockets
+
+if TYPE_CHECKING:
+    from gateway.sign_ins import SignIns
+    from gateway.workers.post import Post
 
 _log = structlog.get_logger()
 
-# Longer than the edge keeps an idle connection to the portal, so that the edge, which can tell,
-# is the side that closes it.
-_PORTAL_KEEPALIVE = 120.0
-_PORTAL_DRAIN = 5.0
+# Requests for the portal that come before it is there.
+_PORTAL_BACKLOG = 1024
 
 
 class Service:
@@ -60,7 +51,7 @@ class Service:
     """
 
     def __init__(
-        self, config: Config, sockets: Sockets | None = None, post: Post | None = None
+        self, config: Config, sockets: Sockets | None = None, post: "Post | None" = None
     ) -> None:
         self._config = config
         self._sockets = sockets
@@ -77,7 +68,6 @@ class Service:
         )
         self._jwks = minter.jwks
         self._sealer = Sealer(keys)
-        self._transactions = Transactions(self._sealer, CookieNames(config.server.secure))
         self.counters = Counters()
         self._access_log = AccessLog(config.log.access, self.counters)
         self._policies = PolicyStore(config.policies, config.kinds, self.counters)
@@ -86,30 +76,32 @@ class Service:
         cache = Cache()
         self.counters.sessions_live = lambda: len(cache)
         self._sessions = Sessions(self._store, keys, lines, config.sessions, cache=cache)
-        # In all of them together as many as configured.
-        self._passwords = Passwords(max(1, config.passwords.concurrent // config.server.workers))
-        self._directory = open_directory(config.directory, self._passwords)
-        self._links = LinkStore(config.links.database)
         self._edge: EdgeServer | None = None
+        self._sign_ins: SignIns | None = None
+        self._portal = ""
+
+    @property
+    def is_ready(self) -> bool:
+        return self._state == OK
 
     async def start(self) -> None:
-        """Open every part and listen; what was opened is closed again when one fails."""
+        """Open every part and listen; what was opened is closed again when one fails.
+
+        Ready, where that can be known so soon, before what only sign-ins need is there.
+        """
+        soon = self._post is None and is_current(self._config.links.database)
         try:
-            await self._open()
+            portal = await self._open()
+            if not soon:
+                await self._open_sign_ins(portal)
             await self._listen()
+            self._ready()
+            if soon:
+                await self._open_sign_ins(portal)
         except BaseException:
+            self._says("cannot start")
             await self._closing.aclose()
             raise
-        self._says(OK)
-        if self._post is not None:
-            _log.info("worker_ready")
-            return
-        _log.info(
-            "ready",
-            url=self._config.server.public_url,
-            management=str(self._config.server.management),
-            domains=len(self._policies.current.by_domain),
-        )
 
     async def stop(self) -> None:
         """Fail readiness; when `server.drain_delay` has passed, stop listening, finish what is
@@ -143,31 +135,65 @@ class Service:
         if self._post is not None:
             self._post.line.say(state)
 
-    async def _open(self) -> None:
+    def _ready(self) -> None:
+        self._says(OK)
+        if self._post is not None:
+            _log.info("worker_ready")
+            return
+        _log.info(
+            "ready",
+            url=self._config.server.public_url,
+            management=str(self._config.server.management),
+            domains=len(self._policies.current.by_domain),
+        )
+
+    async def _open(self) -> socket.socket:
+        """Everything but listening, and but what only sign-ins need; the portal's socket."""
         closing = self._closing
         self._policies.load()
         _start_access_log(self._access_log, self._config.log.access)
         closing.callback(self._access_log.close)
-        closing.callback(self._passwords.close)
-        await self._directory.open()
-        closing.push_async_callback(self._directory.close)
-        await self._links.open()
-        closing.push_async_callback(self._links.close)
         await self._sessions.start()
         closing.push_async_callback(self._sessions.stop)
         self._policies.on_change(self._end_disallowed)
         await self._policies.start()
         closing.push_async_callback(self._policies.stop)
-        recheck = Recheck(
-            self._sessions, self._directory, self._links, lambda: self._policies.current
+        portal = self._portal_socket()
+        closing.push_async_callback(self._close_sign_ins)
+        return portal
+
+    def _portal_socket(self) -> socket.socket:
+        """Listen where nobody else can reach it."""
+        place = None if self._post is None else self._post.folder
+        temporary = tempfile.TemporaryDirectory(prefix="sonar-gateway-", dir=place)
+        folder = self._closing.enter_context(temporary)
+        portal = self._closing.enter_context(socket.socket(socket.AF_UNIX))
+        portal.bind(str(Path(folder) / "portal.sock"))
+        portal.listen(_PORTAL_BACKLOG)
+        portal.setblocking(False)
+        self._portal = portal.getsockname()
+        return portal
+
+    async def _open_sign_ins(self, portal: socket.socket) -> None:
+        # In a thread, so that requests go on meanwhile.
+        kind = await asyncio.to_thread(_load_sign_ins)
+        self._sign_ins = kind(
+            self._config,
+            sessions=self._sessions,
+            store=self._store,
+            policies=lambda: self._policies.current,
+            sealer=self._sealer,
+            jwks=self._jwks,
+            counters=self.counters,
         )
-        await recheck.start()
-        closing.push_async_callback(recheck.stop)
+        await self._sign_ins.open(portal)
+
+    async def _close_sign_ins(self) -> None:
+        if self._sign_ins is not None:
+            await self._sign_ins.close()
 
     async def _listen(self) -> None:
         closing, server, post = self._closing, self._config.server, self._post
-        http = await closing.enter_async_context(open_http())
-        portal_socket = await self._listen_portal(http)
         sockets = self._sockets = self._sockets or Sockets.open(server)
         closing.callback(sockets.close)
         await self._listen_management(sockets.management)
@@ -175,7 +201,7 @@ class Service:
             self._config,
             sessions=self._sessions,
             policies=lambda: self._policies.current,
-            portal_socket=portal_socket,
+            portal_socket=self._portal,
             access_log=self._access_log,
             counters=self.counters,
         )
@@ -184,47 +210,12 @@ class Service:
         self._edge = edge
         self.stand_in(self._vacant)
 
-    async def _listen_portal(self, http: aiohttp.ClientSession) -> str:
-        """Serve the portal on a socket that nobody else can reach; its path."""
-        place = None if self._post is None else self._post.folder
-        temporary = tempfile.TemporaryDirectory(prefix="sonar-gateway-", dir=place)
-        folder = self._closing.enter_context(temporary)
-        portal = Portal(
-            config=self._config,
-            providers=Providers(self._config, http),
-            transactions=self._transactions,
-            sessions=self._sessions,
-            store=self._store,
-            directory=self._directory,
-            links=self._links,
-            policies=lambda: self._policies.current,
-            sealer=self._sealer,
-            jwks=self._jwks,
-            counters=self.counters,
-        )
-        runner = await self._run(make_portal(portal), **SERVER)
-        path = str(Path(folder) / "portal.sock")
-        await web.UnixSite(runner, path).start()
-        return path
-
     async def _listen_management(self, sockets: Listening) -> None:
         alone = OneProcess(self.counters, lambda: self._state)
         teller = alone if self._post is None else self._post.line
-        runner = await self._run(make_management(teller))
-        for sock in sockets:
-            await web.SockSite(runner, sock).start()
-
-    async def _run(self, app: web.Application, **options: Any) -> web.AppRunner:
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            keepalive_timeout=_PORTAL_KEEPALIVE,
-            shutdown_timeout=_PORTAL_DRAIN,
-            **options,
-        )
-        await runner.setup()
-        self._closing.push_async_callback(runner.cleanup)
-        return runner
+        management = Management(teller)
+        await management.open(sockets)
+        self._closing.push_async_callback(management.close)
 
     async def _end_disallowed(self, _old: Policies, new: Policies) -> None:
         ended = await self._sessions.sweep(new)
@@ -237,3 +228,9 @@ def _start_access_log(access_log: AccessLog, target: str) -> None:
         access_log.start()
     except OSError as error:
         raise CannotStart(f"log.access: {target} cannot be opened: {error.strerror}") from error
+
+
+def _load_sign_ins() -> "type[SignIns]":
+    from gateway.sign_ins import SignIns
+
+    return SignIns

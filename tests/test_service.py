@@ -164,3 +164,31 @@ async def test_an_old_schema_stops_the_start_and_nothing_stays_open(tmp_path: Pa
     with pytest.raises(SchemaOutdated, match="sonar-gateway migrate"):
         await Service(a_config(tmp_path)).start()
     assert still_open() == set()
+
+
+async def test_ready_before_what_only_sign_ins_need_is_there(tmp_path: Path) -> None:
+    """Who comes to the portal meanwhile waits for it, and gets its page."""
+    port = free_port()
+    config = a_config(tmp_path, listen=f"127.0.0.1:{port}")
+    await migrate(config.links.database)
+    service = Service(config)
+    starting = asyncio.create_task(service.start())
+    async with aiohttp.ClientSession() as http:
+        await until(lambda: service.is_ready)
+        assert not starting.done()
+        async with http.get(f"http://127.0.0.1:{port}/sso/login") as reply:
+            assert reply.status == 200
+            assert "Google" in await reply.text()
+    await starting
+    await service.stop()
+    assert still_open() == set()
+
+
+async def test_what_is_wrong_with_sign_ins_stops_a_start_before_it_listens(tmp_path: Path) -> None:
+    config = a_config(tmp_path, listen=f"127.0.0.1:{free_port()}")
+    service = Service(config)
+    with pytest.raises(SchemaOutdated):
+        await service.start()
+    assert not service.is_ready
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(config.server.listen.host, config.server.listen.port)

@@ -7,9 +7,6 @@ meet in one row (CVE-2026-57580).
 
 from sqlalchemy import Column, Double, MetaData, Table, Text
 
-# The revision that this code reads and writes; the newest file in migrations/versions.
-REVISION = "0001"
-
 metadata = MetaData()
 
 links = Table(

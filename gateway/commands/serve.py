@@ -8,7 +8,6 @@ from pathlib import Path
 from gateway.config import Config
 from gateway.operate.log import configure_logging
 from gateway.workers.sockets import Sockets
-from gateway.workers.supervisor import Supervisor
 from gateway.workers.worker import alone, work
 
 
@@ -17,15 +16,20 @@ def serve(read: Callable[[], Config]) -> None:
     when it cannot start."""
     config = read()
     configure_logging(config.log.level, config.log.format)
-    sockets = Sockets.open(config.server)
     if config.server.workers == 1:
-        alone(config, sockets)
-        return
-    with tempfile.TemporaryDirectory(prefix="sonar-gateway-") as folder:
+        alone(config)
+    else:
+        _supervise(config, read)
+
+
+def _supervise(config: Config, read: Callable[[], Config]) -> None:
+    # Imported once, and before the first worker is there: its pages are then those of all.
+    import gateway.sign_ins  # noqa: F401
+    from gateway.workers.supervisor import Supervisor
+
+    sockets = Sockets.open(config.server)
+    with tempfile.TemporaryDirectory(prefix="sonar-gateway-") as name:
+        folder = Path(name)
         Supervisor(
-            config,
-            sockets,
-            read=read,
-            work=partial(work, folder=Path(folder)),
-            folder=Path(folder),
+            config, sockets, read=read, work=partial(work, folder=folder), folder=folder
         ).run()

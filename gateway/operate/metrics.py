@@ -3,19 +3,19 @@
 A request pays for one dict item and an addition; names, labels and text are made at the scrape.
 
 Every label comes from a closed list (a kind, a status class, a `Reason`, an address of Sonar in
-config.yaml). Never label by path,
-email address or domain: what a visitor can type, a visitor can multiply until the memory is gone.
+config.yaml). Never label by path, email address or domain: what a visitor can type, a visitor can
+multiply until the memory is gone.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.reasons import Reason
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 _STATUS_CLASSES = (1, 2, 3, 4, 5)
 
@@ -65,7 +65,7 @@ def _nowhere() -> Iterable[AddressState]:
     return ()
 
 
-class Counters(Collector):
+class Counters:
     """One process's counters. The edge adds to the attributes directly.
 
     `requests` by kind and status class (2 for 2xx). `rejected` by why a request was refused,
@@ -146,141 +146,9 @@ class Counters(Collector):
         """A changed certificate was refused; the one before stays in force."""
         self.certificate_reloads_failed += 1
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> "Iterator[Metric]":
         """The families of one scrape, as prometheus_client wants them."""
-        yield self._requests()
-        yield _by_reason("sonar_gateway_rejected", "Requests refused, by reason", self.rejected)
-        yield _by_reason(
-            "sonar_gateway_upstream_errors", "Requests Sonar did not answer", self.upstream_errors
-        )
-        yield _by_reason(
-            "sonar_gateway_sign_ins", "Sign-ins finished, refused or to be proven", self.sign_ins
-        )
-        yield self._injections()
-        yield from self._connections()
-        yield from self._addresses()
-        yield from self._tls()
-        yield from self._policies()
-        yield self._access_log()
+        # Imported here, as a start needs them not.
+        from gateway.operate.families import families
 
-    def _requests(self) -> Metric:
-        family = CounterMetricFamily(
-            "sonar_gateway_requests",
-            "Requests answered, by what became of them and status class",
-            labels=("kind", "status"),
-        )
-        for (kind, status), count in tuple(self.requests.items()):
-            family.add_metric((kind, f"{status}xx"), count)
-        return family
-
-    def _injections(self) -> Metric:
-        family = CounterMetricFamily(
-            "sonar_gateway_injections",
-            "Fragments for legacy pages, by what became of them",
-            labels=("fragment", "outcome"),
-        )
-        for pair, count in tuple(self.injections.items()):
-            family.add_metric(pair, count)
-        return family
-
-    def _connections(self) -> Iterator[Metric]:
-        yield CounterMetricFamily(
-            "sonar_gateway_accepts_failed",
-            "Times no connection could be accepted for want of file descriptors or memory",
-            value=self.accepts_failed,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_connections_open",
-            "Browser connections open now",
-            value=self.connections_open,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_tunnels_open",
-            "Upgraded connections (WebSocket) open now",
-            value=self.tunnels_open,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_sessions_live",
-            "Sessions this process holds now",
-            value=self.sessions_live(),
-        )
-
-    def _addresses(self) -> Iterator[Metric]:
-        # Down, not up: of several processes' figures the sum then says how many see it so.
-        down = GaugeMetricFamily(
-            "sonar_gateway_upstream_down",
-            "Whether nobody is sent to this address of Sonar now",
-            labels=("address",),
-        )
-        busy = GaugeMetricFamily(
-            "sonar_gateway_upstream_requests",
-            "Requests and WebSockets under way at this address of Sonar now",
-            labels=("address",),
-        )
-        for state in self.addresses():
-            down.add_metric((state.address,), not state.up)
-            busy.add_metric((state.address,), state.busy)
-        yield from (down, busy)
-
-    def _tls(self) -> Iterator[Metric]:
-        yield CounterMetricFamily(
-            "sonar_gateway_tls_failed", "TLS handshakes that failed", value=self.tls_failed
-        )
-        yield _reloads(
-            "sonar_gateway_certificate_reloads",
-            "Times the certificate was read, by outcome",
-            self.certificate_reloads_ok,
-            self.certificate_reloads_failed,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_certificate_expires_timestamp_seconds",
-            "When the certificate in force expires; 0 without TLS",
-            value=self.certificate_expires_at,
-        )
-
-    def _policies(self) -> Iterator[Metric]:
-        yield _reloads(
-            "sonar_gateway_policy_reloads",
-            "Times the policies were read, by outcome",
-            self.policy_reloads_ok,
-            self.policy_reloads_failed,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_policy_loaded_timestamp_seconds",
-            "When the policies in force were read",
-            value=self.policy_loaded_at,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_policy_failed_timestamp_seconds",
-            "When a changed policy was last refused",
-            value=self.policy_failed_at,
-        )
-        yield GaugeMetricFamily(
-            "sonar_gateway_policy_problems",
-            "Problems in the policy files as they are now; 0 when they are in force",
-            value=self.policy_problems,
-        )
-
-    def _access_log(self) -> Metric:
-        lost = CounterMetricFamily(
-            "sonar_gateway_access_log_lost",
-            "Access log lines lost: the writer was behind, or the write failed",
-            labels=("cause",),
-        )
-        lost.add_metric(("behind",), self.access_log_behind)
-        lost.add_metric(("failed",), self.access_log_failed)
-        return lost
-
-
-def _reloads(name: str, documentation: str, ok: int, failed: int) -> Metric:
-    family = CounterMetricFamily(name, documentation, labels=("outcome",))
-    family.add_metric(("ok",), ok)
-    family.add_metric(("failed",), failed)
-    return family
-
-
-def _by_reason(name: str, documentation: str, counts: dict[Reason, int]) -> Metric:
-    family = CounterMetricFamily(name, documentation, labels=("reason",))
-    for reason, count in tuple(counts.items()):
-        family.add_metric((reason,), count)
-    return family
+        return families(self)

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+
+from gateway.operate.metrics import Counters
 
 Snapshot = list[dict[str, Any]]
 """One mapping a family: `name`, `help`, `type`, and `samples`: [name, labels, value] each."""
 
 # Most gauges say how much there is, and add up. These say when, or how bad: the policies of all are
-# those of the process that read them first, and a problem that one process sees is a problem.
+# those of the process that read them first, a problem that one process sees is a problem, and the
+# certificate that expires first is the one to look after.
 _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
     "sonar_gateway_certificate_expires_timestamp_seconds": min,
     "sonar_gateway_policy_loaded_timestamp_seconds": min,
@@ -30,7 +32,7 @@ _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def snapshot(counters: Collector) -> Snapshot:
+def snapshot(counters: Counters) -> Snapshot:
     return [
         {
             "name": metric.name,

@@ -8,11 +8,13 @@ A JWT (RFC 7519) signed with ES256 (RFC 7518 section 3.4). Claims:
     username, email (when there is one), provider
 """
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
+from typing import TYPE_CHECKING
 
 from gateway.session.keys import KeyRing
 from gateway.session.model import Session
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey
 
 ALGORITHM = "ES256"
 
@@ -21,9 +23,9 @@ class AssertionMinter:
     """Signs with the newest key. `lifetime` in seconds."""
 
     def __init__(self, keys: KeyRing, *, issuer: str, audience: str, lifetime: float) -> None:
-        self._signing = ECKey.import_key(keys.signing_key.key)
         self._header = {"alg": ALGORITHM, "kid": keys.signing_key.id}
         self._keys = keys
+        self._key: ECKey | None = None
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
@@ -44,10 +46,21 @@ class AssertionMinter:
         email = session.account.email()
         if email is not None:
             claims["email"] = str(email)
-        return jwt.encode(self._header, claims, self._signing, algorithms=[ALGORITHM])
+        return self._sign(claims)
+
+    def _sign(self, claims: dict[str, str | int]) -> str:
+        # Imported at the first assertion: it takes a tenth of a start, which needs none.
+        from joserfc import jwt
+        from joserfc.jwk import ECKey
+
+        if self._key is None:
+            self._key = ECKey.import_key(self._keys.signing_key.key)
+        return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
 
     def jwks(self) -> dict[str, list[dict[str, object]]]:
         """The public half of every signing key (RFC 7517 section 5), newest first."""
+        from joserfc.jwk import ECKey
+
         return {
             "keys": [
                 {

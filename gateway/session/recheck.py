@@ -12,6 +12,7 @@ While the directory or the links do not answer, sessions go on: nobody is signed
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -83,8 +84,11 @@ class Recheck:
         return ended
 
     async def _go_round(self) -> None:
+        # Workers that started together do not ask together.
+        pause = self._every * random.random()  # noqa: S311 - no secret
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(pause)
+            pause = self._every
             try:
                 await self.round()
             except (DirectoryUnavailable, LinksUnavailable) as error:

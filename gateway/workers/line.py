@@ -20,8 +20,9 @@ from itertools import count
 from typing import Any
 
 from gateway.operate import totals
-from gateway.operate.management import Metrics, Readiness, processes
+from gateway.operate.management import Metrics, Readiness
 from gateway.operate.metrics import Counters
+from gateway.operate.scrape import processes
 
 Message = dict[str, Any]
 

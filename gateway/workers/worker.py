@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -13,9 +14,10 @@ import uvloop
 from gateway.config import Config
 from gateway.errors import GatewayError
 from gateway.service import Service
-from gateway.workers.line import Line
-from gateway.workers.post import Post
 from gateway.workers.sockets import Sockets
+
+if TYPE_CHECKING:
+    from gateway.workers.post import Post
 
 _log = structlog.get_logger()
 
@@ -23,14 +25,18 @@ _log = structlog.get_logger()
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 
 
-def alone(config: Config, sockets: Sockets) -> None:
+def alone(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises `GatewayError` when it cannot start."""
-    _run(config, sockets, None)
+    _run(config, None, None)
 
 
 def work(config: Config, sockets: Sockets, number: int, end: socket.socket, folder: Path) -> int:
     """Be worker `number`, whose end of the line to the supervisor is `end`, until SIGTERM, or
     until there is no supervisor any more; the exit code. `folder` is where its own is made."""
+    # Imported here, and by the supervisor long ago: who is alone has no time for it.
+    from gateway.workers.line import Line
+    from gateway.workers.post import Post
+
     structlog.contextvars.bind_contextvars(worker=number)
     own = folder / str(os.getpid())
     own.mkdir(mode=0o700)
@@ -52,12 +58,12 @@ def settle_memory() -> None:
     gc.enable()
 
 
-def _run(config: Config, sockets: Sockets, post: Post | None) -> None:
+def _run(config: Config, sockets: Sockets | None, post: "Post | None") -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config, sockets, post))
 
 
-async def _serve(config: Config, sockets: Sockets, post: Post | None) -> None:
+async def _serve(config: Config, sockets: Sockets | None, post: "Post | None") -> None:
     service = Service(config, sockets, post)
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,7 +21,8 @@ from gateway.account import migrations
 from gateway.account.database import parse_url
 from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
-from gateway.account.tables import REVISION, metadata
+from gateway.account.revision import REVISION, is_current
+from gateway.account.tables import metadata
 from gateway.errors import ConfigError, LinksUnavailable, SchemaOutdated
 from gateway.secret import Secret
 from tests.account.conftest import Sql
@@ -131,3 +134,24 @@ def test_serving_does_not_wait_for_alembic() -> None:
         "sys.exit(any(name.startswith('alembic') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+async def test_a_quick_look_tells_a_current_database_from_all_others(tmp_path: Path) -> None:
+    """It never makes a file, and is never wrong when it says yes."""
+    file = tmp_path / "links #1?.db"
+    url = Secret(f"sqlite:///{file}")
+    assert not is_current(url)
+    assert not file.exists()
+    file.write_bytes(b"no database, but long enough to look like the head of one" * 10)
+    assert not is_current(url)
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.commit()
+        assert not is_current(url)
+        for found, current in ((REVISION, True), ("0000", False), ("9999", False)):
+            connection.execute("DELETE FROM alembic_version")
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (found,))
+            connection.commit()
+            assert is_current(url) is current
+    assert not is_current(Secret("postgresql://somebody@db.internal/sonar"))

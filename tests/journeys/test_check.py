@@ -94,7 +94,7 @@ async def test_missing_anchor_is_named(world: World) -> None:
 async def test_serve_refuses_an_old_schema_and_a_taken_port(world: World) -> None:
     code, _out, err = await run(world, "serve")
     assert code == 1
-    assert "server.management: cannot listen" in err
+    assert "server.listen: cannot listen" in err
     (world.folder / "var" / "gateway.db").rename(world.folder / "var" / "elsewhere.db")
     code, _out, err = await run(world, "serve")
     assert (code, "run: sonar-gateway migrate" in err) == (1, True)

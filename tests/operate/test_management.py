@@ -2,24 +2,25 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Coroutine, Iterable
 from unittest.mock import ANY
 
+import aiohttp
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from gateway.operate.management import (
     OK,
+    Management,
     OneProcess,
     Readiness,
     Teller,
-    make_management,
-    processes,
 )
 from gateway.operate.metrics import Counters, Kind
+from gateway.operate.scrape import processes
 
 Ready = Callable[[], Coroutine[None, None, Readiness]]
 
@@ -46,10 +47,15 @@ async def asked(
     teller: Teller | None = None,
 ) -> tuple[int, str, str]:
     """Status, content type and body."""
-    app = make_management(teller or Told(ready, counters or Counters()))
-    async with TestClient(TestServer(app)) as client:
-        response = await client.request(method, path)
-        return response.status, response.headers["Content-Type"], await response.text()
+    management = Management(teller or Told(ready, counters or Counters()))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        await management.open([listening])
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}{path}"
+        async with aiohttp.ClientSession() as client, client.request(method, url) as response:
+            found = response.status, response.headers["Content-Type"], await response.text()
+        await management.close()
+        return found
 
 
 async def fine() -> Readiness:
@@ -170,3 +176,60 @@ async def test_nothing_can_be_changed(path: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/sso/login", "/livez/", "/metrics/x"])
 async def test_nothing_else_is_here(path: str) -> None:
     assert (await asked(path, fine))[0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "garbage"])
+async def test_what_cannot_be_done_says_what_can(method: str) -> None:
+    assert await raw(f"{method} /readyz HTTP/1.1\r\n\r\n".encode()) == (
+        b"HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Length: 28\r\nAllow: GET, HEAD\r\nCache-Control: no-store\r\n"
+        b"Connection: close\r\n\r\nnothing can be changed here\n"
+    )
+
+
+async def raw(request: bytes) -> bytes:
+    """Everything that comes back."""
+    management = Management(Told(fine, Counters()))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        await management.open([listening])
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(request)
+        if writer.can_write_eof():
+            writer.write_eof()
+        async with asyncio.timeout(5):
+            said = await reader.read()
+        writer.close()
+        await management.close()
+        return said
+
+
+@pytest.mark.parametrize("request_", [b"", b"GET /livez", b"x" * 100_000, b"\x16\x03\x01\x02\x00"])
+async def test_what_is_no_request_gets_no_answer(request_: bytes) -> None:
+    assert await raw(request_) == b""
+
+
+async def test_a_query_is_not_part_of_the_path() -> None:
+    assert (await raw(b"GET /livez?x=1 HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_scrape_that_fails_is_logged_and_not_shown() -> None:
+    class Broken(Told):
+        async def metrics(self) -> Iterable[Metric]:
+            raise LookupError("hunter2")
+
+    with capture_logs() as said:
+        status, _, text = await asked("/metrics", fine, teller=Broken(fine, Counters()))
+    assert (status, text) == (500, "the log says why\n")
+    assert [entry["event"] for entry in said] == ["management_failed"]
+
+
+async def test_who_says_nothing_is_not_waited_for_at_the_end() -> None:
+    management = Management(Told(fine, Counters()))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        await management.open([listening])
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        async with asyncio.timeout(1):
+            await management.close()
+        writer.close()

@@ -67,3 +67,15 @@ def test_summing_changes_nothing_that_it_sums() -> None:
     before = json.dumps(one)
     totals.total((one, one))
     assert json.dumps(one) == before
+
+
+def test_moments_are_not_added_up() -> None:
+    counters = Counters()
+    counters.certificate_loaded(100.0)
+    counters.policies_loaded(100.0)
+    counters.policies_failed(100.0, 1)
+    one = totals.snapshot(counters)
+    both = {metric.name: metric for metric in totals.metrics(totals.total((one, one)))}
+    moments = [name for name in both if name.endswith("_timestamp_seconds")]
+    assert len(moments) == 3
+    assert {both[name].samples[0].value for name in moments} == {100.0}

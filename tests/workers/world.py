@@ -100,12 +100,12 @@ class Gateway:
     async def is_ready(self) -> bool:
         ended = self.processes[-1].returncode
         assert ended is None, self.said()
-        with suppress(aiohttp.ClientError):
+        with suppress(aiohttp.ClientError, TimeoutError):
             return (await self.readyz())[0] == 200
         return False
 
     async def all_ok(self) -> bool:
-        with suppress(aiohttp.ClientError):
+        with suppress(aiohttp.ClientError, TimeoutError):
             status, answer = await self.readyz()
             return status == 200 and set(answer["parts"].values()) == {"ok"}
         return False

@@ -4,7 +4,7 @@
     check_revision(current)    whether this code can use a database at that revision
 
 Add a revision by hand: the next number, `down_revision` the one before, and `REVISION` in
-tables.py. There is no env.py: `migrate` is the one way in, so that production, tests and a
+revision.py. There is no env.py: `migrate` is the one way in, so that production, tests and a
 developer run the same. Only `migrate` imports Alembic, which `serve` has no time for.
 """
 
@@ -17,7 +17,8 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.account.database import open_database, parse_url, sqlite_file, working
-from gateway.account.tables import REVISION, alembic_version
+from gateway.account.revision import REVISION
+from gateway.account.tables import alembic_version
 from gateway.errors import LinksUnavailable, SchemaOutdated
 from gateway.secret import Secret
 

@@ -1,0 +1,103 @@
+"""What only sign-ins need: the directory, the links, the providers, and the portal.
+
+Apart from service.py for what it imports: SQLAlchemy, Authlib, Jinja2 and the portal are half of
+what a start takes. So service.py can be ready before it imports this; who comes to the portal
+meanwhile waits a moment.
+"""
+
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiohttp import web
+
+from gateway.account.directory import open_directory
+from gateway.account.links import LinkStore
+from gateway.account.passwords import Passwords
+from gateway.config import Config
+from gateway.identity.fetch import open_http
+from gateway.identity.provider import Providers
+from gateway.identity.transaction import Transactions
+from gateway.operate.metrics import Counters
+from gateway.policy.model import Policies
+from gateway.portal.app import SERVER, make_portal
+from gateway.portal.parts import Portal
+from gateway.session.cookie import CookieNames
+from gateway.session.live import Sessions
+from gateway.session.recheck import Recheck
+from gateway.session.seal import Sealer
+from gateway.session.store import SessionStore
+
+# Longer than the edge keeps an idle connection to the portal, so that the edge, which can tell,
+# is the side that closes it.
+_KEEPALIVE = 120.0
+_DRAIN = 5.0
+
+
+class SignIns:
+    """`await open()`, then serve until `await close()`. `GatewayError` says why it cannot."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        sessions: Sessions,
+        store: SessionStore,
+        policies: Callable[[], Policies],
+        sealer: Sealer,
+        jwks: Callable[[], Mapping[str, Any]],
+        counters: Counters,
+    ) -> None:
+        self._config = config
+        self._sessions = sessions
+        self._store = store
+        self._policies = policies
+        self._sealer = sealer
+        self._jwks = jwks
+        self._counters = counters
+        self._closing = AsyncExitStack()
+
+    async def open(self, portal: socket.socket) -> None:
+        """Open every part, and serve the portal on this socket. When it fails, `close`."""
+        closing, config = self._closing, self._config
+        # In all workers together as many as configured.
+        passwords = Passwords(max(1, config.passwords.concurrent // config.server.workers))
+        closing.callback(passwords.close)
+        directory = open_directory(config.directory, passwords)
+        await directory.open()
+        closing.push_async_callback(directory.close)
+        links = LinkStore(config.links.database)
+        await links.open()
+        closing.push_async_callback(links.close)
+        recheck = Recheck(self._sessions, directory, links, self._policies)
+        await recheck.start()
+        closing.push_async_callback(recheck.stop)
+        http = await closing.enter_async_context(open_http())
+        parts = Portal(
+            config=config,
+            providers=Providers(config, http),
+            transactions=Transactions(self._sealer, CookieNames(config.server.secure)),
+            sessions=self._sessions,
+            store=self._store,
+            directory=directory,
+            links=links,
+            policies=self._policies,
+            sealer=self._sealer,
+            jwks=self._jwks,
+            counters=self._counters,
+        )
+        runner = web.AppRunner(
+            make_portal(parts),
+            access_log=None,
+            keepalive_timeout=_KEEPALIVE,
+            shutdown_timeout=_DRAIN,
+            **SERVER,
+        )
+        await runner.setup()
+        closing.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, portal).start()
+
+    async def close(self) -> None:
+        """Finish what is under way, close every part."""
+        await self._closing.aclose()
