@@ -1,5 +1,5 @@
 # Each target sets up what it needs on a fresh machine with Python 3.11 or newer.
-.PHONY: run test check bench pictures lock
+.PHONY: run test check bench soak fuzz pictures lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,6 +40,15 @@ check: .venv/.dev
 # The gateway beside HAProxy, nginx, Envoy, Caddy and Apache, which Debian's packages and wheels bring.
 bench: .venv/.dev
 	$(BIN)/python -m bench --chart docs/images/performance.svg
+
+# A million requests of a thousand people on each store: nothing belongs to somebody else, and the
+# memory stays where it is. Some ten minutes.
+soak: .venv/.dev
+	$(BIN)/python -m tests.isolation.soak
+
+# Ten minutes for each target; what is found goes into tests/fuzz/corpus/.
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.fuzz --seconds 600
 
 # The pictures of the pages in docs/images/, as the browser test sees them.
 pictures: .venv/.dev

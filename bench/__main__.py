@@ -1,6 +1,6 @@
 """Measure the gateway beside what one would pick instead.
 
-    python -m bench [--only NAME]... [--quick] [--results FILE] [--chart FILE]
+    python -m bench [--only NAME]... [--quick] [--rounds N] [--results FILE] [--chart FILE]
 
 Prints a table for each measurement as it comes, and at the end which lines of the goal are met.
 What was measured is kept in FILE, so that pieces measured one by one come together.
@@ -54,7 +54,8 @@ _OPEN_FILES = 12_000
 def main() -> int:
     """0: every line is met; 1: some are not, or could not be measured; 2: wrong use."""
     options = _parser().parse_args()
-    effort = _QUICK if options.quick else _USUAL
+    usual = _QUICK if options.quick else _USUAL
+    effort = Effort(options.rounds or usual.rounds, usual.seconds)
     try:
         _prepare()
         found = results.load(options.results)
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=about, epilog=more)
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, help="only this one")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--rounds", type=int, help="how many rounds; the median counts")
     parser.add_argument(
         "--results", type=Path, default=Path("var/bench.json"), help="default: var/bench.json"
     )

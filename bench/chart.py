@@ -41,6 +41,11 @@ class _Panel:
     least_first: bool
 
 
+_FOOT = (
+    "gateway, Envoy oauth2 and mod_auth_openidc check a session with each request; "
+    "the others only pass it on."
+)
+
 _PANELS = (
     _Panel("cpu", "CPU time per request", "µs, 1 KB GET; less is better", "{:.0f}", True),
     _Panel("rate", "Requests per second", "one core, 1 KB GET; more is better", "{:,.0f}", False),
@@ -61,14 +66,16 @@ def draw(results: Mapping[str, Outcome]) -> str:
             left = _MARGIN + column * (_COLUMN + _GAP)
             drawn += _panel(panel, figures[panel.figure], left, top)
         top += _HEAD + _ROW * max(len(figures[panel.figure]) for panel in row) + _MARGIN
+    height = top + _MARGIN
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top}" '
-            f'width="{_WIDTH}" height="{top}" role="img" aria-label="Sonar Gateway measured '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+            f'width="{_WIDTH}" height="{height}" role="img" aria-label="Sonar Gateway measured '
             'beside other proxies">',
             f"<style>\n{_STYLE}\n</style>",
-            f'<rect class="paper" width="{_WIDTH}" height="{top}" rx="8"/>',
+            f'<rect class="paper" width="{_WIDTH}" height="{height}" rx="8"/>',
             *drawn,
+            _text("note", _MARGIN, top, _FOOT),
             "</svg>\n",
         )
     )

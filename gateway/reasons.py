@@ -71,6 +71,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ORIGIN_FOREIGN = "origin_foreign"
+    PROXY_HEADER_MALFORMED = "proxy_header_malformed"
     CONNECTIONS_FULL = "connections_full"
     CONNECTIONS_OF_ADDRESS = "connections_of_address"
     PEER_UNTRUSTED = "peer_untrusted"
@@ -233,6 +234,9 @@ Go to Sonar's front page and try again from there.
 origin_foreign: Another site may not connect to Sonar for you
 A page that is not Sonar's tried to open a connection in your name.
 Nothing was sent. Open Sonar itself; if you did, tell support the number below.
+proxy_header_malformed: We do not know who you are
+A machine between you and us is set up in another way than we are.
+Tell support: the proxy in front of Sonar must send a PROXY protocol header.
 connections_full: Sonar is very busy
 More people are connected than we can serve at once.
 Wait a minute, then reload the page.

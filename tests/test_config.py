@@ -128,12 +128,20 @@ def test_other_providers_and_other_names() -> None:
         (
             {"server": {"tsl": {}}},
             "server.tsl: unknown key, did you mean `tls`?; allowed: public_url, listen, tls, "
-            "management, workers, trusted_proxies, forward_auth, underscore_headers, drain_delay, "
-            "drain",
+            "management, workers, trusted_proxies, forward_auth, proxy_protocol, "
+            "underscore_headers, drain_delay, drain",
         ),
         (
             {"server": {"tls": {"certificate": "a", "key": "b"}}},
             "server: tls needs a public_url that begins with https://",
+        ),
+        (
+            {"server": {"proxy_protocol": True}},
+            "server: proxy_protocol needs trusted_proxies: nobody else may speak it",
+        ),
+        (
+            {"server": {"proxy_protocol": "v2"}},
+            "server.proxy_protocol = v2: must be true or false",
         ),
         (
             {"server": {"tls": {"certificate": "a"}}},

@@ -4,7 +4,7 @@ Read in the order of a request:
 
     server.py      puts the parts together, keeps the clock, drains; what all connections share
     listener.py    accepts connections (sockets.py) that may come in (admission.py), plain or with
-                   TLS (certificate.py)
+                   TLS (certificate.py), behind a proxy that says for whom (proxy_protocol.py)
     client.py      one browser connection: bytes -> requests, in order, with back-pressure
     intake.py      what has come and waits
     reader.py      httptools: bytes -> events (events.py): heads, bodies, ends;  request_reader.py:
@@ -12,7 +12,7 @@ Read in the order of a request:
                    reply_heads.py: pure: replies whose head came before
     exchange.py    one request and its reply; `begin` is the way of every request
     head.py        pure: request head -> Inbound, or a refusal;  fields.py, paths.py, cookies.py,
-                   peer.py and names.py (which headers) help
+                   peer.py, forwarded.py and names.py (which headers) help
     question.py    pure: what a proxy asks at /sso/auth
     decision.py    pure: Inbound + session + policies -> what is done with it
     upstream_head.py  pure: what upstream gets;  headers.py: what the browser gets back

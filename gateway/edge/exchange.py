@@ -124,13 +124,12 @@ class Exchange(Asking):
                 self.ask(shared.portal, portal_head(inbound), answer)
             case SignIn(reason=reason, next=way_back):
                 self.kind, self.reason = Kind.SIGN_IN, reason
-                if way_back is None:
-                    hushed = inbound.asked is not None and shared.rules.forward_auth == "nginx"
-                    self._say(replies.not_signed_in(reason, self.request_id, challenge=not hushed))
-                else:
-                    # Traefik takes a path in a Location for one of ours, where no browser is.
-                    origin = "" if inbound.asked is None else str(shared.rules.public)
-                    self._say(replies.redirect_to_sign_in(way_back, self.request_id, origin))
+                asked_by = None if inbound.asked is None else shared.rules.forward_auth
+                self._say(
+                    replies.to_sign_in(
+                        reason, way_back, self.request_id, asked_by, shared.rules.public
+                    )
+                )
             case Refuse(status=status, reason=reason):
                 self.refuse(Refusal(status, reason, "decided so"))
             case _:

@@ -111,6 +111,7 @@ def read_fields(
             noted.get("x-forwarded-proto", b""),
             noted.get("x-forwarded-host", b""),
             noted.get("x-request-id", b""),
+            noted.get("forwarded", b""),
         ),
         passing=tuple(passing),
         passing_lines=written(passing),

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.edge.forwarded import Origin, origin_told
 from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal, Told
 from gateway.edge.paths import canonical_path, plain_query
 from gateway.edge.peer import Peer, client_address, valid_host
@@ -76,9 +77,13 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
         return _malformed("Transfer-Encoding in HTTP/1.0")
     client, forwarded_host, request_id = peer.address, host, new_id
     if peer.trusted:
-        client, proto, forwarded_host, request_id = _told(
-            fields.told, peer, proto, host, new_id, rules
-        )
+        own = Origin(peer.address, proto, host)
+        origin = _told(fields.told, peer, own, rules)
+        if origin is None:
+            return _malformed("Forwarded and X-Forwarded-* tell two stories")
+        client, proto, forwarded_host = origin
+        if _REQUEST_ID.fullmatch(fields.told.request_id):
+            request_id = fields.told.request_id.decode()
     websocket = fields.upgrades_to_websocket and _may_upgrade(method, minor, fields)
     options = fields.options
     return Inbound(
@@ -137,19 +142,26 @@ def _origin_form(target: bytes) -> Place | Refusal:
 _known_origin_form = lru_cache(maxsize=1024)(_origin_form)
 
 
-def _told(
-    told: Told, peer: Peer, proto: str, host: str, request_id: str, rules: Rules
-) -> tuple[str, str, str, str]:
-    """Client, scheme, host and request id as a trusted proxy tells them, each only where it is
-    plain."""
-    client = client_address(peer, told.forwarded_for or None, rules.trusted)
+def _told(told: Told, peer: Peer, own: Origin, rules: Rules) -> Origin | None:
+    """Where a trusted proxy says a request came from, each only where it is plain; `None`: it says
+    so in two ways that differ. Then it wrote one of them, and its client the other."""
+    x_forwarded = told.forwarded_for or told.forwarded_proto or told.forwarded_host
+    if not told.forwarded:
+        return _told_by_x(told, peer, own, rules) if x_forwarded else own
+    origin = origin_told(told.forwarded, peer, own, rules.trusted)
+    if x_forwarded and origin != _told_by_x(told, peer, own, rules):
+        return None
+    return origin
+
+
+def _told_by_x(told: Told, peer: Peer, own: Origin, rules: Rules) -> Origin:
+    """What X-Forwarded-For, -Proto and -Host say."""
+    _, proto, host = own
     if told.forwarded_proto.lower() in {b"http", b"https"}:
         proto = told.forwarded_proto.lower().decode()
     if valid_host(told.forwarded_host):
         host = told.forwarded_host.decode()
-    if _REQUEST_ID.fullmatch(told.request_id):
-        request_id = told.request_id.decode()
-    return client, proto, host, request_id
+    return Origin(client_address(peer, told.forwarded_for or None, rules.trusted), proto, host)
 
 
 def _may_upgrade(method: str, minor: int, fields: Fields) -> bool:

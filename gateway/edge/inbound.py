@@ -48,6 +48,7 @@ class Told(NamedTuple):
     forwarded_proto: bytes
     forwarded_host: bytes
     request_id: bytes
+    forwarded: bytes
 
 
 class Question(NamedTuple):

@@ -9,6 +9,8 @@ Rules
     Without descriptors left nothing is accepted until the server's clock says to try again: the
     socket stays readable, and asking again at once would be a busy loop. Meanwhile who comes
     waits in the kernel's queue.
+    With `server.proxy_protocol` a trusted peer must say who it speaks for before anything else is
+    read from it. Nobody else may: what an untrusted peer sends is TLS or HTTP, or refused as such.
     Whoever was accepted is counted out exactly once: by its `Client`, or here if it never became
     one.
     When it closes, what waits in the kernel's queue is still accepted: closing the socket would
@@ -27,7 +29,9 @@ from gateway.edge import replies
 from gateway.edge.certificate import Certificates
 from gateway.edge.client import Client
 from gateway.edge.peer import Peer, peer_of
+from gateway.edge.proxy_protocol import read_proxy_header
 from gateway.edge.shared import Shared
+from gateway.edge.sockets import take_proxy_header
 from gateway.reasons import Reason
 
 _log = structlog.get_logger()
@@ -64,7 +68,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[None]] = set()
         self._exhausted = False
-        self._said_at = float("-inf")
+        self._said: dict[str, float] = {}
         self._refusals = {reason: _refusal(status, reason) for reason, status in _STATUS.items()}
 
     def open(self) -> None:
@@ -131,12 +135,44 @@ class Listener:
         if refused is not None:
             self._turn_away(sock, refused)
             return
-        task = self._loop.create_task(self._let_in(sock, peer))
+        proxied = self._shared.config.server.proxy_protocol and peer.trusted
+        coming = self._let_in_from(peer, sock) if proxied else self._let_in(sock, peer)
+        task = self._loop.create_task(coming)
         self._coming.add(task)
         task.add_done_callback(self._coming.discard)
 
-    async def _let_in(self, sock: socket.socket, peer: Peer) -> None:
+    async def _let_in_from(self, proxy: Peer, sock: socket.socket) -> None:
+        """Learn from the header of a trusted proxy who it really is, and then let it in."""
+        header, said = None, None
+        try:
+            async with asyncio.timeout(self._shared.limits.head_timeout):
+                header = await take_proxy_header(sock)
+            said = None if header is None else read_proxy_header(header)
+        except OSError:
+            pass  # It broke, or (TimeoutError) did not come.
+        finally:
+            self._shared.admission.leave(proxy)
+            if said is None:
+                sock.close()
+        if said is None:
+            # A proxy may look whether anybody listens, without a word.
+            if header != b"":
+                self._no_header(proxy)
+            return
+        peer = proxy
+        if said.address is not None:
+            peer = peer_of(said.address, self._shared.rules.trusted)
+        refused = self._shared.admission.enter(peer)
+        if refused is not None:
+            self._turn_away(sock, refused)
+            return
+        await self._let_in(sock, peer, said.secure)
+
+    async def _let_in(self, sock: socket.socket, peer: Peer, secure: bool | None = None) -> None:
+        """`secure`: whether the browser came by TLS to a proxy that says so."""
         client = Client(self._shared, peer)
+        if secure is not None:
+            client.proto = "https" if secure else "http"
         try:
             await self._connect(client, sock)
         except OSError as error:
@@ -177,11 +213,22 @@ class Listener:
         self._shared.counters.accepts_failed += 1
         for sock in self.sockets:
             self._loop.remove_reader(sock)
-        now = self._shared.clock()
-        if now - self._said_at >= _SAY_AGAIN_SECONDS:
-            self._said_at = now
+        if self._is_news("no room"):
             inside = self._shared.admission.inside
             _log.error("descriptors_exhausted", error=error.strerror, connections=inside)
+
+    def _no_header(self, proxy: Peer) -> None:
+        self._shared.counters.rejected[Reason.PROXY_HEADER_MALFORMED] += 1
+        if self._is_news(proxy.address):
+            _log.warning("proxy_header_malformed", proxy=proxy.address)
+
+    def _is_news(self, what: str) -> bool:
+        """Whether this was not said a moment ago. Only of us and of our proxies, who are few."""
+        now = self._shared.clock()
+        if now - self._said.get(what, float("-inf")) < _SAY_AGAIN_SECONDS:
+            return False
+        self._said[what] = now
+        return True
 
 
 def _refusal(status: int, reason: Reason) -> bytes:

@@ -33,8 +33,8 @@ _UNDERSCORED = {"pass": PASSES, "drop": DROPPED, "refuse": Fate(UNDERSCORE, Fals
 # Read here, and written anew for upstream when it needs them.
 _READ = frozenset(
     """
-    connection content-length cookie expect host transfer-encoding upgrade x-forwarded-for
-    x-forwarded-host x-forwarded-proto x-request-id
+    connection content-length cookie expect forwarded host transfer-encoding upgrade
+    x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id
     """.split()
 )
 # Read here and passed on.
@@ -51,9 +51,12 @@ _HOP_BY_HOP = frozenset(
 # when a trusted proxy forgot to remove them.
 _NEVER = frozenset("proxy x-rewrite-url".split())
 _NEVER_PREFIXES = ("x-sonar-", "x-original-")
-# Who the client is, said by somebody who may say so.
-_TRUSTED_ONLY = frozenset("forwarded x-forwarded x-real-ip".split())
-_TRUSTED_ONLY_PREFIXES = ("x-forwarded-",)
+# Who the client is: said to Sonar by us alone, in words of our own. Which of them a proxy in front
+# sets, and which it passes on from its client, Sonar cannot know (Traefik CVE-2024-45410).
+_SAYS_WHO = frozenset("x-forwarded x-real-ip".split())
+_SAYS_WHO_PREFIXES = ("x-forwarded-",)
+# From a trusted proxy they are no forgery.
+_REPLACED = Fate(None, False)
 
 # Names a process keeps the fate of: browsers send about fifty. The rest is worked out each time,
 # so that made-up names cost a client something and us no memory.
@@ -124,9 +127,8 @@ class HeaderNames:
         if folded in _READ or folded in _READ_AND_PASSED:
             # `Content_Length` is not Content-Length to us, and may be to upstream.
             return Fate(lower, lower in _READ_AND_PASSED) if lower == folded else DROPPED
-        says_who = folded in _TRUSTED_ONLY or folded.startswith(_TRUSTED_ONLY_PREFIXES)
-        if says_who and not (self._trusted and lower == folded):
-            return DROPPED
+        if folded in _SAYS_WHO or folded.startswith(_SAYS_WHO_PREFIXES):
+            return _REPLACED if self._trusted and lower == folded else DROPPED
         return self._underscored if "_" in name else PASSES
 
 

@@ -7,6 +7,7 @@ cannot be read means the peer's own address, never "unknown" and never a skipped
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -18,6 +19,9 @@ _HOST = re.compile(
     % _PORT
 )
 
+# A few addresses. What is longer is read each time, so that no client fills our memory with it.
+_LONGEST_REMEMBERED = 128
+
 
 class Peer(NamedTuple):
     """The other end of a connection: its address, and whether what it says of clients counts."""
@@ -28,10 +32,10 @@ class Peer(NamedTuple):
 
 def peer_of(address: str, trusted: tuple[Network, ...]) -> Peer:
     """`address` as the socket gives it; an IPv4 client of an IPv6 listener is an IPv4 client."""
-    text = _plain_address(address)
+    text = plain_address(address)
     if text is None:
         return Peer(address, trusted=False)
-    return Peer(text, _within(text, trusted))
+    return Peer(text, within(text, trusted))
 
 
 def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Network, ...]) -> str:
@@ -42,15 +46,26 @@ def client_address(peer: Peer, forwarded_for: bytes | None, trusted: tuple[Netwo
     """
     if not peer.trusted or forwarded_for is None:
         return peer.address
+    if len(forwarded_for) <= _LONGEST_REMEMBERED:
+        return _known_client(peer, forwarded_for, trusted)
+    return _client(peer, forwarded_for, trusted)
+
+
+def _client(peer: Peer, forwarded_for: bytes, trusted: tuple[Network, ...]) -> str:
     client = peer.address
     for entry in reversed(forwarded_for.decode("latin-1").split(",")):
-        address = _plain_address(entry.strip(" \t"))
+        address = plain_address(entry.strip(" \t"))
         if address is None:
             return peer.address
         client = address
-        if not _within(address, trusted):
+        if not within(address, trusted):
             break
     return client
+
+
+# The same people come again and again, and reading an address costs as much as half of the rest of
+# a head.
+_known_client = lru_cache(maxsize=1024)(_client)
 
 
 def valid_host(host: bytes) -> bool:
@@ -58,7 +73,8 @@ def valid_host(host: bytes) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
-def _plain_address(text: str) -> str | None:
+def plain_address(text: str) -> str | None:
+    """One spelling of an address; `None` when it is none, or of one link only."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -71,5 +87,6 @@ def _plain_address(text: str) -> str | None:
     return str(address)
 
 
-def _within(address: str, networks: tuple[Network, ...]) -> bool:
+def within(address: str, networks: tuple[Network, ...]) -> bool:
+    """Whether an address is in one of the networks."""
     return any(ipaddress.ip_address(address) in network for network in networks)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from gateway.reasons import EXPLANATIONS, Reason
+from gateway.urls import Origin
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:12vh auto;padding:0 1.5rem;"
@@ -41,6 +42,18 @@ class Reply(NamedTuple):
     body: bytes
 
 
+def to_sign_in(
+    reason: Reason, way_back: str | None, request_id: str, asked_by: str | None, public: Origin
+) -> Reply:
+    """For who is not signed in: the way to the sign-in page and from there to `way_back`, or 401
+    without one. `asked_by`: the proxy that asks at /sso/auth. `public`: what browsers type."""
+    if way_back is None:
+        # nginx would add a challenge of this answer to the reply that the browser gets from us.
+        return not_signed_in(reason, request_id, challenge=asked_by != "nginx")
+    # Traefik takes a path in a Location for one of the address that it asked.
+    return redirect_to_sign_in(way_back, request_id, "" if asked_by is None else str(public))
+
+
 def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Reply:
     """302 to the sign-in page, which leads back to `next_path` (a canonical path and its query).
     `origin`: for whoever would take a path for one of the host it asked, not of the public one."""
@@ -49,9 +62,7 @@ def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Re
 
 
 def not_signed_in(reason: Reason, request_id: str, *, challenge: bool = True) -> Reply:
-    """401 for what no person looks at. The scheme is one that no browser asks a password for.
-    `challenge`: without it to nginx that asks, which would add it to our own reply to the browser.
-    """
+    """401 for what no person looks at. The scheme is one that no browser asks a password for."""
     lines = f'WWW-Authenticate: SonarSSO realm="sonar", error="{reason}"\r\n' if challenge else ""
     return _json(401, reason, request_id, lines, {"sign_in": SIGN_IN_PATH})
 

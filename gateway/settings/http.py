@@ -38,10 +38,13 @@ class Server(Section):
     workers: int = Field(1, ge=1, le=64, strict=True)
     """Processes sharing the port: as many as processors are worth it."""
     trusted_proxies: tuple[Cidr, ...] = ()
-    """Networks of proxies in front whose X-Forwarded-* headers are believed; none by default."""
+    """Networks of proxies in front whose word on the client counts; none by default."""
     forward_auth: ForwardAuth | None = None
     """The proxy that asks at /sso/auth whether a request may go to Sonar: nginx, traefik, caddy or
     envoy. Only those in trusted_proxies may ask."""
+    proxy_protocol: bool = Field(False, strict=True)
+    """Whether trusted proxies begin each connection with a PROXY protocol header; if so they
+    must."""
     underscore_headers: Literal["pass", "drop", "refuse"] = "pass"
     """What becomes of headers with `_` in their name; those that read like ours never pass."""
     drain_delay: DurationOrZero = 0.0
@@ -75,6 +78,8 @@ class Server(Section):
         if self.listen == self.management and self.listen.port != 0:
             # Metrics and health say too much about the house to be shown to the street.
             raise ValueError("listen and management must be different")
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ValueError("proxy_protocol needs trusted_proxies: nobody else may speak it")
         if self.tls is not None and not self.secure:
             raise ValueError("tls needs a public_url that begins with https://")
         return self

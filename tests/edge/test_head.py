@@ -223,6 +223,73 @@ def test_a_trusted_proxy_is_believed(
     assert (made.client, made.proto, made.forwarded_host, made.request_id) == told
 
 
+FORWARDED = "Forwarded: for=192.0.2.7;proto=http;host=portal.example"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((FORWARDED,), ("192.0.2.7", "http", "portal.example")),
+        (("Forwarded: for=192.0.2.7",), ("192.0.2.7", "https", "sonar.example")),
+        (("Forwarded: for=1.2.3.4", FORWARDED), ("192.0.2.7", "http", "portal.example")),
+        # what cannot be read, or hides the client: what we see ourselves, all of it
+        (("Forwarded: for=unknown;proto=http",), ("10.0.0.1", "https", "sonar.example")),
+        (("Forwarded: nonsense",), ("10.0.0.1", "https", "sonar.example")),
+        (("Forwarded: ",), ("10.0.0.1", "https", "sonar.example")),
+        # both, and the same
+        (
+            (
+                FORWARDED,
+                "X-Forwarded-For: 192.0.2.7",
+                "X-Forwarded-Proto: http",
+                "X-Forwarded-Host: portal.example",
+            ),
+            ("192.0.2.7", "http", "portal.example"),
+        ),
+        (
+            ("Forwarded: for=192.0.2.7", "X-Forwarded-For: 1.2.3.4, 192.0.2.7"),
+            ("192.0.2.7", "https", "sonar.example"),
+        ),
+    ],
+)
+def test_a_trusted_proxy_may_say_forwarded(
+    lines: tuple[str, ...], told: tuple[str, str, str]
+) -> None:
+    made = inbound("/", *lines, rules=BEHIND_PROXY, peer=PROXY)
+    assert (made.client, made.proto, made.forwarded_host) == told
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # its client made one of them up, as the proxy passes on what it does not set
+        (FORWARDED, "X-Forwarded-For: 192.0.2.8"),
+        (FORWARDED, "X-Forwarded-For: 192.0.2.7"),
+        (FORWARDED, "X-Forwarded-Proto: https"),
+        (FORWARDED, "X-Forwarded-Host: other.example"),
+        ("Forwarded: for=192.0.2.7", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"),
+        ("Forwarded: for=unknown", "X-Forwarded-For: 192.0.2.7"),
+        ("Forwarded: nonsense", "X-Forwarded-For: 192.0.2.7"),
+        ("Forwarded: for=192.0.2.7", "X-Forwarded-For: nonsense"),
+        ("Forwarded: for=192.0.2.7", "X-Forwarded-Proto: https"),
+        ("Forwarded: for=10.0.0.9, for=192.0.2.7", "X-Forwarded-For: 192.0.2.7, 192.0.2.8"),
+    ],
+)
+def test_two_stories_are_none(lines: tuple[str, ...]) -> None:
+    refusal = read("/", *lines, rules=BEHIND_PROXY, peer=PROXY)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.reason) == (400, Reason.REQUEST_MALFORMED)
+
+
+def test_nobody_else_may_say_forwarded() -> None:
+    """Neither believed nor held against whoever sends it."""
+    made = inbound("/", FORWARDED, "X-Forwarded-For: 127.0.0.1", rules=BEHIND_PROXY)
+    assert (made.client, made.proto, made.forwarded_host) == (
+        "192.0.2.1", "https", "sonar.example",
+    )  # fmt: skip
+    assert made.fields.passing_lines == b""
+
+
 def test_nobody_else_is() -> None:
     made = inbound(
         "/",

@@ -82,3 +82,19 @@ def test_hosts(host: bytes) -> None:
 )  # fmt: skip
 def test_no_hosts(host: bytes) -> None:
     assert not valid_host(host)
+
+
+def test_what_is_remembered_is_of_this_peer_and_these_networks() -> None:
+    proxy, other = Peer("10.0.0.1", trusted=True), Peer("10.0.0.9", trusted=True)
+    wide = (ipaddress.ip_network("192.0.2.0/24"), *TRUSTED)
+    for _ in range(2):
+        assert client_address(proxy, b"198.51.100.1, 192.0.2.7", TRUSTED) == "192.0.2.7"
+        assert client_address(proxy, b"198.51.100.1, 192.0.2.7", wide) == "198.51.100.1"
+        assert client_address(proxy, b"unknown", TRUSTED) == "10.0.0.1"
+        assert client_address(other, b"unknown", TRUSTED) == "10.0.0.9"
+
+
+def test_a_long_way_is_read_to_its_end() -> None:
+    proxy = Peer("10.0.0.1", trusted=True)
+    way = b", ".join([b"192.0.2.7", *(b"10.1.1.%d" % number for number in range(200))])
+    assert client_address(proxy, way, TRUSTED) == "192.0.2.7"

@@ -419,6 +419,53 @@ def test_what_follows_an_upgrade_is_nobodys_yet(data: bytes, rest: bytes) -> Non
     assert reader.rest == rest
 
 
+def _chunked(body: bytes, sizes: list[int], spelling: str) -> bytes:
+    """`body` in chunks of these sizes, then the rest; sizes in hexadecimal of this spelling."""
+    out = b""
+    while body:
+        size = min(sizes.pop() if sizes else len(body), len(body))
+        out += f"{size:{spelling}}".encode() + b"\r\n" + body[:size] + b"\r\n"
+        body = body[size:]
+    return out + b"0\r\n\r\n"
+
+
+# Bodies that look like what ends a message, or begins one.
+BODIES = st.lists(
+    st.sampled_from([b"\r\n\r\n", b"0\r\n\r\n", b"\r", b"\n", GET, b"5\r\n", b"\0", b"x" * 40]),
+    max_size=5,
+).map(b"".join)
+SIZES = st.lists(st.integers(1, 20), max_size=6)
+SPELLINGS = st.sampled_from(["x", "X", "04x"])
+CUTS = st.lists(st.integers(0, 2**16), max_size=10)
+
+
+@given(st.lists(st.tuples(BODIES, st.none() | SIZES, st.booleans()), max_size=5), SPELLINGS, CUTS)
+def test_any_pipeline_is_read_in_one_way(
+    wanted: list[tuple[bytes, list[int] | None, bool]], spelling: str, cuts: list[int]
+) -> None:
+    """Bodies with a length and in chunks, with and without an upgrade that is not granted."""
+    stream = b""
+    for body, sizes, upgrade in wanted:
+        stream += b"POST /a HTTP/1.1\r\n" + HOST
+        if upgrade and body:
+            stream += b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+        if sizes is None or (upgrade and not body):
+            stream += b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        else:
+            chunked = _chunked(body, list(sizes), spelling)
+            stream += b"Transfer-Encoding: chunked\r\n\r\n" + chunked
+    events = events_of(request_reader(), pieces_of(stream, cuts))
+    read_bodies, current = [], b""
+    for event in events:
+        assert not isinstance(event, Malformed), event
+        if isinstance(event, bytes):
+            current += event
+        elif event is END:
+            read_bodies.append(current)
+            current = b""
+    assert read_bodies == [body for body, _, _ in wanted]
+
+
 # Replies.
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -508,3 +555,24 @@ def test_a_reply_head_without_end_is_bounded() -> None:
         ReplyReader(ReplyHeads(RULES)), [data[i : i + 5000] for i in range(0, len(data), 5000)]
     )
     assert isinstance(events[-1], Malformed)
+
+
+@given(st.lists(st.tuples(BODIES, st.none() | SIZES), max_size=4), SPELLINGS, CUTS)
+def test_any_replies_are_read_in_one_way(
+    wanted: list[tuple[bytes, list[int] | None]], spelling: str, cuts: list[int]
+) -> None:
+    """One reply after the other on a connection, as upstream answers one request after the other;
+    an interim reply now and then."""
+    reader = ReplyReader(ReplyHeads(RULES))
+    for body, sizes in wanted:
+        stream = CONTINUE if len(body) % 2 else b""
+        if sizes is None:
+            stream += b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        else:
+            chunked = _chunked(body, list(sizes), spelling)
+            stream += b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked
+        reader.expect("GET")
+        events = events_of(reader, pieces_of(stream, cuts))
+        assert not any(isinstance(event, Malformed) for event in events)
+        assert b"".join(event for event in events if isinstance(event, bytes)) == body
+        assert events[-1] is END

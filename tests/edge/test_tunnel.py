@@ -1,8 +1,11 @@
 """WebSockets through the edge: bytes both ways, gone with their session."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.edge.world import Call, World, get, settled
 from tests.session.samples import until
@@ -57,6 +60,41 @@ async def test_what_comes_with_the_switch_is_not_lost(world: World) -> None:
     await browser.say(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1") + b"soon")
     await browser.head()
     assert await browser.eof() == b"earlydone"
+
+
+CUTS = st.lists(st.integers(0, 2**16), max_size=6)
+
+
+def pieces_of(stream: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
+    return [stream[start:end] for start, end in pairwise(places)]
+
+
+@given(to_sonar=CUTS, to_browser=CUTS)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_the_same_bytes_however_both_streams_are_split(
+    world: World, to_sonar: list[int], to_browser: list[int]
+) -> None:
+    """The head and what is sent behind it, and the switch and what comes behind that."""
+    frames = b"GET / HTTP/1.1\r\n\r\n\x00\xff"
+
+    async def script(call: Call) -> None:
+        await call.head()
+        for piece in pieces_of(SWITCH + b"HTTP/1.1 200 OK\r\n\r\n", to_browser):
+            await call.say(piece)
+            await asyncio.sleep(0)
+        await call.say(await call.body(len(frames)))
+
+    world.sonar.script = script
+    browser = await world.browser()
+    for piece in pieces_of(get("/ws", *UPGRADE, "Cookie: SONARSESSID=1") + frames, to_sonar):
+        await browser.say(piece)
+        await asyncio.sleep(0)
+    assert (await browser.head()).startswith(b"HTTP/1.1 101 ")
+    assert await browser.eof() == b"HTTP/1.1 200 OK\r\n\r\n" + frames
+    browser.close()
 
 
 async def test_a_tunnel_ends_with_its_session(world: World) -> None:

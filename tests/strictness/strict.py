@@ -17,14 +17,15 @@ _VALUE = rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 _REQUEST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/1\.([01])" % _TOKEN)
 _FIELD_LINE = re.compile(rb"(%b):[ \t]*(%b)[ \t]*" % (_TOKEN, _VALUE))
 # RFC 9112 section 7.1: hexadecimal digits, then extensions of names and values.
+_QUOTED = rb"\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*\""
 _CHUNK_LINE = re.compile(
-    rb"([0-9A-Fa-f]{1,16})(?:;%b(?:=(?:%b|\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*\"))?)*"
-    % (_TOKEN, _TOKEN)
+    rb"(0*[0-9A-Fa-f]{1,16})(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED)
 )
 # RFC 9112 section 3.2; of the authority only what RFC 3986 section 3.2.2 knows as a host, and port.
 _HOST = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
 )
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
@@ -148,7 +149,10 @@ def _chunks(data: bytes) -> tuple[bytes, tuple[Field, ...], bytes]:
         size = int(found[1], 16)
         if not size:
             lines, rest = _section(data)
-            return body, tuple(_field(line) for line in lines), rest
+            trailers = tuple(_field(line) for line in lines)
+            if any(name.lower() in _FRAMING for name, _ in trailers):
+                raise NotStrict("a length in a trailer")
+            return body, trailers, rest
         if len(data) < size + 2:
             if not b"\r\n".startswith(data[size:]):
                 raise NotStrict("a chunk longer than its size")
