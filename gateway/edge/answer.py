@@ -63,6 +63,7 @@ class Answer:
     def feed(self, events: list[ReplyEvent]) -> bytes:
         """What the browser gets for these events."""
         out: list[bytes] = []
+        chunk: list[bytes] = []
         for event in events:
             if self.done:
                 self.reusable = False
@@ -72,7 +73,7 @@ class Answer:
                     self._collect(event, out)
                 else:
                     self.sent += len(event)
-                    out.append(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
+                    (chunk if self._chunked else out).append(event)
             elif type(event) is Known:
                 self._final(event.reply, out, event.head)
             elif type(event) is RawReply:
@@ -80,9 +81,14 @@ class Answer:
                 if self.failed or self.upgraded:
                     break
             elif event is END:
+                if chunk:
+                    _write_chunk(chunk, out)
+                    chunk = []
                 self._end(out)
             elif isinstance(event, Malformed):
                 self.failed = Refusal(502, Reason.UPSTREAM_MALFORMED, event.detail)
+        if chunk:
+            _write_chunk(chunk, out)
         return b"".join(out)
 
     def ended_by_close(self) -> bytes:
@@ -197,3 +203,11 @@ class Answer:
         if self._chunked:
             out.append(b"0\r\n\r\n")
         self.done = True
+
+
+def _write_chunk(parts: list[bytes], out: list[bytes]) -> None:
+    """What came together goes on together: how upstream cut it means nothing, and many small chunks
+    would cost many times their size."""
+    out.append(b"%x\r\n" % sum(map(len, parts)))
+    out += parts
+    out.append(b"\r\n")

@@ -100,9 +100,11 @@ class Intake:
         if reader is None:
             reader = self._reader = self._shared.reader(self._peer)
         piece = self._backlog
-        if self._offset or len(piece) > _SLICE:
+        # What is left of a body is one event, however much has come of it.
+        most = reader.left or _SLICE
+        if self._offset or len(piece) > most:
             start = self._offset
-            piece = piece[start : start + _SLICE]
+            piece = piece[start : start + most]
             self._offset = start + len(piece)
         if self._offset in {0, len(self._backlog)}:
             self._backlog, self._offset = b"", 0

@@ -6,6 +6,8 @@ Rules
     read it in another way.
 """
 
+import sys
+
 import httptools
 
 from gateway.edge.events import END, Malformed, ReplyEvent
@@ -28,7 +30,16 @@ _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 class ReplyReader(Reader):
     """The replies of one upstream connection. `expect` is called before each request is sent."""
 
-    __slots__ = ("_between", "_headless", "_heads", "_over", "_phrase", "until_close")
+    __slots__ = (
+        "_begun",
+        "_between",
+        "_headless",
+        "_heads",
+        "_left",
+        "_over",
+        "_phrase",
+        "until_close",
+    )
 
     _parser: httptools.HttpResponseParser
 
@@ -39,6 +50,10 @@ class ReplyReader(Reader):
         self._headless = False
         self._over = False
         self.until_close = False
+        # The fields of a final reply whose body has not been looked at yet.
+        self._begun: list[Field] | None = None
+        # Of a body whose end needs no looking for, how much has not come yet.
+        self._left = 0
         self._renew()
 
     def expect(self, method: str) -> None:
@@ -49,6 +64,8 @@ class ReplyReader(Reader):
     def feed(self, data: bytes) -> list[ReplyEvent]:
         """The events in `data`. `until_close` says afterwards whether the reply has no length, so
         that the end of the connection is its end."""
+        if self._left:
+            return self._pass_on(data)
         whole = self._between and not self._headless
         if whole and (known := self._heads.recall(data)):
             return known
@@ -61,9 +78,38 @@ class ReplyReader(Reader):
             self._renew()
         events: list[ReplyEvent] = self._events  # type: ignore[assignment]  # no RawHead here
         self._events = []
-        if whole and self._between:
-            self._heads.remember(data, events)
+        if self._between:
+            self._begun = None
+            if whole:
+                self._heads.remember(data, events)
+        elif self._begun is not None:
+            self._count(self._begun, events)
         return events
+
+    def _count(self, fields: list[Field], events: list[ReplyEvent]) -> None:
+        """A reply goes on whose head was in `events`: how long its body goes on."""
+        self._begun = None
+        for name, value in fields:
+            if name.lower() == b"content-length":
+                self._left = int(value)
+                for event in reversed(events):
+                    if not isinstance(event, bytes):
+                        break
+                    self._left -= len(event)
+        if self.until_close:
+            self._left = sys.maxsize
+
+    def _pass_on(self, data: bytes) -> list[ReplyEvent]:
+        """The next part of such a body: llhttp need not see it."""
+        left = self._left
+        if len(data) < left:
+            self._left = left - len(data)
+            return [data]
+        self._left = 0
+        self._renew()
+        if len(data) == left:
+            return [data, END]
+        return [data[:left], END, *self.feed(data[left:])]
 
     def _renew(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -75,6 +121,7 @@ class ReplyReader(Reader):
         self._fields = []
         self._before = -self._now
         self._phrase = b""
+        self._begun = None
 
     def on_status(self, phrase: bytes) -> None:
         self._phrase += phrase
@@ -95,6 +142,7 @@ class ReplyReader(Reader):
             self._events.append(END)
         elif not keep_alive and status >= 200 and status not in {204, 304}:
             self.until_close = not any(name.lower() in _FRAMING for name, _ in fields)
+        self._begun = None if status < 200 or self._over else fields
 
     def _check_version(self, fields: list[Field]) -> None:
         version = self._parser.get_http_version()

@@ -22,12 +22,12 @@ _BLANK_LINE = b"\r\n\r\n"
 
 
 class RequestReader(Reader):
-    """The requests of one browser connection; `fields` understands their headers."""
+    """The requests of one browser connection; `fields` understands their headers. `left`: how much
+    is to come of a body whose length was told."""
 
     __slots__ = (
         "_between",
         "_field_reader",
-        "_left",
         "_line",
         "_longest_line",
         "_longest_recalled",
@@ -35,6 +35,7 @@ class RequestReader(Reader):
         "_tail",
         "_target",
         "_upgrading",
+        "left",
     )
 
     _parser: httptools.HttpRequestParser
@@ -46,8 +47,7 @@ class RequestReader(Reader):
         self._longest_recalled = min(limits.request_line, LONGEST_REMEMBERED)
         self._field_reader = fields
         self._target = self._line = self._tail = b""
-        # Of a body whose length was told, how much has not come yet.
-        self._left = 0
+        self.left = 0
         self._muted = self._upgrading = False
         self._between = True
         self._renew()
@@ -72,6 +72,9 @@ class RequestReader(Reader):
     def _parse(self, data: bytes) -> None:
         """Give llhttp what belongs to one request at a time."""
         while data:
+            if self.left:
+                data = self._pass_on(data)
+                continue
             if self._between or self._line:
                 data = self._begin(data)
                 continue
@@ -84,6 +87,18 @@ class RequestReader(Reader):
                 return
             if self._events and isinstance(self._events[-1], Malformed):
                 return
+
+    def _pass_on(self, data: bytes) -> bytes:
+        """The next part of a body whose length was told: llhttp need not see it. What follows."""
+        left = self.left
+        if len(data) < left:
+            self.left = left - len(data)
+            self._events.append(data)
+            return b""
+        self.left = 0
+        self._events += (data[:left], END)
+        self._renew()
+        return data[left:]
 
     def _begin(self, data: bytes) -> bytes:
         """Take a request line from `data`, when all of it is there; gives what follows it."""
@@ -106,7 +121,7 @@ class RequestReader(Reader):
         target = target_of(line)
         if target is None:
             return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")
-        self._target, self._tail, self._left = target, line[-3:], 0
+        self._target, self._tail, self.left = target, line[-3:], 0
         self._feed(line)
         return b"" if self._events and isinstance(self._events[-1], Malformed) else rest
 
@@ -115,15 +130,16 @@ class RequestReader(Reader):
         return b""
 
     def _cut(self, data: bytes) -> int:
-        """How much of `data` is of this request for sure, at most up to its end: the rest of a
-        length, or up to an empty line, with which a head and the last chunk end."""
-        if self._left:
-            length = min(self._left, len(data))
-            self._left -= length
-            return length
+        """How much of `data` is of this request for sure, at most up to its end: up to an empty
+        line, with which a head and the last chunk end."""
         tail = self._tail
-        at = (tail + data).find(_BLANK_LINE)
-        end = len(data) if at < 0 else at + len(_BLANK_LINE) - len(tail)
+        at = (tail + data[:3]).find(_BLANK_LINE) - len(tail)
+        if at < -len(tail):
+            at = data.find(_BLANK_LINE)
+            if at < 0:
+                self._tail = (tail + data[-3:])[-3:]
+                return len(data)
+        end = at + len(_BLANK_LINE)
         self._tail = (tail + data[:end])[-3:]
         return end
 
@@ -172,7 +188,7 @@ class RequestReader(Reader):
         method = self._parser.get_method().decode("ascii")
         read = self._field_reader.read(fields)
         if isinstance(read, Fields):
-            self._left = read.framing.length or 0
+            self.left = read.framing.length or 0
         self._events.append(RawHead(method, self._target, int(version[2]), read))
 
     def on_message_complete(self) -> None:

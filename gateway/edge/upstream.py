@@ -9,7 +9,9 @@ Rules
 """
 
 import asyncio
+import os
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gateway.edge.events import ReplyEvent
@@ -17,6 +19,11 @@ from gateway.edge.reply_reader import ReplyReader
 
 if TYPE_CHECKING:
     from gateway.edge.pool import Pool
+
+
+# What is heard of an upstream that is gone: more than any reply that explains why.
+_READ_BYTES = 64 * 1024
+_MOST_READS = 16
 
 
 class Asker(Protocol):
@@ -122,6 +129,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.pool.forget(self)
+        if error is not None and self._asker is not None:
+            self._hear_the_rest()
         asker, self._asker = self._asker, None
         if asker is None:
             return
@@ -131,6 +140,21 @@ class Connection(asyncio.Protocol):
         elif self.fresh:
             self.pool.silent("connection closed before the reply was complete")
         asker.upstream_lost(complete=complete)
+
+    def _hear_the_rest(self) -> None:
+        """Upstream was gone when we wrote on, and the event loop reads no more. What it said
+        before, such as that the upload is too large, waits in the kernel. Not under TLS."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or self._transport.get_extra_info("ssl_object") is not None:
+            return
+        with suppress(OSError):
+            for _ in range(_MOST_READS):
+                data = os.read(sock.fileno(), _READ_BYTES)
+                if not data:
+                    break
+                self.data_received(data)
+                if self._asker is None:
+                    break
 
     def pause_writing(self) -> None:
         if self._asker is not None:

@@ -195,6 +195,29 @@ async def test_a_reset_is_not_the_end_of_a_reply_without_length(world: World) ->
             await browser.eof()
 
 
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_an_early_reply_arrives_though_the_upload_breaks(world: World, end: str) -> None:
+    """Sonar says no in the middle of the body and is gone: a reset on the heels of its reply."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.body(100_000)
+        await call.say(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        if end == "reset":
+            reset(call)
+
+    world.sonar.script = script
+    for _ in range(10):
+        browser = await world.browser()
+        browser.writer.write(
+            f"POST /x HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nContent-Length: 50000000\r\n\r\n".encode()
+            + bytes(4_000_000)
+        )
+        reply = await browser.reply()
+        assert (reply.status, reply.body) == (413, b"no")
+        browser.writer.transport.abort()
+
+
 # Unusual, but with one reading.
 ODD_REPLIES = {
     "no phrase": (b"HTTP/1.1 200\r\n%b\r\n\r\nok" % TWO, b"ok"),

@@ -124,3 +124,9 @@ def test_http_1_0_learns_the_end_from_the_close() -> None:
     assert out == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"
     assert made.done
     assert not made.keep_alive
+
+
+def test_chunks_that_come_together_go_on_as_one() -> None:
+    made = answer()
+    assert made.feed([raw(), *[b"x"] * 1000]).endswith(b"\r\n\r\n3e8\r\n" + b"x" * 1000 + b"\r\n")
+    assert made.feed([b"y", END]) == b"1\r\ny\r\n0\r\n\r\n"

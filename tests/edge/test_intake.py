@@ -89,3 +89,17 @@ async def test_a_trusted_peer_has_readers_of_its_own(world: World) -> None:
     assert trusted._field_reader is not plain._field_reader
     shared.put_back(trusted, Peer("10.0.0.1", trusted=True))
     assert shared.reader(PEER) is not trusted
+
+
+async def test_a_body_whose_length_was_told_is_not_cut_up(world: World) -> None:
+    """Nor is a byte of it copied."""
+    intake = Intake(world.edge._shared, PEER)
+    intake.add(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200005\r\n\r\nhello")
+    assert intake.next() is not None
+    assert intake.next() == b"hello"
+    piece = bytes(200_000 - 10)
+    intake.add(piece)
+    assert intake.next() is piece
+    intake.add(b"x" * 10 + GET)
+    assert [intake.next(), intake.next()] == [b"x" * 10, END]
+    assert isinstance(intake.next(), RawHead)

@@ -576,3 +576,12 @@ def test_any_replies_are_read_in_one_way(
         assert not any(isinstance(event, Malformed) for event in events)
         assert b"".join(event for event in events if isinstance(event, bytes)) == body
         assert events[-1] is END
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1000005\r\n", b"Connection: close\r\n"])
+def test_a_body_whose_end_needs_no_looking_for_is_passed_on_as_it_is(head: bytes) -> None:
+    reader = ReplyReader(ReplyHeads(RULES))
+    reader.feed(b"HTTP/1.1 200 OK\r\n" + head + b"\r\nhello")
+    piece = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(500_000)
+    assert reader.feed(piece)[0] is piece
+    assert reader.until_close is (b"close" in head)
