@@ -31,7 +31,7 @@ from gateway.edge.decision import (
 from gateway.edge.head import read_head
 from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
 from gateway.edge.page import page_for, report
-from gateway.edge.question import vouching_reply, with_question
+from gateway.edge.question import vouching_reply
 from gateway.edge.record import record
 from gateway.edge.shared import Shared
 from gateway.edge.tunnel import join
@@ -77,14 +77,13 @@ class Exchange(Asking):
         """Head and session."""
         client, shared = self.client, self.shared
         self.raw = raw
-        inbound = read_head(raw, client.peer, client.proto, self.request_id, shared.rules)
+        read = read_head if shared.rules.forward_auth is None else shared.questions.read
+        inbound = read(raw, client.peer, client.proto, self.request_id, shared.rules)
         if isinstance(inbound, Refusal):
             self.refuse(inbound)
             return
-        if inbound.for_portal:
-            inbound = with_question(inbound, raw.target, client.peer, shared.rules)
         self.inbound, self.understood = inbound, True
-        self.request_id = inbound.request_id
+        self.request_id = inbound.request_id or self.request_id
         if not inbound.fields.framing.has_body:
             self.request_ended = True
             client.skip_end()
@@ -161,7 +160,7 @@ class Exchange(Asking):
     def _vouch(self, asked: Inbound, live: Live | None, now: float) -> None:
         """Tell a proxy that it may forward, and what with."""
         try:
-            reply = vouching_reply(asked, live, now, self.shared.rules)
+            reply = vouching_reply(asked, live, now, self.request_id, self.shared.rules)
         except DirectoryUnavailable as error:
             self.refuse(Refusal(503, error.reason, str(error)))
             return

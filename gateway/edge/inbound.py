@@ -117,7 +117,7 @@ class Inbound:
     `path` is canonical; `query` begins with its `?` or is empty. `host` is the Host value;
     `client`, `proto`, `forwarded_host` and `request_id` tell where it came from, as far as trusted
     peers say so. `asked`: when it is a proxy's question whether another request may go to Sonar,
-    that request, or why the question is none.
+    that request, or why the question is none; without a `request_id` unless the proxy says one.
     """
 
     __slots__ = (

@@ -18,10 +18,10 @@ Rules
     So is a path that is public in another spelling only: the proxy forwards the spelling it got.
 """
 
-from typing import assert_never
+from typing import Final, assert_never, final
 
-from gateway.edge.head import METHODS, NAVIGATES, place_of
-from gateway.edge.inbound import Inbound, Refusal
+from gateway.edge.head import METHODS, NAVIGATES, Place, place_of, read_head
+from gateway.edge.inbound import Inbound, RawHead, Refusal
 from gateway.edge.peer import Peer
 from gateway.edge.rules import Rules
 from gateway.reasons import Reason
@@ -31,52 +31,98 @@ _PATH = b"/sso/auth"
 _PATH_OF_ENVOY = b"/sso/auth/"
 
 
-def with_question(inbound: Inbound, target: bytes, peer: Peer, rules: Rules) -> Inbound:
-    """A request for the portal, with what it asks when it is a question. `target`: of its request
-    line, as it came."""
-    if rules.forward_auth is None:
-        return inbound
-    if rules.forward_auth == "envoy":
-        asks = target.startswith(_PATH_OF_ENVOY)
-    else:
-        # Caddy leaves the query of the request in question here too; it means nothing.
-        asks = target.partition(b"?")[0] == _PATH
-    if not asks:
-        return inbound
-    return Inbound(
-        inbound.method,
-        inbound.path,
-        inbound.query,
-        inbound.minor,
-        inbound.fields,
-        inbound.host,
-        inbound.client,
-        inbound.proto,
-        inbound.forwarded_host,
-        inbound.request_id,
-        keep_alive=inbound.keep_alive,
-        wants_websocket=inbound.wants_websocket,
-        navigation=inbound.navigation,
-        for_portal=True,
-        asked=_asked(inbound, target, peer, rules),
-    )
+# Questions remembered: a person's pages ask about the same few hundred paths. At 4 KiB of headers
+# each no more than 8 MiB, whatever is asked.
+_MOST_REMEMBERED = 2048
+_LONGEST_REMEMBERED = 4096
 
 
-def vouching_reply(asked: Inbound, live: Live | None, now: float, rules: Rules) -> bytes:
+class Questions:
+    """Reads heads where a proxy may ask.
+
+    The same question, byte for byte, from the same peer means the same, and is not read again. Its
+    headers are the same when `Fields` is the same object (fields.py). What may change from one time
+    to the next (session, policies, time) is no part of it.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Inbound] = {}
+
+    def read(
+        self, raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules
+    ) -> Inbound | Refusal:
+        """As `read_head`, and when it is a question, what it is about. `request_id` is empty for a
+        question whose proxy gave it none."""
+        if not raw.target.startswith(_PATH):
+            return read_head(raw, peer, proto, new_id, rules)
+        key = (raw.fields, raw.target, raw.method, raw.minor, peer, proto)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        inbound = read_head(raw, peer, proto, "", rules)
+        if isinstance(inbound, Refusal):
+            return inbound
+        if not _asks(raw.target, rules):
+            return read_head(raw, peer, proto, new_id, rules)
+        asked = _asked(inbound, raw.target, peer, rules)
+        question = _copy(inbound, asked=asked)
+        size = len(inbound.fields.passing_lines) + len(inbound.fields.cookies.header)
+        if isinstance(asked, Inbound) and size <= _LONGEST_REMEMBERED:
+            if len(self._known) >= _MOST_REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = question
+        return question
+
+
+def vouching_reply(
+    asked: Inbound, live: Live | None, now: float, request_id: str, rules: Rules
+) -> bytes:
     """The reply, less what ends its head, to a proxy that may forward `asked`: what Sonar is to get
     from it. `Cookie` is the whole of the header, with everything in it that is ours taken out.
     Raises `DirectoryUnavailable` when an identity cannot be told in headers."""
-    identity = b"" if live is None else live.identity_headers(now)
-    cookie = asked.fields.cookies.upstream(live)
-    head = (
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
-        f"X-Request-ID: {asked.request_id}\r\n"
-    ).encode("ascii")
+    cookies = asked.fields.cookies
+    if live is None:
+        lines = _lines(b"", cookies.upstream(None), rules)
+    else:
+        identity = live.identity_headers(now)
+        known = live.kept.get(cookies.header)
+        if isinstance(known, _Told) and known.identity is identity:
+            lines = known.lines
+        else:
+            lines = _lines(identity, cookies.upstream(live), rules)
+            live.keep(cookies.header, _Told(identity, lines))
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
+        b"X-Request-ID: %b\r\n%b" % (request_id.encode("ascii"), lines)
+    )
+
+
+@final
+class _Told:
+    """What a proxy was told for a session and a Cookie header, and with which identity."""
+
+    __slots__ = ("identity", "lines")
+
+    def __init__(self, identity: bytes, lines: bytes) -> None:
+        self.identity: Final = identity
+        self.lines: Final = lines
+
+
+def _lines(identity: bytes, cookie: bytes, rules: Rules) -> bytes:
     if cookie:
         identity += b"Cookie: %b\r\n" % cookie
+    return identity + _removed(identity, rules) if rules.forward_auth == "envoy" else identity
+
+
+def _asks(target: bytes, rules: Rules) -> bool:
+    if rules.forward_auth is None:
+        return False
     if rules.forward_auth == "envoy":
-        return b"".join((head, identity, _removed(identity, rules)))
-    return head + identity
+        return target.startswith(_PATH_OF_ENVOY)
+    # Caddy leaves the query of the request in question here too; it means nothing.
+    return target.partition(b"?")[0] == _PATH
 
 
 def _removed(lines: bytes, rules: Rules) -> bytes:
@@ -110,11 +156,27 @@ def _asked(inbound: Inbound, target: bytes, peer: Peer, rules: Rules) -> Inbound
     spelling = uri.partition(b"?")[0].decode("latin-1")
     if rules.is_public(place.path) and not rules.is_public(spelling):
         return _malformed("public in another spelling only")
-    websocket = fields.question.websocket or fields.upgrades_to_websocket
+    return _copy(inbound, method=method, place=place)
+
+
+def _copy(
+    inbound: Inbound,
+    *,
+    method: str | None = None,
+    place: Place | None = None,
+    asked: Inbound | Refusal | None = None,
+) -> Inbound:
+    """`inbound`, which asks about `asked`; or what it asks about: `method` and `place`, with the
+    same headers."""
+    fields = inbound.fields
+    websocket, navigation = inbound.wants_websocket, inbound.navigation
+    if method is not None:
+        websocket = fields.question.websocket or fields.upgrades_to_websocket
+        navigation = fields.navigation and not websocket and method in NAVIGATES
     return Inbound(
-        method,
-        place.path,
-        place.query,
+        inbound.method if method is None else method,
+        inbound.path if place is None else place.path,
+        inbound.query if place is None else place.query,
         inbound.minor,
         fields,
         inbound.host,
@@ -124,8 +186,9 @@ def _asked(inbound: Inbound, target: bytes, peer: Peer, rules: Rules) -> Inbound
         inbound.request_id,
         keep_alive=inbound.keep_alive,
         wants_websocket=websocket,
-        navigation=fields.navigation and not websocket and method in NAVIGATES,
-        for_portal=place.for_portal,
+        navigation=navigation,
+        for_portal=inbound.for_portal if place is None else place.for_portal,
+        asked=asked,
     )
 
 

@@ -13,6 +13,7 @@ from gateway.edge.admission import Admission
 from gateway.edge.inject import Injection
 from gateway.edge.peer import Peer
 from gateway.edge.pool import Upstream
+from gateway.edge.question import Questions
 from gateway.edge.request_reader import RequestReader
 from gateway.edge.rules import Rules
 from gateway.operate.access_log import AccessLog
@@ -51,6 +52,7 @@ class Shared:
     limits: Limits
     admission: Admission
     idle_seconds: float
+    questions: Questions = field(default_factory=Questions)
     clock: Callable[[], float] = time.monotonic
     draining: bool = False
     closing: bool = False

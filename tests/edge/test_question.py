@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.edge.decision import UNAVAILABLE, As, Decision, Portal, Refuse, SignIn, Vouch, decide
-from gateway.edge.head import read_head
 from gateway.edge.inbound import Inbound, RawHead, Refusal
 from gateway.edge.peer import Peer, peer_of
-from gateway.edge.question import vouching_reply, with_question
+from gateway.edge.question import Questions, vouching_reply
 from gateway.edge.rules import Rules
 from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.reasons import Reason
@@ -43,9 +42,9 @@ def inbound(
     """A request as the edge begins with it."""
     given = fields("Host: sonar.example", *lines, rules=rules, trusted=peer.trusted)
     raw = RawHead(method, target.encode("latin-1"), 1, given)
-    made = read_head(raw, peer, "https", "new-id-0001", rules)
+    made = Questions().read(raw, peer, "https", "new-id-0001", rules)
     assert isinstance(made, Inbound), made
-    return with_question(made, raw.target, peer, rules)
+    return made
 
 
 def question(proxy: str, uri: str, *lines: str, method: str = "GET", **settings: Any) -> Inbound:
@@ -360,7 +359,7 @@ def answer(proxy: str, live: Live | None, *lines: str) -> list[str]:
     """The head of the answer when the request of `lines` may pass."""
     asked = question(proxy, "/calls", *lines).asked
     assert isinstance(asked, Inbound)
-    return lines_of(vouching_reply(asked, live, NOW, BEHIND[proxy]) + b"\r\n")
+    return lines_of(vouching_reply(asked, live, NOW, "new-id-0001", BEHIND[proxy]) + b"\r\n")
 
 
 # The same for everybody: for nobody to keep, with an id to find it in the log.
@@ -409,3 +408,45 @@ def test_envoy_is_told_what_an_identity_lacks(tmp_path: Path) -> None:
     live = Live(session, lines_for(keys), Sealer(keys))
     assert answer("envoy", live)[-1] == f"{REMOVED}X-Sonar-Email,Cookie"
     assert answer("envoy", live, "Cookie: a=b")[-1] == f"{REMOVED}X-Sonar-Email"
+
+
+def test_the_same_question_is_read_once() -> None:
+    rules, questions = BEHIND["nginx"], Questions()
+    lines = ("X-Original-URI: /calls", "X-Original-Method: GET", "Host: sonar.example")
+    given = fields(*lines, rules=rules, trusted=True)
+
+    def ask(target: bytes = b"/sso/auth", peer: Peer = PROXY, proto: str = "https") -> Inbound:
+        made = questions.read(RawHead("GET", target, 1, given), peer, proto, "new-id-0002", rules)
+        assert isinstance(made, Inbound)
+        return made
+
+    assert ask() is ask()
+    # No id of a request is ever another's.
+    assert ask().request_id == ""
+    # Whatever else it depends on makes it another.
+    other = peer_of("10.0.0.2", rules.trusted)
+    assert ask(peer=other).client == "10.0.0.2"
+    assert ask(proto="http").proto == "http"
+    assert ask(peer=BROWSER).asked == Refusal(
+        403, Reason.PEER_UNTRUSTED, "192.0.2.1 is not in server.trusted_proxies"
+    )
+    page = ask(b"/sso/authentic")
+    assert (page.asked, page.request_id) == (None, "new-id-0002")
+    assert ask() is not ask(b"/sso/auth?x")
+
+
+def test_an_id_that_the_proxy_says_is_taken() -> None:
+    assert question("nginx", "/", "X-Request-ID: from-the-proxy").request_id == "from-the-proxy"
+
+
+def test_what_changes_is_told_at_once(live: Live) -> None:
+    """What was told is kept with the session, as long as its identity is the same."""
+    asked = question("nginx", "/calls", COOKIE).asked
+    assert isinstance(asked, Inbound)
+
+    def told() -> bytes:
+        return vouching_reply(asked, live, NOW, "id", BEHIND["nginx"])
+
+    assert told() == told()
+    live.tell(an_account("kim"))
+    assert b"X-Sonar-Username: kim\r\n" in told()
