@@ -32,6 +32,7 @@ class RequestReader(Reader):
         "_longest_line",
         "_longest_recalled",
         "_muted",
+        "_refused",
         "_tail",
         "_target",
         "_upgrading",
@@ -48,7 +49,7 @@ class RequestReader(Reader):
         self._field_reader = fields
         self._target = self._line = self._tail = b""
         self.left = 0
-        self._muted = self._upgrading = False
+        self._muted = self._refused = self._upgrading = False
         self._between = True
         self._renew()
 
@@ -70,8 +71,9 @@ class RequestReader(Reader):
         return events  # type: ignore[return-value]  # no RawReply in requests
 
     def _parse(self, data: bytes) -> None:
-        """Give llhttp what belongs to one request at a time."""
-        while data:
+        """Give llhttp what belongs to one request at a time, and nothing behind a head that is
+        refused: how long its body is nobody knows, and the connection ends with it."""
+        while data and not self._refused:
             if self.left:
                 data = self._pass_on(data)
                 continue
@@ -189,6 +191,8 @@ class RequestReader(Reader):
         read = self._field_reader.read(fields)
         if isinstance(read, Fields):
             self.left = read.framing.length or 0
+        else:
+            self._refused = True
         self._events.append(RawHead(method, self._target, int(version[2]), read))
 
     def on_message_complete(self) -> None:

@@ -11,7 +11,7 @@ from gateway.edge.events import END, Known, Malformed
 from gateway.edge.fields import FieldReader
 from gateway.edge.head import read_line
 from gateway.edge.headers import RawReply, read_reply
-from gateway.edge.inbound import Fields, RawHead
+from gateway.edge.inbound import Fields, RawHead, Refusal
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.reply_reader import ReplyReader
 from gateway.edge.request_reader import RequestReader
@@ -195,6 +195,16 @@ def test_no_request_line_but_a_plain_one(before: bytes, line: bytes) -> None:
     assert shown(events_of(request_reader(), pieces_of(stream, list(range(len(stream)))))) == shown(
         read(stream)
     )
+
+
+@pytest.mark.parametrize("again", [b"Host: b\r\n", b"Expect: x\r\n"])
+def test_nothing_is_read_behind_a_head_that_is_refused(again: bytes) -> None:
+    """Found by fuzzing: its body had no length here, and went to llhttp with the next request."""
+    refused = POST.replace(b"\r\n\r\n", b"\r\n" + again + b"\r\n")
+    (head,) = read(refused + GET)
+    assert isinstance(head, RawHead)
+    assert isinstance(head.fields, Refusal)
+    assert len(events_of(request_reader(), pieces_of(refused + GET, list(range(200))))) == 1
 
 
 def test_what_is_no_request_is_refused_before_its_line_ends() -> None:

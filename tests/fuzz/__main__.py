@@ -43,7 +43,8 @@ def guided(target: str, seconds: int) -> tuple[int, str]:
         )  # fmt: skip
     tried = re.findall(r"Done (\d+) runs|#(\d+)\s", done.stderr)
     count = max((int(number) for pair in tried for number in pair if number), default=0)
-    return count, "" if done.returncode == 0 else done.stderr[-3000:]
+    # The exception is told on the one, where the input is on the other.
+    return count, "" if done.returncode == 0 else done.stdout[-3000:] + done.stderr[-600:]
 
 
 def blind(target: str, seconds: int, seed: int) -> tuple[int, str]:
