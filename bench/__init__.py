@@ -17,9 +17,10 @@ medians count. CPU time and memory are the kernel's figures for all processes of
                    long bodies;  requests.py: the bytes of a request
     stage.py       a folder, ports, and everything that runs;  process.py: CPU and memory;
                    programs.py: where they are, or what to install;  valkey.py: a store that counts
+    watch.py       a measurement that others disturbed is made again
     report.py      tables and verdicts;  results.py: kept between runs;  chart.py: as SVG
 
-Measure on a machine that does nothing else. Of the proxy's core the table says how much the proxy
-had, and how much somebody else. A proxy that had less than nearly all could do more requests/s than
-the load asked of it (HAProxy and nginx can); its CPU time per request is right all the same.
+Measure on a machine that does nothing else. The table says how much of its core the proxy had, and
+how much of either core somebody else. A proxy that had less than nearly all could do more
+requests/s than the load asked of it; its CPU time per request is right all the same.
 """

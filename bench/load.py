@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import PROXY_CORE, CannotMeasure, busy_seconds, said_by
+from bench.process import CannotMeasure, said_by
 from bench.programs import WRK, find
 from bench.proxies import Proxy
 from bench.stage import Stage
 from bench.upstream.pages import BODY
+from bench.watch import Watch, undisturbed
 
 CONNECTIONS = 32
 
@@ -40,24 +41,27 @@ class Round:
     busy: float
     """The part of its core that the proxy took: less than all, and the load was the limit."""
     others: float
-    """The part of it that somebody else took."""
+    """The part of it, or of the load's core, that somebody else took."""
 
 
 def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
-    """Send `request` on 32 connections for `seconds`, whatever is answered."""
+    """Send `request` on 32 connections for `seconds`, whatever is answered; again if others
+    disturb it."""
+    return undisturbed(lambda: _drive(stage, proxy, request, seconds))
+
+
+def _drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
     file = stage.folder / "request"
     file.write_bytes(request)
     command = (
         find(WRK), f"-d{seconds}s", "-t1", f"-c{CONNECTIONS}", "-s", str(_SCRIPT),
         f"http://127.0.0.1:{proxy.port}/", "--", str(file),
     )  # fmt: skip
-    asked = stage.upstream_requests()
-    cpu, busy, began = proxy.program.cpu_seconds(), busy_seconds(PROXY_CORE), time.perf_counter()
+    asked = _settled_count(stage)
+    watch = Watch(proxy.program, stage.beside)
     said = json.loads(said_by(command).splitlines()[-1])
+    cpu, took, others = watch.cpu_seconds(), watch.seconds(), watch.others()
     proxy.program.check()
-    took = time.perf_counter() - began
-    cpu = proxy.program.cpu_seconds() - cpu
-    busy = busy_seconds(PROXY_CORE) - busy
     if said["broken"] or not said["requests"]:
         raise CannotMeasure(f"{proxy.name}: connections broke, or nothing was answered: {said}")
     return Round(
@@ -69,7 +73,7 @@ def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
         bad=said["status"],
         upstream=stage.upstream_requests() - asked,
         busy=cpu / took,
-        others=max(0.0, busy - cpu) / took,
+        others=others,
     )
 
 
@@ -82,6 +86,16 @@ def drive_served(stage: Stage, proxy: Proxy, seconds: int) -> Round:
     if done.bad or abs(done.upstream - done.requests) > _UNDER_WAY:
         raise CannotMeasure(f"{proxy.name}: not every reply is upstream's: {done}")
     return done
+
+
+def _settled_count(stage: Stage) -> int:
+    """What upstream has answered once nothing is under way any more: of the round before, each
+    connection may have left a request."""
+    count, before = stage.upstream_requests(), -1
+    while count != before:
+        time.sleep(0.02)
+        count, before = stage.upstream_requests(), count
+    return count
 
 
 def ask(proxy: Proxy, request: bytes) -> bytes:

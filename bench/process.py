@@ -18,6 +18,7 @@ PROXY_CORE, OTHER_CORE = 0, 1
 _NANOSECONDS = 1e9
 _KIB = 1024
 _STOP_WITHIN = 5.0
+_SETTLED_AFTER, _SETTLED_WITHIN = 1.5, 15.0
 # prctl(2). Loaded before a child is made: between fork and exec little is safe to do.
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -53,6 +54,16 @@ class Program:
     def resident(self) -> int:
         """Resident memory of all processes in bytes; what two of them share counts twice."""
         return sum(_status(pid, "VmRSS") for pid in self.pids())
+
+    def settled(self) -> int:
+        """Resident memory once it stays as it is: what a program still does after it is ready, or
+        puts away a moment after its work, is over."""
+        deadline = time.monotonic() + _SETTLED_WITHIN
+        before, now = -1, self.resident()
+        while before != now and time.monotonic() < deadline:
+            time.sleep(_SETTLED_AFTER)
+            before, now = now, self.resident()
+        return now
 
     def proportional(self) -> int:
         """Memory of all processes in bytes; what several share counts once."""

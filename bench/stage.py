@@ -20,6 +20,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._running: list[Program] = []
+        self._beside: list[Program] = []
         self._counted = 0
         self.pages = free_port()
         config = folder / "pages.conf"
@@ -39,6 +40,8 @@ class Stage:
         log = self.folder / f"{name.replace(' ', '-')}.log"
         program = start(name, command, log, core=core, folder=self.folder, environment=environment)
         self._running.append(program)
+        if core == OTHER_CORE:
+            self._beside.append(program)
         program.wait_until(lambda: is_open(port))
         return program
 
@@ -49,8 +52,15 @@ class Stage:
         self.run(f"{name}-{port}", command, port=port, core=core)
         return port
 
+    @property
+    def beside(self) -> tuple[Program, ...]:
+        """What runs on the core that is not the proxy's."""
+        return tuple(self._beside)
+
     def stop(self, program: Program) -> None:
         self._running.remove(program)
+        if program in self._beside:
+            self._beside.remove(program)
         program.stop()
 
     def stop_all(self) -> None:

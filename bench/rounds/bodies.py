@@ -1,6 +1,7 @@
 """256 MiB down and up: throughput beside Envoy, growth of memory, also with a slow reader."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 
 from bench.proxies import Proxy, Start, envoy, gateway
@@ -15,12 +16,21 @@ from bench.transfer import (
     upload_to_slow_reader,
 )
 from bench.upstream.pages import DOWNLOAD_BYTES
+from bench.watch import Watch, undisturbed
 
 _GOAL_MIB = 8.0
 _MIB = 1024 * 1024
 _STARTS: tuple[Start, ...] = (gateway.start, envoy.start_plain)
 
 Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """`others`: the part of a core that others had meanwhile."""
+
+    seconds: float
+    others: float
 
 
 def measure(stage: Stage, effort: Effort) -> Outcome:
@@ -77,13 +87,21 @@ def _throughput(
     proxies = [start(stage, upstream) for start in _STARTS]
     for proxy in proxies:
         move(proxy)
-    took: dict[str, list[float]] = {proxy.name: [] for proxy in proxies}
+    moved: dict[str, list[float]] = {proxy.name: [] for proxy in proxies}
     for _ in range(effort.rounds):
         for proxy in proxies:
-            took[proxy.name].append(move(proxy))
+            moved[proxy.name].append(_moved(stage, proxy, move).seconds)
     for proxy in proxies:
         stage.stop(proxy.program)
-    return {name: DOWNLOAD_BYTES / median(times) / 1e6 for name, times in took.items()}
+    return {name: DOWNLOAD_BYTES / median(took) / 1e6 for name, took in moved.items()}
+
+
+def _moved(stage: Stage, proxy: Proxy, move: Callable[[Proxy], float]) -> _Moved:
+    def once() -> _Moved:
+        watch = Watch(proxy.program, stage.beside)
+        return _Moved(move(proxy), watch.others())
+
+    return undisturbed(once)
 
 
 def _growth(stage: Stage, upstream: int, move: Callable[[Proxy], object]) -> Figures:
@@ -91,7 +109,7 @@ def _growth(stage: Stage, upstream: int, move: Callable[[Proxy], object]) -> Fig
     grown: Figures = {}
     for start in _STARTS:
         proxy = start(stage, upstream)
-        before = proxy.program.resident()
+        before = proxy.program.settled()
         proxy.program.forget_peak()
         move(proxy)
         grown[proxy.name] = (proxy.program.peak() - before) / _MIB

@@ -1,7 +1,6 @@
 """Memory of an idle keep-alive connection: 5,000 open, each after one request."""
 
 import socket
-import time
 
 from bench.load import drive_served
 from bench.process import CannotMeasure
@@ -12,8 +11,6 @@ from bench.stage import Stage
 
 _COUNT = 5000
 _GOAL_KIB = 4.0
-# What a proxy keeps for a moment after a request, it has put away by then.
-_SETTLED_AFTER = 1.5
 
 _STARTS: tuple[Start, ...] = (
     gateway.start,
@@ -56,12 +53,10 @@ def measure(stage: Stage, _: Effort) -> Outcome:
 
 
 def _per_connection(proxy: Proxy) -> float:
-    time.sleep(_SETTLED_AFTER)
-    before = proxy.program.resident()
+    before = proxy.program.settled()
     connections = [_opened(proxy) for _ in range(_COUNT)]
     try:
-        time.sleep(_SETTLED_AFTER)
-        growth = proxy.program.resident() - before
+        growth = proxy.program.settled() - before
         _still_open(proxy, connections)
     finally:
         for connection in connections:

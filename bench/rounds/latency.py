@@ -5,56 +5,78 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.load import drive_served
-from bench.process import python, said_by
+from bench.process import Program, python, said_by
 from bench.proxies import envoy, gateway
 from bench.report import Line, Outcome
 from bench.requests import page_request
 from bench.rounds import Effort
 from bench.stage import Stage
+from bench.watch import Watch, undisturbed
 
 _DIRECT = "no proxy"
 
 
 @dataclass(frozen=True, slots=True)
 class _Latency:
-    """In microseconds."""
+    """In microseconds. `others`: the part of a core that others had meanwhile."""
 
     p50: float
     p99: float
+    others: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """`proxy`: whose core is watched."""
+
+    port: int
+    request: bytes
+    proxy: Program
 
 
 def measure(stage: Stage, effort: Effort) -> Outcome:
     ours, envoys = gateway.start(stage, stage.pages), envoy.start_plain(stage, stage.pages)
     drive_served(stage, envoys, 1)
     rate = drive_served(stage, ours, effort.seconds).rate / 2
+    # Nothing passes the gateway while upstream is asked without it.
     targets = {
-        _DIRECT: (stage.pages, page_request(stage.pages, "")),
-        ours.name: (ours.port, ours.request),
-        envoys.name: (envoys.port, envoys.request),
+        _DIRECT: _Target(stage.pages, page_request(stage.pages, ""), ours.program),
+        ours.name: _Target(ours.port, ours.request, ours.program),
+        envoys.name: _Target(envoys.port, envoys.request, envoys.program),
     }
     rounds: dict[str, list[_Latency]] = {name: [] for name in targets}
     for _ in range(effort.rounds):
-        for name, (port, request) in targets.items():
-            rounds[name].append(_round(port, request, rate, effort.seconds))
+        for name, target in targets.items():
+            rounds[name].append(_round(stage, target, rate, effort.seconds))
     for proxy in (ours, envoys):
         stage.stop(proxy.program)
-    found = {
-        name: _Latency(median(each.p50 for each in done), median(each.p99 for each in done))
-        for name, done in rounds.items()
-    }
+    found = {name: _medians(done) for name, done in rounds.items()}
     return Outcome(
         title=f"Latency at {rate:.0f} requests/s, half of the gateway's maximum, medians",
-        heads=("", "p50 µs", "added", "p99 µs", "added"),
+        heads=("", "p50 µs", "added", "p99 µs", "added", "others had"),
         rows=tuple(_row(name, latency, found[_DIRECT]) for name, latency in found.items()),
         lines=(_line(found, ours.name, envoys.name),),
         versions={ours.name: ours.version, envoys.name: envoys.version},
     )
 
 
-def _round(port: int, request: bytes, rate: float, seconds: int) -> _Latency:
-    command = python("bench.openloop", str(port), str(rate), str(seconds))
-    said = json.loads(said_by(command, request))
-    return _Latency(said["p50"], said["p99"])
+def _round(stage: Stage, target: _Target, rate: float, seconds: int) -> _Latency:
+    command = python("bench.openloop", str(target.port), str(rate), str(seconds))
+
+    def once() -> _Latency:
+        watch = Watch(target.proxy, stage.beside)
+        said = json.loads(said_by(command, target.request))
+        return _Latency(said["p50"], said["p99"], watch.others())
+
+    return undisturbed(once)
+
+
+def _medians(done: list[_Latency]) -> _Latency:
+    return _Latency(
+        median(each.p50 for each in done),
+        median(each.p99 for each in done),
+        median(each.others for each in done),
+    )
 
 
 def _row(name: str, latency: _Latency, direct: _Latency) -> tuple[str, ...]:
@@ -64,6 +86,7 @@ def _row(name: str, latency: _Latency, direct: _Latency) -> tuple[str, ...]:
         f"{latency.p50 - direct.p50:.0f}",
         f"{latency.p99:.0f}",
         f"{latency.p99 - direct.p99:.0f}",
+        f"{latency.others:.0%}",
     )
 
 

@@ -36,7 +36,7 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     return Outcome(
         title=f"{_WORK}, medians of {effort.rounds} rounds of {effort.seconds} s",
         heads=("", "CPU µs/request", "gateway's / its", "requests/s", "gateway's / its",
-               "p50 ms", "p99 ms", "its core busy", "with others"),
+               "p50 ms", "p99 ms", "its core busy", "others had"),
         rows=tuple(_row(proxy, cpu, rate, rounds[proxy.name]) for proxy in proxies),
         lines=(_cpu_line(cpu), _rate_line(rate)),
         figures={"cpu": cpu, "rate": rate},

@@ -68,7 +68,7 @@ async def _measure(proxy: Proxy, seconds: int) -> _Found:
         async with asyncio.TaskGroup() as warming_up:
             for _ in range(_AT_ONCE):
                 warming_up.create_task(_once(http, proxy))
-        before = proxy.program.resident()
+        before = await asyncio.to_thread(proxy.program.settled)
         sockets: list[Socket] = []
         while len(sockets) < _COUNT:
             sockets += await asyncio.gather(*(_open(http, proxy) for _ in range(_AT_ONCE)))

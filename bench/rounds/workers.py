@@ -24,6 +24,8 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     for _ in range(effort.rounds):
         for proxy, done in found.values():
             done.append(drive_served(stage, proxy, effort.seconds))
+    for proxy, _ in found.values():
+        proxy.program.settled()
     memory = {name: proxy.program.proportional() for name, (proxy, _) in found.items()}
     cpu = {name: median(each.cpu for each in done) for name, (_, done) in found.items()}
     rate = {name: median(each.rate for each in done) for name, (_, done) in found.items()}
