@@ -10,7 +10,8 @@
         ├── SessionsUnavailable    the session store cannot be read or written
         ├── ProviderUnavailable    discovery, keys or token endpoint of a provider failed
         └── UpstreamUnavailable    no connection to Sonar, or it broke before it answered
-            └── UpstreamTimeout    it did not answer in time
+            ├── UpstreamTimeout    it did not answer in time
+            └── GatewayFull        this process has no descriptor or memory left for one
 
 Expected outcomes (a refused token, an expired transaction, a wrong password) are values with a
 `Reason`, never exceptions. Foreign exceptions (SQLAlchemy, redis, aiohttp, OSError) are translated
@@ -90,3 +91,7 @@ class UpstreamUnavailable(Unavailable):
 
 class UpstreamTimeout(UpstreamUnavailable):
     reason = Reason.UPSTREAM_TIMEOUT
+
+
+class GatewayFull(UpstreamUnavailable):
+    reason = Reason.CONNECTIONS_FULL

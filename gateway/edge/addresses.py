@@ -8,7 +8,7 @@ Rules
 
 from gateway.edge.pool import Pool, Upstream
 from gateway.edge.upstream import Connection
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import GatewayFull, UpstreamUnavailable
 
 
 class Addresses(Upstream):
@@ -36,6 +36,8 @@ class Addresses(Upstream):
         while pool := self._choose(tried):
             try:
                 return await pool.connect()
+            except GatewayFull:
+                raise  # the same would happen at every address
             except UpstreamUnavailable as error:
                 failed.append(f"{pool.name}: {error}")
                 tried.append(pool)

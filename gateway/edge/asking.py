@@ -25,6 +25,8 @@ from gateway.reasons import Reason
 if TYPE_CHECKING:
     from gateway.edge.client import Client
 
+_STATUS = {Reason.UPSTREAM_TIMEOUT: 504, Reason.CONNECTIONS_FULL: 503}
+
 
 class Asking(ABC):
     """What an exchange does once it has been decided to ask upstream.
@@ -85,7 +87,7 @@ class Asking(ABC):
             connection = await self._upstream.connect(avoid)
         except UpstreamUnavailable as error:
             if not self.over:
-                status = 504 if error.reason is Reason.UPSTREAM_TIMEOUT else 502
+                status = _STATUS.get(error.reason, 502)
                 self.refuse(Refusal(status, error.reason, str(error)))
             return
         if self.over:

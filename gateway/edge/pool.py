@@ -18,7 +18,7 @@ from gateway.edge.health import Health
 from gateway.edge.health_check import answer_to, is_healthy
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.upstream import Connection, keep_alive
-from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import GatewayFull, UpstreamTimeout, UpstreamUnavailable
 
 _log = structlog.get_logger()
 
@@ -109,9 +109,10 @@ class Pool(Upstream):
             raise UpstreamUnavailable(f"{self.name} is down: {self.health.why}")
         try:
             return await self.dial()
+        except GatewayFull:
+            raise
         except UpstreamUnavailable as error:
-            if not _is_ours(error):
-                self.health.unreachable(str(error))
+            self.health.unreachable(str(error))
             raise
 
     async def dial(self) -> Connection:
@@ -123,7 +124,8 @@ class Pool(Upstream):
         except TimeoutError as error:
             raise UpstreamTimeout(f"no connection within {self.patience:g} s") from error
         except OSError as error:
-            raise UpstreamUnavailable(error.strerror or str(error)) from error
+            kind = GatewayFull if error.errno in _OURS else UpstreamUnavailable
+            raise kind(error.strerror or str(error)) from error
         finally:
             self._connecting -= 1
         keep_alive(transport)
@@ -181,7 +183,7 @@ class Pool(Upstream):
             else:
                 connection.release()
         except UpstreamUnavailable as error:
-            if not (self.health.up and _is_ours(error)):
+            if not (self.health.up and isinstance(error, GatewayFull)):
                 why = str(error)
         self.health.checked(why)
 
@@ -191,7 +193,3 @@ class Pool(Upstream):
         else:
             _log.warning("upstream_down", address=self.name, why=health.why)
             self._close_idle()
-
-
-def _is_ours(error: UpstreamUnavailable) -> bool:
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _OURS

@@ -147,7 +147,7 @@ async def test_running_out_of_descriptors_is_survived(tmp_path: Path, rounds: in
         inside = await browse(port)
         await inside.say(get("/"))
         assert (await inside.reply()).status == 401
-        for _ in range(rounds):
+        for number in range(rounds):
             before, _ = await gateway.tell("starve")
             waiting = await browse(port)
             await waiting.say(get("/"))
@@ -160,7 +160,12 @@ async def test_running_out_of_descriptors_is_survived(tmp_path: Path, rounds: in
             assert cpu_after - cpu < 0.5 * elapsed
             await inside.say(get("/"))
             assert (await inside.reply()).status == 401
+            # No descriptor for a connection to Sonar, but for the one that is there from before.
+            await inside.say(get("/", LEGACY))
+            assert (await inside.reply()).status == (503 if number == 0 else 200)
             await gateway.tell("feed")
+            await inside.say(get("/", LEGACY))
+            assert (await inside.reply()).status == 200
             assert (await waiting.reply()).status == 401
             waiting.close()
         inside.close()

@@ -13,7 +13,7 @@ from gateway.edge.connecting import Connect, Way, way_to_portal
 from gateway.edge.pool import FRESH_SECONDS, IDLE_SECONDS, Pool
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.upstream import Connection
-from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import GatewayFull, UpstreamTimeout, UpstreamUnavailable
 from tests.edge.samples import RULES
 from tests.edge.world import Sonar
 from tests.session.samples import Clock, until
@@ -149,7 +149,8 @@ async def test_what_we_lack_is_not_upstreams_fault(number: int, up: bool) -> Non
         raise OSError(number, os.strerror(number))
 
     pool = pool_by(connect, Clock(0.0))
-    with pytest.raises(UpstreamUnavailable, match=os.strerror(number)):
+    with pytest.raises(UpstreamUnavailable, match=os.strerror(number)) as failed:
         await pool.connect()
+    assert isinstance(failed.value, GatewayFull) is up
     assert pool.health.up is up
     assert pool.busy == 0
