@@ -127,16 +127,21 @@ class Page:
 
 
 class Browser:
-    """One person's browser. `async with Browser(origin) as browser:`"""
+    """One person's browser. `async with Browser(origin) as browser:`
 
-    def __init__(self, origin: str, tls: ssl.SSLContext | None = None) -> None:
+    Unless it `keeps_connections`, each request goes to whichever worker accepts it.
+    """
+
+    def __init__(
+        self, origin: str, tls: ssl.SSLContext | None = None, *, keeps_connections: bool = True
+    ) -> None:
         self.origin = origin
         # `unsafe` only lets the jar take cookies of IP addresses, as browsers do.
         self.jar = aiohttp.CookieJar(unsafe=True)
         self._http = aiohttp.ClientSession(
             cookie_jar=self.jar,
             timeout=aiohttp.ClientTimeout(total=20),
-            connector=aiohttp.TCPConnector(ssl=tls or True),
+            connector=aiohttp.TCPConnector(ssl=tls or True, force_close=not keeps_connections),
         )
 
     async def __aenter__(self) -> Self:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(loop_scope="module")
 async def world(tmp_path: Path, oidc_provider: OidcProvider) -> AsyncIterator[World]:
     """Three workers, and browsers that open a connection for each request."""
-    async with a_world(tmp_path, oidc_provider, workers=3) as world:
+    async with a_world(tmp_path, oidc_provider, server={"workers": 3}) as world:
         yield world
 
 
