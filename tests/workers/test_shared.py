@@ -16,6 +16,7 @@ from gateway.session.model import Session
 from gateway.session.store.embedded import EmbeddedStore
 from tests.edge.world import Browser, Call, get
 from tests.session.samples import an_account, an_identity, sessions_on
+from tests.session.samples import until as until_true
 from tests.workers.load import Load
 from tests.workers.world import PUBLIC, Gateway, a_gateway, tells_process, until
 
@@ -100,8 +101,7 @@ async def test_websockets_on_all_workers_end_with_their_session(gateway: Gateway
         for _, browser in opened[:12]:
             with pytest.raises((EOFError, ConnectionResetError)):
                 await browser.exactly(1)
-        for call in calls[:12]:
-            await call.reader.read()
+        await until_true(lambda: all(call.reader.at_eof() for call in calls[:12]))
         assert time.monotonic() - began < 1.0
         for _, browser in opened[12:]:
             await browser.say(b"\x81\x02hi")
