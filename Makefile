@@ -1,5 +1,5 @@
 # Each target sets up what it needs on a fresh machine with Python 3.11 or newer.
-.PHONY: run test check bench soak fuzz pictures lock
+.PHONY: run compile test check bench soak fuzz pictures lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,9 +27,16 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 run: .venv/.run
 	$(BIN)/python -m demo
 
+# The hot modules as machine code, for which a C compiler is needed: docs/performance.md.
+compile: .venv/.dev
+	$(BIN)/python -m tools.compile
+
+# All of it compiled; then, as plain Python, what has a compiled twin.
 test: .venv/.dev
 	$(BIN)/python -m tests.setup
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/python -m tools.compile
+	SONAR_GATEWAY_CODE=compiled $(BIN)/pytest -n 2 --dist loadgroup
+	SONAR_GATEWAY_CODE=pure $(BIN)/pytest -n 2 --dist loadgroup tests/edge tests/operate tests/policy tests/test_compiled.py
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
@@ -39,6 +46,7 @@ check: .venv/.dev
 
 # The gateway beside HAProxy, nginx, Envoy, Caddy and Apache, which Debian's packages and wheels bring.
 bench: .venv/.dev
+	$(BIN)/python -m tools.compile
 	$(BIN)/python -m bench --chart docs/images/performance.svg
 
 # A million requests of a thousand people on each store: nothing belongs to somebody else, and the
@@ -59,3 +67,4 @@ pictures: .venv/.dev
 lock:
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 	uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-dev.lock
+	uv pip compile -q pyproject.toml --group compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-compile.lock

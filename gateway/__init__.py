@@ -22,6 +22,12 @@ Read in this order:
 A request runs  client -> head -> session -> decision -> (headers -> upstream) | portal | replies,
 and a sign-in   sign_in -> provider -> claims -> directory/links -> resolution -> session.
 Neither ever calls back.
+
+What every request runs through may have been compiled, from this same source: compiled.py.
 """
+
+from gateway.compiled import use
+
+use()
 
 __version__ = "0.1.0"

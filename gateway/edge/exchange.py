@@ -62,12 +62,13 @@ class Exchange(Asking):
     raw: RawHead | None = None
     understood = False
     live: Live | None = None
-    kind = Kind.REFUSED
+    kind: Kind
     reason: Reason | None = None
 
     def __init__(self, client: "Client", shared: Shared) -> None:
         self.client = client
         self.shared = shared
+        self.kind = Kind.REFUSED
         self.started = time.perf_counter()
         self.request_id = shared.new_id()
 

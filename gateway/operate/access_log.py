@@ -192,7 +192,8 @@ class AccessLog:
         rest = memoryview(buffer)
         try:
             while rest:
-                rest = rest[os.write(self._fd, rest) :]
+                written = os.write(self._fd, rest)
+                rest = rest[written:]
             self._failing = False
         except OSError as error:
             # Once, not for each buffer of a disk that stays full for hours.

@@ -1,0 +1,89 @@
+"""What was compiled is used when it is this source, and only then."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.compiled import FOLDER, PACKAGE, SOURCES, SUFFIX, digest_of, in_use
+from tools.compile import hot_modules
+
+PRINT = "import gateway.edge.head as head; print(head.__file__)"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """gateway/ as it is, with what was compiled; where it may be changed."""
+    return shutil.copytree(PACKAGE, tmp_path / "gateway")
+
+
+def run(copy: Path, wanted: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "SONAR_GATEWAY_CODE": wanted, "PYTHONPATH": str(copy.parent)}
+    return subprocess.run(
+        [sys.executable, "-c", PRINT],
+        env=environment,
+        cwd=copy.parent,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def pretend(copy: Path) -> None:
+    """As if something had been compiled from what is there now."""
+    folder = copy / FOLDER.relative_to(PACKAGE)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SOURCES).write_text(digest_of(copy))
+
+
+def test_hot_modules_are_imported_as_what_is_wanted() -> None:
+    wanted = os.environ.get("SONAR_GATEWAY_CODE")
+    if wanted == "compiled":
+        assert in_use()
+    if wanted == "pure":
+        assert not in_use()
+    for path in hot_modules():
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        __import__(name)
+        file = Path(str(sys.modules[name].__file__))
+        assert (file.name.endswith(SUFFIX)) if in_use() else (file == path)
+
+
+def test_every_source_file_counts(copy: Path) -> None:
+    seen = {digest_of(copy)}
+    for change in ("edge/head.py", "portal/app.py", "__init__.py"):
+        path = copy / change
+        path.write_text(path.read_text() + "\n")
+        seen.add(digest_of(copy))
+    (copy / "edge" / "new.py").write_text("")
+    seen.add(digest_of(copy))
+    (copy / "edge" / "new.py").rename(copy / "edge" / "other.py")
+    seen.add(digest_of(copy))
+    assert len(seen) == 6
+
+
+def test_one_changed_line_and_the_source_is_used(copy: Path) -> None:
+    pretend(copy)
+    path = copy / "portal" / "app.py"
+    path.write_text(path.read_text() + "\n")
+    done = run(copy, "")
+    assert done.stdout.strip() == str(copy / "edge" / "head.py"), done.stderr
+
+
+def test_what_must_be_compiled_and_is_not_is_an_error_that_says_what_to_do(copy: Path) -> None:
+    pretend(copy)
+    path = copy / "portal" / "app.py"
+    path.write_text(path.read_text() + "\n")
+    done = run(copy, "compiled")
+    assert done.returncode == 1
+    assert "SONAR_GATEWAY_CODE=compiled" in done.stderr
+    assert "run `make compile`" in done.stderr
+
+
+def test_pure_uses_none(copy: Path) -> None:
+    pretend(copy)
+    done = run(copy, "pure")
+    assert done.stdout.strip() == str(copy / "edge" / "head.py"), done.stderr

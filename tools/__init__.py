@@ -1,0 +1,4 @@
+"""What developers and builds run, and the gateway never does.
+
+compile.py   the hot modules of gateway/ become machine code
+"""
