@@ -188,8 +188,9 @@ class Exchange(Asking):
         self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
 
     def upgraded(self, connection: Connection) -> None:
-        """The tunnel ends with its session."""
+        """The tunnel ends with its session. As long as it lasts, only what the log needs stays."""
         self.over, self._connection = True, None
+        self.raw, self._head = None, b""
         join(self, connection)
 
     def lasts(self) -> None:

@@ -80,9 +80,10 @@ class Intake:
         return False
 
     def take_bytes(self) -> bytes:
-        """Everything that waits, unread."""
+        """Everything that waits, unread, for somebody who reads it from now on."""
         rest = self._backlog[self._offset :]
         self.clear()
+        self._reader = None
         return rest
 
     def clear(self) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def join(exchange: "Exchange", connection: Connection) -> None:
     """Make a tunnel of an exchange whose upgrade was answered with 101."""
-    shared, live = exchange.shared, exchange.live
+    shared, live, pool = exchange.shared, exchange.live, connection.pool
     upstream, to_browser = connection.detach()
     browser, to_upstream, gone = exchange.client.hand_over()
 
@@ -32,7 +32,7 @@ def join(exchange: "Exchange", connection: Connection) -> None:
         shared.tunnels.discard(tunnel)
         if live is not None:
             live.closers.discard(tunnel.close)
-        connection.detached_closed()
+        pool.open -= 1
         record(exchange, 101, sent)
         gone()
 

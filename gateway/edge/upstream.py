@@ -100,13 +100,9 @@ class Connection(asyncio.Protocol):
 
     def detach(self) -> tuple[asyncio.Transport, bytes]:
         """Hand the socket over to a tunnel, with the bytes that came after the upgrade. Whoever
-        closes it calls `detached_closed`."""
+        closes it counts it out of the pool's `open`."""
         self._asker = None
         return self._transport, self._reader.rest
-
-    def detached_closed(self) -> None:
-        """What was handed over is closed."""
-        self.pool.open -= 1
 
     # Called by the event loop.
 
