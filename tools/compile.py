@@ -7,6 +7,7 @@ headers. Nothing is done when they are there and made from the source as it is. 
 gateway runs as plain Python, in all the same way but for the speed: docs/performance.md.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -105,6 +106,8 @@ def _compile(modules: list[Path], folder: Path) -> None:
         extension.extra_compile_args = [
             option for option in extension.extra_compile_args if option != "-Werror"
         ]
+    # Each step is logged as it would be typed.
+    logging.disable(logging.INFO)
     build = Distribution({"name": "gateway", "ext_modules": extensions}).get_command_obj(
         "build_ext"
     )

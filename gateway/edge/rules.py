@@ -91,7 +91,7 @@ class Rules:
 def _upstreams(upstream: Upstream) -> frozenset[Origin]:
     """What Sonar may call itself, when it does not go by what the browser asked for."""
     origin = parse_origin(upstream.url)
-    at = (Origin(origin.scheme, each.host, each.port) for each in upstream.addresses if each.host)
+    at = [Origin(origin.scheme, each.host, each.port) for each in upstream.addresses if each.host]
     return frozenset((origin, *at))
 
 

@@ -96,7 +96,7 @@ class Policy:
         if not listed:
             return False
         names = {email.local, _untagged(email)}
-        mailboxes = (Email(name, domain) for name in names for domain in self.domains)
+        mailboxes = [Email(name, domain) for name in names for domain in self.domains]
         return email in listed or any(mailbox in listed for mailbox in mailboxes)
 
     def vouches(self, identity: Identity) -> bool:

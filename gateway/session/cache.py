@@ -60,7 +60,7 @@ class Cache:
         """Every session, some at a time, for whoever must not hold up the requests in between."""
         refs = self._by_key.valuerefs()
         for begin in range(0, len(refs), _PART):
-            part = (ref() for ref in refs[begin : begin + _PART])
+            part = [ref() for ref in refs[begin : begin + _PART]]
             yield [live for live in part if live is not None]
 
     def forget(self, live: Live) -> None:
