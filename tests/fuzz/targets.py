@@ -166,7 +166,11 @@ def _sent(head: bytes, inbound: Inbound, body: bytes) -> Request:
     assert request.values(b"host") == [inbound.host.encode()]
     names = [fold(name.decode("latin-1")) for name, _ in request.fields]
     assert not any(name.startswith("x-sonar-") for name in names), names
-    said = [name for name in names if name.startswith("x-forwarded") or name in _OURS]
+    said = [
+        name
+        for name in names
+        if name == "x-forwarded" or name.startswith("x-forwarded-") or name in _OURS
+    ]
     assert sorted(said) == sorted(_OURS), names
     return request
 
