@@ -42,13 +42,22 @@ class Asker(Protocol):
 class Connection(asyncio.Protocol):
     """One connection to upstream. `fresh`: it has served nobody yet."""
 
-    __slots__ = ("_asker", "_ended", "_reader", "_transport", "fresh", "idle_since", "pool")
+    __slots__ = (
+        "_asker",
+        "_ended",
+        "_held",
+        "_reader",
+        "_transport",
+        "fresh",
+        "idle_since",
+        "pool",
+    )
 
     _transport: asyncio.Transport
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
-        self._ended = False
+        self._ended = self._held = False
         self._asker: Asker | None = None
         self._reader = ReplyReader(pool.heads)
         self.fresh = True
@@ -72,8 +81,11 @@ class Connection(asyncio.Protocol):
         self.fresh = False
         if self._reader.in_head or self._transport.is_closing():
             self._transport.abort()
-        else:
-            self.pool.put(self)
+            return
+        if self._held:
+            # Its reply was whole before the browser had taken it: nobody else shall wait for that.
+            self.hold(held=False)
+        self.pool.put(self)
 
     def retire(self) -> None:
         """As `release`, but the connection serves nobody any more."""
@@ -93,6 +105,7 @@ class Connection(asyncio.Protocol):
         """Stop or go on reading: the browser is slower than upstream."""
         if self._transport.is_closing():
             return
+        self._held = held
         if held:
             self._transport.pause_reading()
         else:

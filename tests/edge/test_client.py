@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import time
 from itertools import pairwise
 
@@ -447,6 +448,25 @@ async def test_a_browser_that_does_not_read_holds_upstream_not_memory(world: Wor
     for _ in range(500):
         await browser.exactly(100_000)
     await until(lambda: sent == 50_000_000)
+
+
+async def test_a_browser_that_does_not_read_holds_up_nobody_else(world: World) -> None:
+    """Its last reply came from upstream at once and whole; the connection serves the next one."""
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+
+    async def script(call: Call) -> None:
+        while True:
+            await call.say(large if b"/large" in await call.head() else OK)
+
+    world.sonar.script = script
+    slow = await world.browser()
+    slow.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.writer.write(get("/static/large") * 200)
+    await settled(lambda: len(world.sonar.heads))
+    assert len(world.sonar.heads) < 200
+    for _ in range(3):
+        assert (await world.ask(get("/static/small"))).status == 200
+    assert len(world.sonar.calls) == 1
 
 
 async def test_a_browser_that_never_reads_is_given_up(make_world: MakeWorld) -> None:
