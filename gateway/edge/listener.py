@@ -159,7 +159,9 @@ class Listener:
             if header != b"":
                 self._no_header(proxy)
             return
-        peer = proxy
+        # Without an address these are somebody's bytes that the proxy passes on unread: what they
+        # say of a client is not the proxy's word.
+        peer = Peer(proxy.address, trusted=False)
         if said.address is not None:
             peer = peer_of(said.address, self._shared.rules.trusted)
         refused = self._shared.admission.enter(peer)

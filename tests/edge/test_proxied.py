@@ -11,7 +11,7 @@ import pytest
 from gateway.reasons import Reason
 from tests.edge.conftest import MakeWorld
 from tests.edge.test_https import PAIR, trusting
-from tests.edge.test_proxy_protocol import BAD, LOCAL, TCP6, UNSPECIFIED, V4, V6, tls, v2
+from tests.edge.test_proxy_protocol import BAD, LOCAL, TCP6, UNIX, UNSPECIFIED, V4, V6, tls, v2
 from tests.edge.world import PATIENCE, Browser, World, get
 from tests.session.samples import until
 
@@ -74,6 +74,24 @@ async def test_what_the_client_says_of_itself_is_dropped(make_world: MakeWorld) 
     await browser.say(TEXT + get("/", LEGACY, *made_up))
     assert (await browser.reply()).status == 200
     assert seen(world) == [("192.0.2.7", "http")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"PROXY UNKNOWN\r\n", v2(UNSPECIFIED, b""), v2(UNSPECIFIED, b"", LOCAL), v2(UNIX, bytes(216))],
+)
+async def test_nor_is_it_believed_when_the_proxy_does_not_know_it(
+    make_world: MakeWorld, header: bytes
+) -> None:
+    """Whom a proxy speaks for without saying so is somebody, and not the proxy."""
+    world = await proxied(make_world, server={"forward_auth": "nginx"})
+    browser = await world.browser()
+    await browser.say(header + get("/", LEGACY, "X-Forwarded-For: 1.2.3.4"))
+    assert (await browser.reply()).status == 200
+    assert seen(world) == [("127.0.0.1", "http")]
+    question = ("X-Original-URI: /", "X-Original-Method: GET")
+    await browser.say(get("/sso/auth", LEGACY, *question))
+    assert (await browser.reply()).json["error"] == Reason.PEER_UNTRUSTED
 
 
 async def test_a_trusted_proxy_behind_the_proxy(make_world: MakeWorld) -> None:
