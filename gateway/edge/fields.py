@@ -29,9 +29,9 @@ _ONCE = frozenset("content-length expect host transfer-encoding upgrade".split()
 
 _OPTIONS = frozenset(("close", "keep-alive", "upgrade"))
 
-# Blocks of headers remembered: a few for each person who is using Sonar at the moment. At 4 KiB
-# each no more than 8 MiB, whatever clients send.
-_MOST_REMEMBERED = 2048
+# Blocks of headers remembered: a few for each person who is using Sonar at the moment. A browser's
+# weigh about 5 KB, so these are some three thousand; whatever clients send, no more than this.
+MOST_REMEMBERED = 16 * 1024 * 1024
 _LONGEST_REMEMBERED = 4096
 
 
@@ -43,13 +43,14 @@ class FieldReader:
     it gives back is immutable and depends on these bytes alone.
     """
 
-    __slots__ = ("_cookies", "_names", "_remembered", "limits")
+    __slots__ = ("_cookies", "_names", "_remembered", "_weight", "limits")
 
     def __init__(self, names: HeaderNames, cookies: CookieRules, limits: Limits) -> None:
         self.limits = limits
         self._names = names
         self._cookies = cookies
         self._remembered: dict[bytes, Fields] = {}
+        self._weight = 0
 
     def read(self, fields: list[Field]) -> Fields | Refusal:
         made = read_fields(fields, self._names, self._cookies, self.limits)
@@ -62,11 +63,22 @@ class FieldReader:
         return self._remembered.get(block)
 
     def remember(self, block: bytes, fields: Fields) -> None:
-        """Keep the meaning of a block; the oldest goes when there are too many."""
-        if len(block) <= _LONGEST_REMEMBERED:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]
-            self._remembered[block] = fields
+        """Keep the meaning of a block; the oldest go when they are too much."""
+        if len(block) > _LONGEST_REMEMBERED or block in self._remembered:
+            return
+        self._weight += weight(len(block), fields)
+        while self._weight > MOST_REMEMBERED:
+            oldest = next(iter(self._remembered))
+            self._weight -= weight(len(oldest), self._remembered.pop(oldest))
+        self._remembered[block] = fields
+
+
+def weight(size: int, fields: Fields) -> int:
+    """About how many bytes of memory `fields` take, made of `size` bytes. A header of a thousand
+    cookies of two letters each takes twenty times its size."""
+    cookies = fields.cookies
+    parts = len(fields.passing) + len(fields.options) + len(cookies.pairs) + 2 * len(cookies.legacy)
+    return 1024 + 4 * size + 100 * parts
 
 
 def wants_page(fields: list[Field], *, otherwise: bool) -> bool:

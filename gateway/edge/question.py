@@ -20,6 +20,7 @@ Rules
 
 from typing import Final, assert_never, final
 
+from gateway.edge.fields import MOST_REMEMBERED, weight
 from gateway.edge.head import METHODS, NAVIGATES, Place, place_of, read_head
 from gateway.edge.inbound import Inbound, RawHead, Refusal
 from gateway.edge.peer import Peer
@@ -31,9 +32,7 @@ _PATH = b"/sso/auth"
 _PATH_OF_ENVOY = b"/sso/auth/"
 
 
-# Questions remembered: a person's pages ask about the same few hundred paths. At 4 KiB of headers
-# each no more than 8 MiB, whatever is asked.
-_MOST_REMEMBERED = 2048
+# A longer question is not remembered: a person's pages ask about the same few hundred paths.
 _LONGEST_REMEMBERED = 4096
 
 
@@ -45,10 +44,11 @@ class Questions:
     to the next (session, policies, time) is no part of it.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_weight")
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], Inbound] = {}
+        self._weight = 0
 
     def read(
         self, raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules
@@ -68,12 +68,24 @@ class Questions:
             return read_head(raw, peer, proto, new_id, rules)
         asked = _asked(inbound, raw.target, peer, rules)
         question = _copy(inbound, asked=asked)
-        size = len(inbound.fields.passing_lines) + len(inbound.fields.cookies.header)
-        if isinstance(asked, Inbound) and size <= _LONGEST_REMEMBERED:
-            if len(self._known) >= _MOST_REMEMBERED:
-                del self._known[next(iter(self._known))]
+        if isinstance(asked, Inbound) and _size(question) <= _LONGEST_REMEMBERED:
+            self._weight += weight(_size(question), inbound.fields)
+            while self._weight > MOST_REMEMBERED:
+                oldest = self._known.pop(next(iter(self._known)))
+                self._weight -= weight(_size(oldest), oldest.fields)
             self._known[key] = question
         return question
+
+
+def _size(question: Inbound) -> int:
+    """How many bytes it was made of, as far as they can be many. What it asks about is said in a
+    header or in its own target, whatever proxy it comes from."""
+    fields = question.fields
+    said, told = fields.question, fields.told
+    size = len(question.query) + len(question.path) + len(told.forwarded_for) + len(told.forwarded)
+    for uri in (said.original_uri, said.forwarded_uri):
+        size += 0 if uri is None else len(uri)
+    return size + len(fields.passing_lines) + len(fields.cookies.header)
 
 
 def vouching_reply(

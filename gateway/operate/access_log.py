@@ -39,6 +39,9 @@ _WAITING_BUFFERS = 16
 # At stop, how long a stuck reader may keep us.
 _CLOSE_SECONDS = 2.0
 
+# What is longer is not remembered: two thousand of them would be memory for whoever asks.
+_LONGEST_REMEMBERED = 512
+
 _PATH_ENDS = re.compile(r"[?#;]")
 
 
@@ -87,12 +90,19 @@ def access_line(
     ).encode("ascii")
 
 
-# The same people ask for the same things again and again.
-@lru_cache(maxsize=2048)
 def _asked(client: str, method: str, path: str) -> str:
+    usual = len(path) <= _LONGEST_REMEMBERED
+    return _known(client, method, path) if usual else _made(client, method, path)
+
+
+def _made(client: str, method: str, path: str) -> str:
     if cut := _PATH_ENDS.search(path):
         path = path[: cut.start()]
     return f',"client":{_quoted(client)},"method":{_quoted(method)},"path":{_quoted(path)}'
+
+
+# The same people ask for the same things again and again.
+_known = lru_cache(maxsize=2048)(_made)
 
 
 @lru_cache(maxsize=2048)

@@ -1,5 +1,7 @@
 """What headers mean, and which are refused."""
 
+import tracemalloc
+
 import pytest
 
 from gateway.config import Limits
@@ -231,11 +233,33 @@ def test_remembering_is_bounded() -> None:
     made = good()
     reader.remember(b"x" * 5000, made)
     assert reader.recall(b"x" * 5000) is None
-    for number in range(3000):
+    for number in range(20_000):
         reader.remember(b"%d" % number, made)
-    assert len(reader._remembered) == 2048
+    assert 2000 < len(reader._remembered) < 20_000
     assert reader.recall(b"0") is None
-    assert reader.recall(b"2999") is made
+    assert reader.recall(b"19999") is made
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Cookie: " + ";".join(f"{number:03}" for number in range(1000)),
+        "Cookie: " + ";".join(f"SONARSESSID={number:x}" for number in range(256)),
+        "Connection: " + ",".join(f"{number:03}" for number in range(1000)),
+    ],
+)
+def test_what_is_remembered_is_bounded_by_what_it_weighs(line: str) -> None:
+    """A block of 4 KiB can mean a thousand things, and each is an object."""
+    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
+    tracemalloc.start()
+    try:
+        for number in range(600):
+            block = f"{line}\r\nX: {number}\r\n\r\n".encode()
+            reader.remember(block, good(line, f"X: {number}"))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 20 * 1024 * 1024
 
 
 def test_what_is_shared_cannot_be_changed() -> None:

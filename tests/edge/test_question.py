@@ -1,5 +1,6 @@
 """What proxies ask at /sso/auth: who may ask, in which way, about what, and what they are told."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -433,6 +434,30 @@ def test_the_same_question_is_read_once() -> None:
     page = ask(b"/sso/authentic")
     assert (page.asked, page.request_id) == (None, "new-id-0002")
     assert ask() is not ask(b"/sso/auth?x")
+
+
+@pytest.mark.parametrize("said", ["/calls", "/" + "x" * 3000])
+def test_remembering_questions_is_bounded(said: str) -> None:
+    rules, questions = BEHIND["nginx"], Questions()
+    tracemalloc.start()
+    try:
+        for number in range(20_000 if len(said) < 10 else 2000):
+            lines = (f"X-Original-URI: {said}?{number}", "X-Original-Method: GET", "Host: a")
+            raw = RawHead("GET", b"/sso/auth", 1, fields(*lines, rules=rules, trusted=True))
+            questions.read(raw, PROXY, "https", "new-id-0002", rules)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 20 * 1024 * 1024
+
+
+def test_a_long_question_is_not_remembered() -> None:
+    rules, questions = BEHIND["nginx"], Questions()
+    lines = ("X-Original-URI: /" + "x" * 5000, "X-Original-Method: GET", "Host: a")
+    raw = RawHead("GET", b"/sso/auth", 1, fields(*lines, rules=rules, trusted=True))
+    once, again = (questions.read(raw, PROXY, "https", "new-id-0002", rules) for _ in range(2))
+    assert isinstance(once, Inbound)
+    assert once is not again
 
 
 def test_an_id_that_the_proxy_says_is_taken() -> None:

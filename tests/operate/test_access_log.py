@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from gateway.operate.access_log import AccessLog, access_line
+from gateway.operate.access_log import AccessLog, _known, access_line
 from gateway.operate.metrics import Counters
 
 PATIENCE = 5.0
@@ -170,6 +170,14 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - another thread changes it
             await asyncio.sleep(0.005)
+
+
+def test_long_paths_are_not_remembered() -> None:
+    """Else two thousand paths of 8 KiB would be kept for whoever asks for them."""
+    a_line()
+    remembered = _known.cache_info().currsize
+    a_line(path="/" + "x" * 8000)
+    assert _known.cache_info().currsize == remembered
 
 
 async def test_a_line_is_in_the_file_within_about_a_second(log: AccessLog, path: Path) -> None:
