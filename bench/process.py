@@ -17,6 +17,7 @@ PROXY_CORE, OTHER_CORE = 0, 1
 
 _NANOSECONDS = 1e9
 _KIB = 1024
+_LAST_WORDS = 2000
 _STOP_WITHIN = 5.0
 _SETTLED_AFTER, _SETTLED_WITHIN = 1.5, 15.0
 # prctl(2). Loaded before a child is made: between fork and exec little is safe to do.
@@ -77,11 +78,15 @@ class Program:
         """The most resident memory since `forget_peak`, in bytes."""
         return sum(_status(pid, "VmHWM") for pid in self.pids())
 
+    def said(self) -> str:
+        """What it has written to its standard output and error."""
+        return self._log.read_text(errors="replace")
+
     def check(self) -> None:
         """`CannotMeasure` with its last words when it has ended by itself."""
         if self._process.poll() is not None:
-            said = self._log.read_text(errors="replace")[-2000:]
-            raise CannotMeasure(f"{self.name} ended by itself. It said:\n{said}")
+            last = self.said()[-_LAST_WORDS:]
+            raise CannotMeasure(f"{self.name} ended by itself. It said:\n{last}")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 20.0) -> None:
         """Until `ready()`; `CannotMeasure` when it ends before that, or never gets there."""
@@ -89,8 +94,8 @@ class Program:
         while not ready():
             self.check()
             if time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace")[-2000:]
-                raise CannotMeasure(f"{self.name} did not get ready. It said:\n{said}")
+                last = self.said()[-_LAST_WORDS:]
+                raise CannotMeasure(f"{self.name} did not get ready. It said:\n{last}")
             time.sleep(0.002)
 
     def stop(self) -> None:
@@ -153,7 +158,7 @@ def said_by(command: Sequence[str], given: bytes | None = None) -> str:
     done = subprocess.run(command, input=given, capture_output=True, env=environment, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace")
-        raise CannotMeasure(f"{command[0]} failed: {said[-2000:]}")
+        raise CannotMeasure(f"{command[0]} failed: {said[-_LAST_WORDS:]}")
     return done.stdout.decode()
 
 

@@ -6,6 +6,7 @@ session store and with the keys that the gateway then finds.
 """
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def start(stage: Stage, upstream: int, variant: Variant | None = None) -> Proxy:
     config = prepare(folder, port, upstream, variant or Variant())
     cookie = asyncio.run(_sign_in(config))
     program = serve(stage, folder, config)
-    return Proxy(NAME, port, program, __version__, cookie)
+    return Proxy(NAME, port, program, f"{__version__} ({_hot_modules(program)})", cookie)
 
 
 def prepare(folder: Path, port: int, upstream: int, variant: Variant) -> Config:
@@ -82,7 +83,7 @@ def prepare(folder: Path, port: int, upstream: int, variant: Variant) -> Config:
         "sessions": {"store": variant.store},
         # All of the load comes from one address.
         "limits": {"connections_per_address": "off"},
-        "log": {"level": "warning", "access": "access.log"},
+        "log": {"level": "info", "format": "json", "access": "access.log"},
     }
     (folder / "policies").mkdir(parents=True)
     (folder / "policies" / "acme.example.yaml").write_text(_POLICY)
@@ -108,6 +109,14 @@ def serve(stage: Stage, folder: Path, config: Config) -> Program:
     )
     program.wait_until(lambda: get(management, "/readyz")[0] == 200)
     return program
+
+
+def _hot_modules(program: Program) -> str:
+    """Whether they run compiled or as plain Python, as its line `ready` says."""
+    found = re.search(r'"hot_modules": ?"(\w+)"', program.said())
+    if found is None:
+        raise CannotMeasure("the gateway does not say whether it runs compiled")
+    return found[1]
 
 
 def _command(config: Path, command: str) -> tuple[str, ...]:
