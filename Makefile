@@ -15,11 +15,13 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 
 # What the gateway needs to run; `.run` is the stamp of the lock it was made from.
 .venv/.run: .venv/.python-$(VERSION) requirements.lock pyproject.toml
+	@echo "Installing what the gateway needs, from PyPI: about a minute, once"
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
 # What checking and testing need on top.
 .venv/.dev: .venv/.python-$(VERSION) requirements-dev.lock pyproject.toml
+	@echo "Installing what checking and testing need, from PyPI: about a minute, once"
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@ .venv/.run

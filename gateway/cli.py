@@ -51,7 +51,7 @@ with_config = click.option(
     type=_FILE,
     expose_value=False,
     callback=_read_this,
-    help="As before the command: the configuration file.",
+    help="The configuration file, as before the command.",
 )
 
 
@@ -69,14 +69,17 @@ with_config = click.option(
 @click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context, config_file: Path) -> None:
-    """Single sign-on with Google and Microsoft in front of a legacy Sonar portal."""
+    """Single sign-on with Google and Microsoft in front of a legacy Sonar portal.
+
+    Each command ends with 0 when all is fine, 1 when it found a problem, 2 when used wrongly.
+    """
     ctx.obj = config_file
 
 
 @main.command()
 @click.argument("file", type=click.Choice(["config", "policy"]))
 def schema(file: str) -> None:
-    """Print the JSON schema of config.yaml or of a policy file, for editors."""
+    """Print the JSON schema of config.yaml or of a policy, for editors."""
     described = schema_of(Config if file == "config" else PolicyFile)
     click.echo(json.dumps(described, indent=2, ensure_ascii=False))
 
@@ -85,7 +88,11 @@ def schema(file: str) -> None:
 @with_config
 @click.pass_obj
 def serve(config_file: Path) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    SIGHUP opens the access log anew and reads the certificate again. SIGUSR2, with several workers,
+    replaces one after the other by config.yaml as it is now.
+    """
     # A start makes many objects that all stay. Going through them for garbage again and again
     # takes a tenth of it; `settle_memory` switches the collector on when the gateway is ready.
     gc.disable()
@@ -100,15 +107,18 @@ def serve(config_file: Path) -> None:
 @with_config
 @click.pass_obj
 def check(config_file: Path, as_json: bool) -> None:
-    """Try everything the configuration names: one line each, changing nothing."""
+    """Try everything the configuration names, changing nothing.
+
+    One line each: ok, warn (works, but look at it) or FAIL.
+    """
     from gateway.commands import check as command
 
-    lines = asyncio.run(command.check(load_config(config_file)))
+    lines = command.run(load_config(config_file))
     if as_json:
         click.echo(json.dumps(command.as_json(lines), indent=2, ensure_ascii=False))
     else:
-        for line in lines:
-            click.echo(str(line))
+        for line in command.as_text(lines):
+            click.echo(line)
     if any(line.state == "FAIL" for line in lines):
         raise click.exceptions.Exit(PROBLEM)
 
@@ -135,7 +145,7 @@ class EmailType(click.ParamType[Email]):
 @with_config
 @click.pass_obj
 def explain(config_file: Path, email: Email, as_json: bool) -> None:
-    """Say step by step what a sign-in with EMAIL would lead to, and why."""
+    """Say step by step what a sign-in with EMAIL leads to, and why."""
     from gateway.commands import explain as command
 
     explained = asyncio.run(command.explain_with(load_config(config_file), email))

@@ -128,10 +128,12 @@ def load_config(path: Path) -> Config:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        wrong = "is not there; --config FILE or SONAR_GATEWAY_CONFIG names another file"
+        raise ConfigError((Problem(str(path), "", None, wrong),)) from None
     except OSError as error:
-        raise ConfigError(
-            (Problem(str(path), "", None, f"cannot be read: {error.strerror}"),)
-        ) from None
+        wrong = f"cannot be read: {error.strerror}"
+        raise ConfigError((Problem(str(path), "", None, wrong),)) from None
     document = read_yaml(content, str(path), shape_of(Config))
     if not isinstance(document, Document):
         raise ConfigError(document)

@@ -50,8 +50,10 @@ def install_npm(project: Path) -> bool:
     _say(f"npm packages in {project.name}: installing")
     # No package of the lock has an install script, and none that gets one shall run it here.
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-    if npm(["ci", *options], cwd=project) != 0:
-        _say("`npm ci` failed: does this machine reach an npm registry?")
+    # Node brings its own authorities; a company's, which pip believes, are the system's.
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+    if npm(["ci", *options], cwd=project, env=environment) != 0:
+        _say("`npm ci` failed, as it says above: does this machine reach an npm registry?")
         return False
     stamp.write_text(wanted)
     return True

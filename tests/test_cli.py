@@ -18,6 +18,14 @@ def test_help() -> None:
     assert "SONAR_GATEWAY_CONFIG" in result.output
 
 
+def test_no_commands_line_in_the_help_is_cut_off() -> None:
+    # What a terminal of 80 columns shows.
+    result = CliRunner().invoke(main, ["--help"], terminal_width=80)
+    listed = result.output.partition("Commands:\n")[2].splitlines()
+    assert len(listed) == len(main.commands)
+    assert not [line for line in listed if line.endswith("...")]
+
+
 @pytest.mark.parametrize("file", ["config", "policy"])
 def test_schema(file: str) -> None:
     result = CliRunner().invoke(main, ["schema", file])
@@ -42,7 +50,9 @@ def test_the_configuration_is_named_before_or_after_the_command(
     for arguments in ([*named, *command], [*command, *named], ["--config", "x", *command, *named]):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 1
-        assert result.stderr == f"{file}: cannot be read: No such file or directory\n"
+        assert result.stderr == (
+            f"{file}: is not there; --config FILE or SONAR_GATEWAY_CONFIG names another file\n"
+        )
 
 
 def test_problems_are_told_one_a_line_on_standard_error(tmp_path: Path) -> None:

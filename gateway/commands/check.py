@@ -10,11 +10,13 @@ import asyncio
 import time
 from collections.abc import Awaitable
 
+import uvloop
+
 from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.commands.check_upstream import check_upstream
-from gateway.commands.lines import Line, Lines
+from gateway.commands.lines import Line, Lines, as_text
 from gateway.config import Config, warnings_about
 from gateway.edge.certificate import load_certificate, told
 from gateway.errors import ConfigError, GatewayError
@@ -31,6 +33,15 @@ _DAY = 24 * 3600
 _DAYS_TO_WARN = 14
 # Longer than any part's own time limit, so that the line says what the part says.
 _PATIENCE = 20.0
+
+
+__all__ = ["as_json", "as_text", "check", "run"]
+
+
+def run(config: Config) -> Lines:
+    """`check`, on the event loop that `serve` has, so that both say the same of what is down."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(check(config))
 
 
 async def check(config: Config) -> Lines:

@@ -129,7 +129,8 @@ def as_text(email: Email, explained: tuple[Explained, ...]) -> str:
 
 def _provider_text(email: Email, each: Explained) -> str:
     width = max(len(step.question) for step in each.vouched.trail)
-    seen = f"subject {each.subject}" if each.subject else "nobody signed in with it yet"
+    before = f"signed in before, as {each.label}'s {each.subject}"
+    seen = before if each.subject else "nobody signed in with it yet"
     lines = [f"{email} with {each.label}, if {each.label} vouches for the address ({seen})"]
     lines += [f"  {step.question:<{width}}  {step.answer}" for step in each.vouched.trail]
     vouched, unvouched = verdict(each.vouched), verdict(each.unvouched)

@@ -12,8 +12,11 @@ class Line:
     part: str
     detail: str
 
-    def __str__(self) -> str:
-        return f"{self.state:<5} {self.part:<22} {self.detail}"
-
 
 Lines = tuple[Line, ...]
+
+
+def as_text(lines: Lines) -> tuple[str, ...]:
+    """What a person reads, in three columns."""
+    width = max((len(line.part) for line in lines), default=0)
+    return tuple(f"{line.state:<5} {line.part:<{width}}  {line.detail}" for line in lines)

@@ -75,23 +75,32 @@ def told(seconds: float) -> str:
 def load_certificate(files: Tls) -> Certificate | str:
     """The pair in `files`, or why it cannot be used."""
     try:
-        context = _context(files)
         with files.certificate.open("rb") as file:
             leaf = x509.load_pem_x509_certificates(file.read(_LARGEST_FILE))[0]
+        context = _context(files)
     except _Encrypted:
         return f"{files.key} is encrypted; the gateway needs it without a password"
     except ssl.SSLError as error:
-        return f"{files.certificate} and {files.key} are no pair: {error.reason or error}"
+        return _why_not(files, error.reason)
     except OSError as error:
         return f"{error.filename or files.key} cannot be read: {error.strerror}"
     except ValueError as error:
-        return f"{files.certificate} is no certificate: {error}"
+        return f"{files.certificate} holds no certificate that can be read (PEM): {error}"
     return Certificate(
         context,
         _names(leaf),
         leaf.not_valid_before_utc.timestamp(),
         leaf.not_valid_after_utc.timestamp(),
     )
+
+
+def _why_not(files: Tls, reason: str | None) -> str:
+    """`reason`: as OpenSSL names it, which has nothing to say of a file without a key in it."""
+    if not reason or reason == "PEM lib":
+        return f"{files.key} holds no private key that can be read (PEM)"
+    if reason.endswith("_MISMATCH"):
+        return f"{files.certificate} and {files.key} are no pair: {reason}"
+    return f"{files.certificate} and {files.key} cannot be used: {reason}"
 
 
 class _Encrypted(Exception):

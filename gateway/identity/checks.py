@@ -60,8 +60,8 @@ def _check_keys(keys: tuple[SigningKey, ...], algorithms: tuple[str, ...]) -> Fi
     fitting = [key for key in keys if key.algorithm is None or key.algorithm in algorithms]
     wanted = ", ".join(algorithms)
     if not fitting:
-        return Finding("keys", False, f"{len(keys)} signing keys, none for {wanted}")
-    return Finding("keys", True, f"{len(fitting)} signing keys for {wanted}")
+        return Finding("keys", False, f"signing keys: {len(keys)}, none for {wanted}")
+    return Finding("keys", True, f"signing keys for {wanted}: {len(fitting)}")
 
 
 def _check_pkce(document: Document) -> Finding:

@@ -223,7 +223,7 @@ async def test_a_store_that_is_not_open_says_so() -> None:
 
 
 async def test_open_refuses_a_database_that_was_never_migrated(sql: Sql) -> None:
-    with pytest.raises(SchemaOutdated, match="run: sonar-gateway migrate"):
+    with pytest.raises(SchemaOutdated, match="no tables yet; the command `migrate` makes them"):
         await LinkStore(sql.url).open()
 
 

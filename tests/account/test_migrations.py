@@ -66,7 +66,7 @@ async def test_a_newer_database_is_left_alone(sql: Sql) -> None:
 async def test_an_older_database_is_not_served(sql: Sql) -> None:
     await migrate(sql.url)
     await sql.execute("UPDATE alembic_version SET version_num = '0000'")
-    with pytest.raises(SchemaOutdated, match="run: sonar-gateway migrate"):
+    with pytest.raises(SchemaOutdated, match="the command `migrate` brings it there"):
         await LinkStore(sql.url).open()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.commands.lines import Line, as_text
 from tests.commands.conftest import Run
 from tests.pairs import Pair, make_pair
 
@@ -82,3 +83,11 @@ def test_the_certificate(run: Run, folder: Path, pair: Pair, state: str, detail:
 
 def test_no_certificate_no_line(run: Run) -> None:
     assert "certificate" not in lines(run)
+
+
+def test_the_columns_fit_the_longest_name() -> None:
+    shown = as_text(
+        (Line("ok", "keys", "new"), Line("FAIL", "a-provider-of-long-name client secret", "wrong"))
+    )
+    assert [line.split()[-1] for line in shown] == ["new", "wrong"]
+    assert len({line.index(line.split()[-1]) for line in shown}) == 1

@@ -172,5 +172,5 @@ def test_old_schema_says_what_to_run(run: Run, folder: Path) -> None:
     (folder / "var" / "gateway.db").unlink()
     done = run("explain", "jo@acme.example")
     assert done.returncode == 1
-    assert "run: sonar-gateway migrate" in done.stderr
+    assert "the command `migrate` makes them" in done.stderr
     assert "Traceback" not in done.stderr

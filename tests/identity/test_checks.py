@@ -57,7 +57,7 @@ async def test_no_keys(stage: Stage) -> None:
 
 async def test_no_key_for_the_algorithms(stage: Stage) -> None:
     found = told(await stage.client("google", algorithms=("ES256",)).check())
-    assert found["keys"] == (False, "1 signing keys, none for ES256")
+    assert found["keys"] == (False, "signing keys: 1, none for ES256")
 
 
 @pytest.mark.parametrize(("methods", "ok"), [(["plain"], False), (["S256"], True), (ABSENT, True)])

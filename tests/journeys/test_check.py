@@ -77,7 +77,7 @@ async def test_what_is_wrong_is_named(world: World) -> None:
     assert "broken.yaml:2" in lines["policies"][1]
     assert lines["links database"] == (
         "FAIL",
-        "links.database is at revision none and must be at 0001; run: sonar-gateway migrate",
+        "links.database has no tables yet; the command `migrate` makes them",
     )
     assert "FAIL" in {state for part, (state, _) in lines.items() if part.startswith("google")}
     assert lines["directory"][0] == "ok"
@@ -97,7 +97,7 @@ async def test_serve_refuses_an_old_schema_and_a_taken_port(world: World) -> Non
     assert "server.listen: cannot listen" in err
     (world.folder / "var" / "gateway.db").rename(world.folder / "var" / "elsewhere.db")
     code, _out, err = await run(world, "serve")
-    assert (code, "run: sonar-gateway migrate" in err) == (1, True)
+    assert (code, "the command `migrate`" in err) == (1, True)
 
 
 async def test_serve_tells_every_problem_at_once(world: World) -> None:

@@ -157,7 +157,7 @@ async def test_one_that_cannot_start_at_first_stops_all_with_its_words(tmp_path:
         (tmp_path / "var" / "gateway.db").unlink()
         await gateway.run()
         assert await gateway.ended() == 1
-        words = "links.database is at revision none"
+        words = "links.database has no tables yet"
         assert gateway.said().count(words) == 1
         assert "Traceback" not in gateway.said()
         assert not [one for one in gateway.events() if one["event"] == "ready"]
@@ -170,7 +170,7 @@ async def test_one_that_cannot_start_later_leaves_the_others_alone(gateway: Gate
 
     async def tried() -> bool:
         return any(
-            "links.database is at revision none" in one.get("why", "") for one in gateway.events()
+            "links.database has no tables yet" in one.get("why", "") for one in gateway.events()
         )
 
     await until(tried)

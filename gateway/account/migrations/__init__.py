@@ -74,10 +74,12 @@ def check_revision(current: str | None, *, may_be_older: bool = False) -> None:
             f"links.database is at revision {current}, newer than {REVISION}, the newest that this"
             " version of Sonar Gateway knows; run the version that migrated it"
         )
+    if not may_be_older and current is None:
+        raise SchemaOutdated("links.database has no tables yet; the command `migrate` makes them")
     if not may_be_older and current != REVISION:
         raise SchemaOutdated(
-            f"links.database is at revision {current or 'none'} and must be at {REVISION};"
-            " run: sonar-gateway migrate"
+            f"links.database is at revision {current} and must be at {REVISION};"
+            " the command `migrate` brings it there"
         )
 
 
