@@ -595,3 +595,23 @@ def test_a_body_whose_end_needs_no_looking_for_is_passed_on_as_it_is(head: bytes
     piece = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(500_000)
     assert reader.feed(piece)[0] is piece
     assert reader.until_close is (b"close" in head)
+
+
+@pytest.mark.parametrize(
+    ("coded", "body"),
+    [
+        (b"1\r\na\r\n" * 2000, b"a" * 2000),
+        (b"1000\r\n%b\r\n" % (b"\r\n\r\n" * 1024), b"\r\n" * 2048),
+    ],
+)
+def test_what_came_together_of_a_body_goes_on_together(coded: bytes, body: bytes) -> None:
+    """Each part costs a write of ours: an upload of a byte a chunk would cost a hundred times as
+    much as another, and so would one whose content has empty lines."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    next_one = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+    first, *rest = request_reader().feed(head + coded + b"0\r\n\r\n" + next_one)
+    second = rest.pop(2)
+    assert rest == [body, END, END]
+    assert isinstance(first, RawHead)
+    assert isinstance(second, RawHead)
+    assert (first.target, second.target) == (b"/", b"/next")
