@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 
+from gateway.identity.model import Identity
 from gateway.portal.forms import form_token
 from gateway.portal.visit import Visit
 from gateway.reasons import EXPLANATIONS, Reason
@@ -142,9 +143,12 @@ def refusal(
     visit: Visit,
     reason: Reason,
     *actions: Action,
+    identity: Identity | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """A page that says why not, and what to do next."""
+    """A page that says why not, and what to do next. `identity`: who came, where that is known, for
+    whoever has several accounts and chose none."""
+    came = None if identity is None else identity.email
     visit.parts.counters.sign_ins[reason] += 1
     response = page(
         visit,
@@ -152,6 +156,8 @@ def refusal(
         status=STATUS.get(reason, 403),
         reason=reason,
         explanation=EXPLANATIONS[reason],
+        came=None if came is None else str(came),
+        provider=None if identity is None else face_of(visit, identity.provider),
         actions=actions,
     )
     response.headers.update(headers or {})

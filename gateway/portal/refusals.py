@@ -76,6 +76,7 @@ def refused_identity(
         password_action(visit, next_path),
         another_identity(visit, identity.provider, next_path),
         Action("Back to the sign-in page", link_to("/sso/login", next=next_path, switch="1")),
+        identity=identity,
     )
 
 

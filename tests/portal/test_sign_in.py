@@ -1,5 +1,6 @@
 """The sign-in page, the way to the provider and back, and what each answer leads to."""
 
+import re
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -57,24 +58,26 @@ async def test_one_match_is_signed_in_and_lands_where_they_meant_to_go(
 
 
 @pytest.mark.parametrize(
-    ("provider", "person", "reason"),
+    ("provider", "person", "reason", "came"),
     [
-        ("google", "blake", "blocked_user"),
-        ("google", "fred", "not_pilot_user"),
-        ("google", "sales", "shared_mailbox_refused"),
-        ("google", "peter", "domain_off"),
-        ("google", "una", "no_policy"),
-        ("microsoft", "noel", "email_missing"),
-        ("microsoft", "uma", "provider_not_allowed"),
+        ("google", "blake", "blocked_user", "with Google as blake@acme.example."),
+        ("google", "fred", "not_pilot_user", "with Google as fred@globex.example."),
+        ("google", "sales", "shared_mailbox_refused", "with Google as sales@globex.example."),
+        ("google", "peter", "domain_off", "with Google as peter@initech.example."),
+        ("google", "una", "no_policy", "with Google as una@unknown.example."),
+        ("microsoft", "noel", "email_missing", ""),
+        ("microsoft", "uma", "provider_not_allowed", "with Microsoft as uma@umbrella.example."),
     ],
 )
 async def test_who_may_not_is_told_why_and_what_to_do(
-    world: World, browser: Browser, provider: str, person: str, reason: str
+    world: World, browser: Browser, provider: str, person: str, reason: str, came: str
 ) -> None:
     page = await world.arrive(browser, provider, person, "/calls")
 
     assert page.status == 403
     assert reason in page.text
+    words = re.sub("<[^>]*>", "", page.text)
+    assert f"You came {came}" in words if came else "You came" not in words
     assert page.link("Sonar password").endswith("/login?return_to=%2Fcalls")
     assert "select_account=1" in page.link(f"another {provider.capitalize()} account")
     assert await world.live() == {}
