@@ -18,6 +18,7 @@ from gateway.edge.inbound import (
     Question,
     Refusal,
     Told,
+    malformed,
 )
 from gateway.edge.names import FORGED, UNDERSCORE, Field, HeaderNames, fold, without, written
 from gateway.edge.peer import valid_host
@@ -145,23 +146,19 @@ def _question(noted: dict[str, bytes]) -> Question:
     )
 
 
-def _malformed(detail: str) -> Refusal:
-    return Refusal(400, Reason.REQUEST_MALFORMED, detail)
-
-
 def _judge(noted: dict[str, bytes], twice: str | None, limits: Limits) -> Framing | Refusal:
     """The framing of a request whose headers can be read in one way, and are not too much."""
     framing = _framing(noted)
     if twice is not None:
-        return _malformed(f"{twice} twice")
+        return malformed(f"{twice} twice")
     if isinstance(framing, Refusal):
         return framing
     if framing.length is not None and framing.length > limits.body:
         return Refusal(413, Reason.BODY_TOO_LARGE, f"body above {limits.body} bytes")
     if UNDERSCORE in noted:
-        return _malformed("a header name with _")
+        return malformed("a header name with _")
     if "host" in noted and not valid_host(noted["host"]):
-        return _malformed("Host is not a host")
+        return malformed("Host is not a host")
     if noted.get("expect", b"100-continue").lower() != b"100-continue":
         return Refusal(417, Reason.REQUEST_MALFORMED, "Expect is not 100-continue")
     return framing
@@ -200,17 +197,17 @@ def _framing(noted: dict[str, bytes]) -> Framing | Refusal:
     if coding is not None:
         # Request smuggling lives on a length that two servers see differently.
         if length is not None:
-            return _malformed("Transfer-Encoding beside Content-Length")
+            return malformed("Transfer-Encoding beside Content-Length")
         if coding.lower() == b"chunked":
             return CHUNKED
         if coding.lower().rpartition(b",")[2].strip(b" \t") == b"chunked":
             return Refusal(501, Reason.REQUEST_MALFORMED, "Transfer-Encoding is more than chunked")
         # Whether another coding ends with the connection or with a length, nobody can tell.
-        return _malformed("Transfer-Encoding does not end in chunked")
+        return malformed("Transfer-Encoding does not end in chunked")
     if length is None:
         return NO_BODY
     if not _LENGTH.fullmatch(length):
-        return _malformed("Content-Length is not a plain number")
+        return malformed("Content-Length is not a plain number")
     return Framing(int(length), False)
 
 

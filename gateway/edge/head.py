@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.edge.forwarded import Origin, origin_told
-from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal, Told
+from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal, Told, malformed
 from gateway.edge.paths import canonical_path, plain_query
 from gateway.edge.peer import Peer, client_address, valid_host
 from gateway.edge.rules import Rules
@@ -32,7 +32,6 @@ NAVIGATES = frozenset(("GET", "HEAD", "POST"))
 
 _PORTAL = "/sso"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-
 
 # As strict as llhttp and stricter: one space each, a method and a version that are served.
 _LINE = re.compile(rf"({'|'.join(sorted(METHODS))}) (/[!-~]*) HTTP/1\.([01])")
@@ -68,19 +67,19 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
     host = fields.host
     if not host:
         if minor:
-            return _malformed("no Host")
+            return malformed("no Host")
         host = rules.public_host
     place = place_of(method, raw.target, host)
     if isinstance(place, Refusal):
         return place
     if fields.framing.chunked and not minor:
-        return _malformed("Transfer-Encoding in HTTP/1.0")
+        return malformed("Transfer-Encoding in HTTP/1.0")
     client, forwarded_host, request_id = peer.address, host, new_id
     if peer.trusted:
         own = Origin(peer.address, proto, host)
         origin = _told(fields.told, peer, own, rules)
         if origin is None:
-            return _malformed("Forwarded and X-Forwarded-* tell two stories")
+            return malformed("Forwarded and X-Forwarded-* tell two stories")
         client, proto, forwarded_host = origin
         if _REQUEST_ID.fullmatch(fields.told.request_id):
             request_id = fields.told.request_id.decode()
@@ -104,23 +103,17 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
     )
 
 
-def _malformed(detail: str) -> Refusal:
-    return Refusal(400, Reason.REQUEST_MALFORMED, detail)
-
-
 def place_of(method: str, target: bytes, host: str) -> Place | Refusal:
     """RFC 9112 section 3.2: origin-form, absolute-form for this very host, or `OPTIONS *`."""
     if target.startswith(b"/"):
         usual = len(target) <= LONGEST_REMEMBERED
         return _known_origin_form(target) if usual else _origin_form(target)
     if target == b"*":
-        return (
-            Place("*", "", for_portal=False) if method == "OPTIONS" else _malformed("target is *")
-        )
+        return Place("*", "", for_portal=False) if method == "OPTIONS" else malformed("target is *")
     found = _ABSOLUTE.fullmatch(target)
     # Two hosts in one request: caches and servers disagree about which one counts.
     if found is None or found[1].lower() != host.lower().encode():
-        return _malformed("target names another host or none")
+        return malformed("target names another host or none")
     if method == "OPTIONS" and not found[2]:
         return Place("*", "", for_portal=False)
     return _origin_form(found[2] if found[2].startswith(b"/") else b"/" + found[2])
@@ -131,9 +124,9 @@ def _origin_form(target: bytes) -> Place | Refusal:
     raw, question, query = target.decode("latin-1").partition("?")
     path = canonical_path(raw)
     if path is None:
-        return _malformed("path has two readings")
+        return malformed("path has two readings")
     if not plain_query(query):
-        return _malformed("query has a forbidden character")
+        return malformed("query has a forbidden character")
     for_portal = path == _PORTAL or path.startswith(f"{_PORTAL}/")
     return Place(path, question + query, for_portal)
 

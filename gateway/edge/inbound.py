@@ -26,6 +26,11 @@ class Refusal(NamedTuple):
     page: bool = True
 
 
+def malformed(detail: str) -> Refusal:
+    """Of a request that can be read in two ways, or in none."""
+    return Refusal(400, Reason.REQUEST_MALFORMED, detail)
+
+
 class Framing(NamedTuple):
     """How long a body is: `length` bytes, chunked, or absent (`None` and not chunked)."""
 

@@ -21,8 +21,9 @@ from gateway.operate.metrics import InjectionOutcome
 
 _log = structlog.get_logger()
 
-# Far above any sign-in or profile page, far below what could fill memory.
-LARGEST_PAGE = 2 * 1024 * 1024
+# As it comes, in its coding: far above any sign-in or profile page, far below what could fill
+# memory. Decoded it may be `coding.LARGEST_PAGE`.
+LARGEST_AS_SENT = 2 * 1024 * 1024
 
 # These vouch for the bytes as upstream sent them.
 _ABOUT_THE_BYTES = frozenset(
@@ -55,13 +56,13 @@ class Page:
     def fits(reply: Outbound) -> bool:
         """Whether a reply is a page that a fragment could go into."""
         html = reply.content_type.partition(b";")[0].strip().lower() == b"text/html"
-        return html and reply.has_body and (reply.length or 0) <= LARGEST_PAGE
+        return html and reply.has_body and (reply.length or 0) <= LARGEST_AS_SENT
 
     def add(self, data: bytes) -> bool:
         """Keep a part; false when the page has become too large and must go as it is."""
         self._parts.append(data)
         self._size += len(data)
-        if self._size <= LARGEST_PAGE:
+        if self._size <= LARGEST_AS_SENT:
             return True
         self.outcome, self.why = InjectionOutcome.UNREADABLE, Obstacle.TOO_LARGE
         return False

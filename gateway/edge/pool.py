@@ -17,7 +17,8 @@ from gateway.edge.connecting import Way
 from gateway.edge.health import Health
 from gateway.edge.health_check import answer_to, is_healthy
 from gateway.edge.reply_heads import ReplyHeads
-from gateway.edge.upstream import Connection, keep_alive
+from gateway.edge.sockets import tune
+from gateway.edge.upstream import Connection
 from gateway.errors import GatewayFull, UpstreamTimeout, UpstreamUnavailable
 
 _log = structlog.get_logger()
@@ -128,7 +129,9 @@ class Pool(Upstream):
             raise kind(error.strerror or str(error)) from error
         finally:
             self._connecting -= 1
-        keep_alive(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            tune(sock)
         assert isinstance(connection, Connection)  # noqa: S101 - for the type checker
         return connection
 

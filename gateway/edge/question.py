@@ -22,7 +22,7 @@ from typing import Final, assert_never, final
 
 from gateway.edge.fields import MOST_REMEMBERED, weight
 from gateway.edge.head import METHODS, NAVIGATES, Place, place_of, read_head
-from gateway.edge.inbound import Inbound, RawHead, Refusal
+from gateway.edge.inbound import Inbound, RawHead, Refusal, malformed
 from gateway.edge.peer import Peer
 from gateway.edge.rules import Rules
 from gateway.reasons import Reason
@@ -30,7 +30,6 @@ from gateway.session.entry import Live
 
 _PATH = b"/sso/auth"
 _PATH_OF_ENVOY = b"/sso/auth/"
-
 
 # A longer question is not remembered: a person's pages ask about the same few hundred paths.
 _LONGEST_REMEMBERED = 4096
@@ -100,11 +99,11 @@ def vouching_reply(
     else:
         identity = live.identity_headers(now)
         known = live.kept.get(cookies.header)
-        if isinstance(known, _Told) and known.identity is identity:
+        if isinstance(known, _Vouched) and known.identity is identity:
             lines = known.lines
         else:
             lines = _lines(identity, cookies.upstream(live), rules)
-            live.keep(cookies.header, _Told(identity, lines))
+            live.keep(cookies.header, _Vouched(identity, lines))
     return (
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
         b"X-Request-ID: %b\r\n%b" % (request_id.encode("ascii"), lines)
@@ -112,7 +111,7 @@ def vouching_reply(
 
 
 @final
-class _Told:
+class _Vouched:
     """What a proxy was told for a session and a Cookie header, and with which identity."""
 
     __slots__ = ("identity", "lines")
@@ -153,7 +152,7 @@ def _asked(inbound: Inbound, target: bytes, peer: Peer, rules: Rules) -> Inbound
         return Refusal(403, Reason.PEER_UNTRUSTED, detail)
     fields = inbound.fields
     if fields.question.forged:
-        return _malformed("a header that would reach Sonar past the gateway")
+        return malformed("a header that would reach Sonar past the gateway")
     said = _said(inbound, target, rules)
     if isinstance(said, Refusal):
         return said
@@ -161,13 +160,13 @@ def _asked(inbound: Inbound, target: bytes, peer: Peer, rules: Rules) -> Inbound
     if method not in METHODS:
         return Refusal(405, Reason.METHOD_NOT_ALLOWED, "method not served here")
     if not uri.startswith(b"/"):
-        return _malformed("asks about no path")
+        return malformed("asks about no path")
     place = place_of(method, uri, inbound.host)
     if isinstance(place, Refusal):
         return place
     spelling = uri.partition(b"?")[0].decode("latin-1")
     if rules.is_public(place.path) and not rules.is_public(spelling):
-        return _malformed("public in another spelling only")
+        return malformed("public in another spelling only")
     return _copy(inbound, method=method, place=place)
 
 
@@ -219,15 +218,11 @@ def _said(inbound: Inbound, target: bytes, rules: Rules) -> tuple[str, bytes] | 
         case "envoy":
             (method, uri), unused = in_path, (original, forwarded)
         case None:
-            return _malformed("nobody may ask")
+            return malformed("nobody may ask")
         case _:
             assert_never(rules.forward_auth)
     if any(said != (None, None) for said in unused):
-        return _malformed("asks in two ways at once")
+        return malformed("asks in two ways at once")
     if uri is None or method is None:
-        return _malformed("does not say what it asks about")
+        return malformed("does not say what it asks about")
     return method.decode("latin-1"), uri
-
-
-def _malformed(detail: str) -> Refusal:
-    return Refusal(400, Reason.REQUEST_MALFORMED, detail)

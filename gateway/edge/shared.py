@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gateway.edge.page import Spot
     from gateway.edge.tunnel import Tunnel
 
-# Longer than the gap between two clicks, and than most load balancers keep their side open (60 s),
-# so that they close first.
 # Readers kept for reuse: as many as there are requests arriving at one moment.
 _SPARE_READERS = 64
 
@@ -35,9 +33,8 @@ _SPARE_READERS = 64
 @dataclass(slots=True)
 class Shared:
     """`policies` gives the snapshot in force; `response_timeout` is the config's, in seconds;
-    `idle_seconds`: how long a connection may be idle. Two turn true
-    once, at the end: `draining`, each reply says that its connection will close; `closing`, nobody
-    new is let in."""
+    `idle_seconds`: how long a connection may be idle. Two turn true once, at the end: `draining`,
+    each reply says that its connection will close; `closing`, nobody new is let in."""
 
     config: Config
     rules: Rules

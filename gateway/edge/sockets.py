@@ -63,11 +63,11 @@ def _prepare(sock: socket.socket) -> None:
 
 
 def tune(sock: socket.socket) -> None:
-    """Options that every accepted connection inherits, so that none costs a call of its own."""
+    """Small replies go at once, and the kernel notices a peer that vanished without a word, within
+    two minutes. Whoever is accepted inherits it from the socket that listens, at no cost."""
     if sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # The kernel notices a peer that vanished without a word, within two minutes.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)

@@ -10,7 +10,6 @@ Rules
 
 import asyncio
 import os
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -19,7 +18,6 @@ from gateway.edge.reply_reader import ReplyReader
 
 if TYPE_CHECKING:
     from gateway.edge.pool import Pool
-
 
 # What is heard of an upstream that is gone: more than any reply that explains why.
 _READ_BYTES = 64 * 1024
@@ -172,14 +170,3 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._asker is not None:
             self._asker.upstream_full(full=False)
-
-
-def keep_alive(transport: asyncio.BaseTransport) -> None:
-    """Have the kernel notice a peer that vanished without a word, within two minutes."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family == socket.AF_UNIX:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from gateway.edge.page import LARGEST_PAGE
+from gateway.edge.page import LARGEST_AS_SENT
 from tests.edge.world import Call, Script, World, get
 
 LOGIN = b"<html><form action=/login></form><p>caf\xc3\xa9</html>"
@@ -136,7 +136,7 @@ async def test_an_unreadable_page_passes_as_it_is(world: World) -> None:
 
 @pytest.mark.parametrize("length", [True, False])
 async def test_a_page_that_is_too_large_passes_as_it_is(world: World, length: bool) -> None:
-    body = LOGIN + b" " * LARGEST_PAGE
+    body = LOGIN + b" " * LARGEST_AS_SENT
 
     async def script(call: Call) -> None:
         await call.head()
