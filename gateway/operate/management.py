@@ -21,6 +21,7 @@ from gateway.operate.metrics import Counters
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
 OK: Final = "ok"
 Metrics: TypeAlias = "Iterable[Metric]"
 _Answer = tuple[int, str, bytes]
@@ -67,9 +68,11 @@ class OneProcess:
         return Readiness(state == OK, {"process": state})
 
     async def metrics(self) -> Metrics:
+        # Imported here, as a start needs them not.
+        from gateway.operate.families import families
         from gateway.operate.scrape import this_process
 
-        return (*self._counters.collect(), *this_process())
+        return (*families(self._counters), *this_process())
 
 
 class Management:

@@ -1,6 +1,7 @@
-"""What is counted: plain integers on the way of a request, Prometheus families when asked.
+"""What is counted, as plain integers.
 
-A request pays for one dict item and an addition; names, labels and text are made at the scrape.
+A request pays for one dict item and an addition; names, labels and text are made at the scrape
+(families.py).
 
 Every label comes from a closed list (a kind, a status class, a `Reason`, an address of Sonar in
 config.yaml). Never label by path, email address or domain: what a visitor can type, a visitor can
@@ -8,14 +9,11 @@ multiply until the memory is gone.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gateway.reasons import Reason
-
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
 
 _STATUS_CLASSES = (1, 2, 3, 4, 5)
 
@@ -145,10 +143,3 @@ class Counters:
     def certificate_failed(self) -> None:
         """A changed certificate was refused; the one before stays in force."""
         self.certificate_reloads_failed += 1
-
-    def collect(self) -> "Iterator[Metric]":
-        """The families of one scrape, as prometheus_client wants them."""
-        # Imported here, as a start needs them not.
-        from gateway.operate.families import families
-
-        return families(self)

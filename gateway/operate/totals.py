@@ -14,6 +14,7 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
+from gateway.operate.families import families
 from gateway.operate.metrics import Counters
 
 Snapshot = list[dict[str, Any]]
@@ -40,16 +41,16 @@ def snapshot(counters: Counters) -> Snapshot:
             "type": metric.type,
             "samples": [[s.name, s.labels, s.value] for s in metric.samples],
         }
-        for metric in counters.collect()
+        for metric in families(counters)
     ]
 
 
 def total(snapshots: Iterable[Snapshot]) -> Snapshot:
-    families: dict[str, dict[str, Any]] = {}
+    by_name: dict[str, dict[str, Any]] = {}
     sums: dict[str, dict[_Key, float]] = {}
     for family in (family for one in snapshots for family in one):
         name = family["name"]
-        families.setdefault(name, family)
+        by_name.setdefault(name, family)
         values = sums.setdefault(name, {})
         for sample, labels, value in family["samples"]:
             key = (sample, tuple(labels.items()))
@@ -57,7 +58,7 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
             values[key] = value if before is None else _NOT_ADDED.get(name, _add)(before, value)
     return [
         {**family, "samples": [[key[0], dict(key[1]), v] for key, v in sums[name].items()]}
-        for name, family in families.items()
+        for name, family in by_name.items()
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.edge.health import LONGEST_PAUSE
 from gateway.edge.pool import Pool
+from gateway.operate.families import families
 from tests.edge.conftest import MakeWorld
 from tests.edge.test_asking import LEGACY, USER
 from tests.edge.world import OK, Browser, Call, Reply, Sonar, World, always_ok, get
@@ -81,7 +82,7 @@ def counts(cluster: Cluster) -> list[int]:
 
 async def gauge(cluster: Cluster, name: str) -> list[float]:
     """The figures of `name` on /metrics, an address each."""
-    for family in cluster.world.counters.collect():
+    for family in families(cluster.world.counters):
         if family.name == name:
             return [sample.value for sample in family.samples]
     raise AssertionError(name)

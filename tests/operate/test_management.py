@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from gateway.operate.families import families
 from gateway.operate.management import (
     OK,
     Management,
@@ -147,12 +148,12 @@ async def test_processes_are_told_apart() -> None:
     class Both(Told):
         async def metrics(self) -> Iterable[Metric]:
             pids = {"worker 1": os.getpid(), "supervisor": os.getppid()}
-            return (*Counters().collect(), *processes(pids))
+            return (*families(Counters()), *processes(pids))
 
     text = (await asked("/metrics", fine, teller=Both(fine, Counters())))[2]
-    families = list(text_string_to_metric_families(text))
-    assert len({family.name for family in families}) == len(families)
-    (memory,) = (f for f in families if f.name == "process_resident_memory_bytes")
+    read = list(text_string_to_metric_families(text))
+    assert len({family.name for family in read}) == len(read)
+    (memory,) = (f for f in read if f.name == "process_resident_memory_bytes")
     assert {s.labels["process"]: s.value > 0 for s in memory.samples} == {
         "worker 1": True,
         "supervisor": True,

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.operate import scrape
+from gateway.operate.families import families
 from gateway.operate.metrics import Counters, InjectionOutcome, Kind
 from gateway.reasons import Reason
 
@@ -19,9 +20,7 @@ def counters() -> Counters:
 
 def scraped(counters: Counters) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every sample of a scrape, read back from the text Prometheus gets."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(counters)
-    text = generate_latest(registry).decode()
+    text = scrape.text(families(counters)).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
