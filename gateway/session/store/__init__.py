@@ -49,3 +49,7 @@ class SessionStore(Protocol):
         """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
         news may have been missed, so that caches must ask again. While the news cannot be heard,
         `lost()` comes again and again: what was confirmed in between is in doubt, too."""
+
+
+def nobody_listens(*_: str) -> None:
+    """What a store calls before `on_end` has said whom to tell."""

@@ -20,6 +20,7 @@ import structlog
 
 from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
+from gateway.session.store import nobody_listens
 from gateway.session.store.database import Database, count_live
 
 _log = structlog.get_logger()
@@ -38,8 +39,8 @@ class EmbeddedStore:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
-        self._heard: Callable[[str], None] = _ignore_key
-        self._lost: Callable[[], None] = _ignore
+        self._heard: Callable[[str], None] = nobody_listens
+        self._lost: Callable[[], None] = nobody_listens
         self._thread: ThreadPoolExecutor | None = None
         self._listener: asyncio.Task[None] | None = None
         self._database: Database | None = None
@@ -148,11 +149,3 @@ def _is_busy(error: Exception) -> bool:
     """Another process is writing; what was asked has not happened."""
     # The low byte is the primary code (sqlite.org/rescode.html); Python's own errors have none.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def _ignore_key(key: str) -> None:
-    """Nobody listens yet."""
-
-
-def _ignore() -> None:
-    """Nobody listens yet."""

@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.session.model import Session
+from gateway.session.store import nobody_listens
 from gateway.session.store.codec import Stored, decode, encode
 from gateway.session.store.redis_news import News
 
@@ -83,8 +84,8 @@ class RedisStore:
     def __init__(self, url: Secret, clock: Callable[[], float] = time.time) -> None:
         self._url = url
         self._clock = clock
-        self._heard: Callable[[str], None] = _ignore_key
-        self._lost: Callable[[], None] = _ignore
+        self._heard: Callable[[str], None] = nobody_listens
+        self._lost: Callable[[], None] = nobody_listens
         self._client: Redis | None = None
         self._news: News | None = None
         self._running: set[asyncio.Future[Any]] = set()
@@ -225,11 +226,3 @@ class RedisStore:
 
 def _milliseconds(seconds: float) -> int:
     return max(1, int(seconds * 1000))
-
-
-def _ignore_key(key: str) -> None:
-    """Nobody listens yet."""
-
-
-def _ignore() -> None:
-    """Nobody listens yet."""
