@@ -3,8 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.proxies import Start, aiohttp_proxy, apache, caddy, envoy, gateway, haproxy, nginx
 from bench.report import Outcome
 from bench.stage import Stage
+
+EVERYBODY: tuple[Start, ...] = (
+    gateway.start,
+    haproxy.start,
+    nginx.start,
+    envoy.start_plain,
+    envoy.start_signed_in,
+    caddy.start,
+    apache.start,
+    aiohttp_proxy.start,
+)
+"""Who is compared in what all of them can do."""
 
 
 @dataclass(frozen=True, slots=True)

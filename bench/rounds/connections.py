@@ -4,31 +4,20 @@ import socket
 
 from bench.load import drive_served
 from bench.process import CannotMeasure
-from bench.proxies import Proxy, Start, aiohttp_proxy, apache, caddy, envoy, gateway, haproxy, nginx
+from bench.proxies import Proxy, gateway
 from bench.report import Line, Outcome
-from bench.rounds import Effort
+from bench.rounds import EVERYBODY, Effort
 from bench.stage import Stage
 
 _COUNT = 5000
 _GOAL_KIB = 4.0
-
-_STARTS: tuple[Start, ...] = (
-    gateway.start,
-    haproxy.start,
-    nginx.start,
-    envoy.start_plain,
-    envoy.start_signed_in,
-    caddy.start,
-    apache.start,
-    aiohttp_proxy.start,
-)
 
 
 def measure(stage: Stage, _: Effort) -> Outcome:
     """Each in a process of its own that has had some traffic, but never as many connections."""
     kib: dict[str, float] = {}
     versions: dict[str, str] = {}
-    for start in _STARTS:
+    for start in EVERYBODY:
         proxy = start(stage, stage.pages)
         drive_served(stage, proxy, 1)
         kib[proxy.name] = _per_connection(proxy) / 1024

@@ -3,26 +3,16 @@
 from statistics import median
 
 from bench.load import CONNECTIONS, Round, drive_served
-from bench.proxies import Proxy, Start, aiohttp_proxy, apache, caddy, envoy, gateway, haproxy, nginx
+from bench.proxies import Proxy, apache, caddy, envoy, gateway, haproxy
 from bench.report import Line, Outcome
-from bench.rounds import Effort
+from bench.rounds import EVERYBODY, Effort
 from bench.stage import Stage
 
-_STARTS: tuple[Start, ...] = (
-    gateway.start,
-    haproxy.start,
-    nginx.start,
-    envoy.start_plain,
-    envoy.start_signed_in,
-    caddy.start,
-    apache.start,
-    aiohttp_proxy.start,
-)
 _WORK = f"authenticated 1 KB GET, browser headers, {CONNECTIONS} connections"
 
 
 def measure(stage: Stage, effort: Effort) -> Outcome:
-    proxies = [start(stage, stage.pages) for start in _STARTS]
+    proxies = [start(stage, stage.pages) for start in EVERYBODY]
     for proxy in proxies:
         drive_served(stage, proxy, 1)
     rounds: dict[str, list[Round]] = {proxy.name: [] for proxy in proxies}

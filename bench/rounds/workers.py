@@ -18,7 +18,7 @@ _MIB = 1024 * 1024
 def measure(stage: Stage, effort: Effort) -> Outcome:
     one = gateway.start(stage, stage.pages)
     two = gateway.start(stage, stage.pages, _TWO)
-    found = {"1 worker": (one, _rounds()), "2 workers": (two, _rounds())}
+    found = {"1 worker": (one, list[Round]()), "2 workers": (two, list[Round]())}
     for proxy, _ in found.values():
         drive_served(stage, proxy, 1)
     for _ in range(effort.rounds):
@@ -47,7 +47,3 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
             ),
         ),
     )  # fmt: skip
-
-
-def _rounds() -> list[Round]:
-    return []
