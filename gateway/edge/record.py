@@ -7,10 +7,10 @@ from gateway.edge.inbound import Inbound
 from gateway.operate.access_log import access_line
 
 if TYPE_CHECKING:
-    from gateway.edge.exchange import Exchange
+    from gateway.edge.ending import Ending
 
 
-def record(exchange: "Exchange", status: int, sent: int) -> None:
+def record(exchange: "Ending", status: int, sent: int) -> None:
     """Count a request and write its line. `sent`: bytes of body."""
     counters, live, heard = exchange.shared.counters, exchange.live, exchange.heard
     counters.requests[exchange.kind, status // 100] += 1

@@ -18,10 +18,10 @@ from gateway.edge.upstream import Connection
 from gateway.edge.websocket import GOING_AWAY, Frames
 
 if TYPE_CHECKING:
-    from gateway.edge.exchange import Exchange
+    from gateway.edge.ending import Ending
 
 
-def join(exchange: "Exchange", connection: Connection) -> None:
+def join(exchange: "Ending", connection: Connection) -> None:
     """Make a tunnel of an exchange whose upgrade was answered with 101."""
     shared, live, pool = exchange.shared, exchange.live, connection.pool
     upstream, to_browser = connection.detach()

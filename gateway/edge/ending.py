@@ -1,0 +1,150 @@
+"""How an exchange ends: with upstream's reply, with words of our own, in a tunnel, or for nobody.
+
+Rules
+    Every end is recorded exactly once, by `_done`, `abandon` or the tunnel.
+    When a reply has begun, nothing of our own follows it: half a reply must not look like a whole
+    one.
+"""
+
+import structlog
+
+from gateway.edge import replies
+from gateway.edge.answer import Answer
+from gateway.edge.asking import Asking
+from gateway.edge.inbound import Fields, RawHead, Refusal
+from gateway.edge.page import report
+from gateway.edge.record import record
+from gateway.edge.tunnel import join
+from gateway.edge.upstream import Connection
+from gateway.operate.metrics import Kind
+from gateway.reasons import Reason
+from gateway.session.live import Live
+
+_log = structlog.get_logger()
+
+# nginx's word for a browser that left before it was answered; logged, never sent.
+_CLIENT_GONE = 499
+
+
+class Ending(Asking):
+    """What an exchange does once it is known what becomes of the request.
+
+    `understood`: `inbound` is there; until then `raw` may be. `live`: whose identity upstream gets.
+    `started`, `time.perf_counter()` seconds, `kind` and `reason` are for the log and the counters.
+    """
+
+    raw: RawHead | None = None
+    understood = False
+    live: Live | None = None
+    started: float
+    request_id: str
+    kind: Kind
+    reason: Reason | None = None
+
+    def replied_wholly(self, answer: Answer) -> None:
+        if answer.page is not None:
+            report(answer.page, self.shared)
+        self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
+
+    def upgraded(self, connection: Connection) -> None:
+        """The tunnel ends with its session. As long as it lasts, only what the log needs stays."""
+        self.over, self._connection = True, None
+        self.raw, self._head = None, b""
+        join(self, connection)
+
+    def lasts(self) -> None:
+        """A reply without a length may last as long as a WebSocket, and ends with its session like
+        one."""
+        if self.live is not None:
+            self.live.closers.add(self.client.abort)
+            if self.live.ended:
+                self.client.abort()
+
+    def timed_out(self) -> None:
+        """Nothing has happened for too long."""
+        if self.takes_body:
+            self.refuse(Refusal(408, Reason.REQUEST_TOO_SLOW, "the body did not come"))
+        else:
+            if self._connection is not None:
+                self._connection.too_slow()
+            self.refuse(Refusal(504, Reason.UPSTREAM_TIMEOUT, "no answer in time"))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Tell the browser so; or, when a reply has begun, end the connection, so that half a
+        reply never looks like a whole one."""
+        self.reason = refusal.reason
+        if refusal.status >= 500:
+            self.shared.counters.upstream_errors[refusal.reason] += 1
+            _log.warning(
+                "request_failed",
+                reason=refusal.reason,
+                detail=refusal.detail,
+                request_id=self.request_id,
+            )
+        self.give_up()
+        if self.asked and self.answer.begun:
+            self.client.abort()
+            return
+        html = self._wants_page(refusal)
+        self._say(replies.error(refusal.status, refusal.reason, self.request_id, html=html))
+
+    def _wants_page(self, refusal: Refusal) -> bool:
+        """Whether who asked would rather have a page than JSON, by what could be read of it."""
+        if self.understood:
+            return self.inbound.fields.accepts_html
+        if self.raw is not None and isinstance(self.raw.fields, Fields):
+            return self.raw.fields.accepts_html
+        return refusal.page
+
+    def _say(self, reply: replies.Reply) -> None:
+        """Answer with words of our own."""
+        keep, minor = self._stays(), 1
+        head_only = self.raw is not None and self.raw.method == "HEAD"
+        if self.understood:
+            minor = self.inbound.minor
+        self.client.transport.write(
+            replies.render(reply, head_only=head_only, keep_alive=keep, minor=minor)
+        )
+        self._done(reply.status, 0 if head_only else len(reply.body), keep)
+
+    def _say_vouching(self, reply: bytes) -> None:
+        """The answer of `vouching_reply`, ended as its connection is."""
+        keep = self._stays()
+        end = replies.connection_line(keep_alive=keep, minor=self.inbound.minor)
+        self.client.transport.write(b"%b%b\r\n" % (reply, end.encode("ascii")))
+        self._done(200, 0, keep)
+
+    def _stays(self) -> bool:
+        """Whether the connection stays after a reply that asked nobody. What was still coming of
+        the request is dropped."""
+        if not self.request_ended:
+            self.request_ended = self.client.skip_body()
+        return (
+            self.understood
+            and self.inbound.keep_alive
+            and self.request_ended
+            and not self.shared.draining
+        )
+
+    def _done(self, status: int, sent: int, keep_alive: bool) -> None:
+        self.over = True
+        if self.live is not None and self.live.closers:
+            self._forget_closer()
+        record(self, status, sent)
+        self.client.finished(keep_alive=keep_alive, unread=not self.request_ended)
+
+    def abandon(self) -> None:
+        """The browser is gone."""
+        if self.over:
+            return
+        self.over = True
+        self.give_up()
+        self._forget_closer()
+        if self.asked and self.answer.begun:
+            record(self, self.answer.status, self.answer.sent)
+        else:
+            record(self, _CLIENT_GONE, 0)
+
+    def _forget_closer(self) -> None:
+        if self.live is not None and self.live.closers:
+            self.live.closers.discard(self.client.abort)
