@@ -4,9 +4,7 @@ Strategy
     A certificate and its key become one `ssl.SSLContext`, which nobody changes any more. A new pair
     becomes a new context, and one reference is swapped: connections that are open go on with the
     old one, the next handshake takes the new one.
-    Whether there is a new pair is asked of the two paths, every other second, and not of a watch:
-    a Kubernetes secret changes by a symlink somewhere above the file, which a watch on the file
-    never hears of, and asking costs two system calls.
+    Whether there is a new pair is asked of the two paths (pem_files.py), every other second.
 
 Rules
     A pair is taken when it has looked the same twice: who copies two files is done with both.
@@ -18,13 +16,13 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 from cryptography import x509
 
 from gateway.config import Tls
+from gateway.edge.pem_files import Stamp, must_be_readable, stamp_of
 from gateway.errors import CannotStart
 
 _log = structlog.get_logger()
@@ -35,8 +33,6 @@ _LARGEST_FILE = 1024 * 1024
 # With TLS 1.2, key exchange that keeps recorded traffic secret when the key is lost later, and
 # ciphers that authenticate what they encrypt (RFC 9325 section 4.2). Those of TLS 1.3 all do.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-Stamp = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class Tally(Protocol):
@@ -115,9 +111,7 @@ def _context(files: Tls) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     # Renegotiation costs us a hundred times what it costs whoever asks for it again and again.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    for path in (files.certificate, files.key):
-        # OpenSSL does not say which of the two it could not open.
-        path.open("rb").close()
+    must_be_readable((files.certificate, files.key))
     context.load_cert_chain(files.certificate, files.key, password=_no_password)
     return context
 
@@ -152,7 +146,7 @@ class Certificates:
     def load(self) -> None:
         """Read the pair for the first time. `CannotStart` when it cannot be used; one that has
         expired can: somebody who looks at a warning is better off than with nothing."""
-        self._tried = _stamp(self._files)
+        self._tried = self._stamp()
         found = load_certificate(self._files)
         if isinstance(found, str):
             raise CannotStart(f"server.tls: {found}")
@@ -173,7 +167,7 @@ class Certificates:
 
     async def reload(self) -> None:
         """Read the pair again; put it in force, or say what is wrong with it."""
-        self._tried = await asyncio.to_thread(_stamp, self._files)
+        self._tried = await asyncio.to_thread(self._stamp)
         found = await asyncio.to_thread(load_certificate, self._files)
         wrong = found if isinstance(found, str) else found.wrong(time.time())
         if wrong is not None or isinstance(found, str):
@@ -187,25 +181,15 @@ class Certificates:
         self.current = found
         self._tally.certificate_loaded(found.expires)
 
+    def _stamp(self) -> Stamp:
+        return stamp_of((self._files.certificate, self._files.key))
+
     async def _watch(self) -> None:
         before = self._tried
         while True:
             self._looks += 1
             await asyncio.sleep(_LOOK_SECONDS)
-            now = await asyncio.to_thread(_stamp, self._files)
+            now = await asyncio.to_thread(self._stamp)
             if now != self._tried and now == before:
                 await self.reload()
             before = now
-
-
-def _stamp(files: Tls) -> Stamp:
-    """What changes when a file is replaced or written, wherever its path leads by now."""
-    return (_of(files.certificate), _of(files.key))
-
-
-def _of(path: Path) -> tuple[int, int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gateway.config import Upstream
-from gateway.edge.tls import to_upstream
+from gateway.edge.upstream_tls import to_upstream
 from gateway.urls import UpstreamAddress, parse_origin
 
 Protocols = Callable[[], asyncio.Protocol]

@@ -1,19 +1,19 @@
-"""TLS from files that may change: certificates are renewed while the gateway runs.
+"""TLS to Sonar, from files that may change: certificates are renewed while the gateway runs.
 
 Strategy
-    The files are looked at, at most once a second, when a context is wanted. One that has changed
-    means a new context, for new connections; those that are open keep theirs. What cannot be used
-    (written only half, a key that is not the certificate's) is logged once, and the last good
-    context stays in force.
+    The files are looked at (pem_files.py), at most once a second, when a context is wanted. One
+    that has changed means a new context, for new connections; those that are open keep theirs. What
+    cannot be used (written only half, a key that is not the certificate's) is logged once, and the
+    last good context stays in force.
 """
 
-import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from gateway.edge.pem_files import must_be_readable, stamp_of
 from gateway.errors import CannotStart
 from gateway.settings.upstream import UpstreamTls
 
@@ -21,8 +21,6 @@ _log = structlog.get_logger()
 
 # `openssl s_client` takes longer; a renewed certificate can wait for it.
 _LOOK_SECONDS = 1.0
-
-_Look = tuple[tuple[int, int, int] | None, ...]
 
 
 class Contexts:
@@ -42,7 +40,7 @@ class Contexts:
         self._files = files
         self._what = what
         self._clock = clock
-        self._seen = self._look()
+        self._seen = stamp_of(files)
         self._looked = clock()
         try:
             self._context = make()
@@ -54,7 +52,7 @@ class Contexts:
         now = self._clock()
         if self._files and now - self._looked >= _LOOK_SECONDS:
             self._looked = now
-            seen = self._look()
+            seen = stamp_of(self._files)
             if seen != self._seen:
                 self._seen = seen
                 self._renew()
@@ -70,24 +68,11 @@ class Contexts:
 
     def _told(self, error: Exception) -> str:
         """OpenSSL says which step failed, but not for which file."""
-        for file in self._files:
-            try:
-                file.open("rb").close()
-            except OSError as unreadable:
-                return f"{file}: {unreadable.strerror}"
+        try:
+            must_be_readable(self._files)
+        except OSError as unreadable:
+            return f"{unreadable.filename}: {unreadable.strerror}"
         return str(error)
-
-    def _look(self) -> _Look:
-        return tuple(_stamp(file) for file in self._files)
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    """What changes when the file does, also when a link to it is turned to another file."""
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def to_upstream(tls: UpstreamTls, clock: Callable[[], float]) -> Contexts:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Upstream
-from gateway.edge.tls import Contexts, to_upstream
+from gateway.edge.upstream_tls import Contexts, to_upstream
 from gateway.errors import CannotStart
 from gateway.settings.upstream import UpstreamTls
 from tests.certificates import Authority
