@@ -1,5 +1,7 @@
-"""Certificates made on the spot, for tests of TLS."""
+"""Certificates made on the spot, for tests of TLS: from an authority, or a pair by itself."""
 
+import ssl
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -8,7 +10,12 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import NameOID
 
 
@@ -66,8 +73,55 @@ class Authority:
         return files
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A self-signed certificate and its key, as PEM."""
+
+    certificate: bytes
+    key: bytes
+
+    def write(self, folder: Path) -> dict[str, str]:
+        """Into `folder`; what `server.tls` says of it."""
+        files = {"certificate": folder / "tls.crt", "key": folder / "tls.key"}
+        files["certificate"].write_bytes(self.certificate)
+        files["key"].write_bytes(self.key)
+        return {name: str(path) for name, path in files.items()}
+
+    def trusted(self) -> ssl.SSLContext:
+        """What a browser has that trusts this certificate and no other."""
+        context = ssl.create_default_context(cadata=self.certificate.decode())
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
+
+
+def make_pair(
+    *names: str, days: float = 90, since: float = -1, password: bytes | None = None
+) -> Pair:
+    """For `names` (hosts or addresses, `localhost` if none), valid from `since` days from now for
+    `days` from now. `password`: the key is encrypted with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
+    hosts = x509.SubjectAlternativeName(map(_general, names or ("localhost",)))
+    made = (
+        _builder(subject, subject, key.public_key(), since=since, days=days)
+        .add_extension(hosts, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    hidden = NoEncryption() if password is None else BestAvailableEncryption(password)
+    return Pair(
+        made.public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden),
+    )
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    since: float = -1,
+    days: float = 1,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -76,8 +130,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + timedelta(days=since))
+        .not_valid_after(now + timedelta(days=days))
     )
 
 

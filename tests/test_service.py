@@ -15,7 +15,7 @@ from gateway.account.migrations import migrate
 from gateway.config import Config, config_from
 from gateway.errors import CannotStart, SchemaOutdated
 from gateway.service import Service
-from tests.pairs import make_pair
+from tests.certificates import make_pair
 from tests.session.samples import until
 
 # Nobody listens on the port of the discard service: every neighbour is down.

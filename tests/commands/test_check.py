@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from gateway.commands.lines import Line, as_text
+from tests.certificates import Pair, make_pair
 from tests.commands.conftest import Run
-from tests.pairs import Pair, make_pair
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

@@ -14,7 +14,7 @@ from gateway.edge.pool import Pool
 from gateway.operate.families import families
 from tests.edge.conftest import MakeWorld
 from tests.edge.test_asking import LEGACY, USER
-from tests.edge.world import OK, Browser, Call, Reply, Sonar, World, always_ok, get
+from tests.edge.world import OK, Browser, Call, Reply, Sonar, World, always_ok, get, held
 from tests.session.samples import until
 
 # Within this much after an address works again it is used: the longest pause between two tries,
@@ -80,7 +80,7 @@ def counts(cluster: Cluster) -> list[int]:
     return [len(sonar.heads) for sonar in cluster.sonars]
 
 
-async def gauge(cluster: Cluster, name: str) -> list[float]:
+def gauge(cluster: Cluster, name: str) -> list[float]:
     """The figures of `name` on /metrics, an address each."""
     for family in families(cluster.world.counters):
         if family.name == name:
@@ -97,17 +97,13 @@ async def test_equals_take_turns(cluster: Cluster) -> None:
 async def test_the_least_busy_one_is_asked(cluster: Cluster) -> None:
     go = asyncio.Event()
 
-    async def slow(call: Call) -> None:
-        await call.head()
-        await go.wait()
-        await call.say(OK)
-
-    cluster.sonars[0].script = slow
+    cluster.sonars[0].script = held(go)
     waiting = [await cluster.world.browser() for _ in range(2)]
     for browser in waiting:
         await browser.say(get("/", LEGACY))
     await until(lambda: counts(cluster) == [1, 1])
-    assert await gauge(cluster, "sonar_gateway_upstream_requests") == [1, 0]
+    # The reply of the other one may still be on its way.
+    await until(lambda: gauge(cluster, "sonar_gateway_upstream_requests") == [1, 0])
     for _ in range(5):
         await cluster.ask()
     assert counts(cluster) == [1, 6]
@@ -154,7 +150,7 @@ async def test_where_nobody_listens_nobody_is_sent(cluster: Cluster, request_byt
     for _ in range(4):
         assert (await cluster.world.ask(request_bytes)).status == 200
     assert cluster.up() == [False, True]
-    assert await gauge(cluster, "sonar_gateway_upstream_down") == [1, 0]
+    assert gauge(cluster, "sonar_gateway_upstream_down") == [1, 0]
 
 
 async def test_an_address_that_goes_down_under_load_loses_no_request(

@@ -13,7 +13,7 @@ from gateway.edge import certificate as module
 from gateway.edge.certificate import Certificate, Certificates, load_certificate
 from gateway.errors import CannotStart
 from gateway.operate.metrics import Counters
-from tests.pairs import Pair, make_pair
+from tests.certificates import Pair, make_pair
 from tests.session.samples import until
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.edge.conftest import MakeWorld
-from tests.edge.world import OK, Call, Reply, World, always_ok, get, settled
+from tests.edge.world import OK, Call, Reply, World, always_ok, get, held, settled
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
@@ -308,15 +308,7 @@ async def test_a_body_that_waits_for_sonar_is_not_too_slow(make_world: MakeWorld
     go = asyncio.Event()
     size = 20_000_000
 
-    async def script(call: Call) -> None:
-        await call.head()
-        await go.wait()
-        got = 0
-        while got < size:
-            got += len(await call.reader.read(1_000_000))
-        await call.say(OK)
-
-    world.sonar.script = script
+    world.sonar.script = held(go, body=size)
     browser = await world.browser()
     head = f"POST / HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nContent-Length: {size}\r\n\r\n"
     browser.writer.write(head.encode() + b"x" * size)
@@ -489,15 +481,7 @@ async def test_an_upload_waits_for_upstream(world: World) -> None:
     go = asyncio.Event()
     size = 30_000_000
 
-    async def script(call: Call) -> None:
-        await call.head()
-        await go.wait()
-        got = 0
-        while got < size:
-            got += len(await call.reader.read(1_000_000))
-        await call.say(OK)
-
-    world.sonar.script = script
+    world.sonar.script = held(go, body=size)
     browser = await world.browser()
     head = f"POST / HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nContent-Length: {size}\r\n\r\n"
     browser.writer.write(head.encode() + b"x" * size)

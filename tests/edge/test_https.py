@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.edge import certificate as module
+from tests.certificates import Pair, make_pair
 from tests.edge.conftest import MakeWorld
-from tests.edge.world import OK, PATIENCE, Call, World, get
-from tests.pairs import Pair, make_pair
+from tests.edge.world import OK, PATIENCE, Call, World, get, held
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
@@ -271,12 +271,7 @@ async def test_read_again_when_asked(
 async def test_draining_over_tls(secure: World) -> None:
     go = asyncio.Event()
 
-    async def script(call: Call) -> None:
-        await call.head()
-        await go.wait()
-        await call.say(OK)
-
-    secure.sonar.script = script
+    secure.sonar.script = held(go)
     busy, idle = await secure.browser(trusting()), await secure.browser(trusting())
     await busy.say(get("/", LEGACY))
     await until(lambda: secure.sonar.heads)

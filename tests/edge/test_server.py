@@ -9,7 +9,7 @@ from gateway.edge.pool import IDLE_SECONDS
 from gateway.edge.server import EdgeServer
 from gateway.edge.websocket import GOING_AWAY
 from tests.edge.conftest import MakeWorld
-from tests.edge.world import OK, Call, World, get
+from tests.edge.world import Call, World, get, held
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
@@ -19,12 +19,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: w
 async def test_requests_under_way_are_finished(world: World) -> None:
     go = asyncio.Event()
 
-    async def script(call: Call) -> None:
-        await call.head()
-        await go.wait()
-        await call.say(OK)
-
-    world.sonar.script = script
+    world.sonar.script = held(go)
     busy, idle = await world.browser(), await world.browser()
     await idle.say(get("/sso/x"))
     await idle.reply()

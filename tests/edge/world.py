@@ -86,6 +86,20 @@ async def always_ok(call: Call) -> None:
         await call.say(OK)
 
 
+def held(go: asyncio.Event, body: int = 0) -> Script:
+    """Answer one request with `OK`, from `go` on, when a body of so many bytes has come."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await go.wait()
+        got = 0
+        while got < body:
+            got += len(await call.reader.read(1_000_000))
+        await call.say(OK)
+
+    return script
+
+
 class Sonar:
     """Upstream that does what `script` says on each connection; `calls` has all of them."""
 
