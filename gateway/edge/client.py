@@ -175,13 +175,14 @@ class Client(asyncio.Protocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
-    def hand_over(self) -> tuple[asyncio.Transport, bytes, Callable[[], None]]:
-        """Give the socket to a tunnel: with what came after the request's head, and what to call
-        when it is closed."""
+    def hand_over(self) -> tuple[asyncio.Transport, bytes, bool, Callable[[], None]]:
+        """Give the socket to a tunnel: with what came after the request's head, whether the browser
+        has fallen behind (which the event loop says only once), and what to call when it is
+        closed."""
         self._exchange = None
         self._closing = True
         self.deadline = inf
-        return self.transport, self._intake.take_bytes(), self._gone
+        return self.transport, self._intake.take_bytes(), self._full, self._gone
 
     # Called by the server.
 

@@ -25,7 +25,7 @@ def join(exchange: "Ending", connection: Connection) -> None:
     """Make a tunnel of an exchange whose upgrade was answered with 101."""
     shared, live, pool = exchange.shared, exchange.live, connection.pool
     upstream, to_browser = connection.detach()
-    browser, to_upstream, gone = exchange.client.hand_over()
+    browser, to_upstream, full, gone = exchange.client.hand_over()
 
     def closed(sent: int) -> None:
         shared.counters.tunnels_open -= 1
@@ -39,7 +39,7 @@ def join(exchange: "Ending", connection: Connection) -> None:
     tunnel = Tunnel(browser, upstream, closed)
     shared.counters.tunnels_open += 1
     shared.tunnels.add(tunnel)
-    tunnel.open(to_upstream, to_browser)
+    tunnel.open(to_upstream, to_browser, full=full)
     if shared.closing:
         tunnel.take_leave()
     if live is not None:
@@ -63,10 +63,13 @@ class Tunnel:
         self._browser = _Side(self, browser, upstream)
         self._upstream = _FromUpstream(self, upstream, browser)
 
-    def open(self, to_upstream: bytes, to_browser: bytes) -> None:
-        """Take both sockets over; first what had come already."""
+    def open(self, to_upstream: bytes, to_browser: bytes, *, full: bool) -> None:
+        """Take both sockets over; first what had come already. `full`: the browser must first
+        catch up."""
         self._browser.take_over()
         self._upstream.take_over()
+        if full:
+            self._browser.pause_writing()
         if to_upstream:
             self._browser.data_received(to_upstream)
         if to_browser:

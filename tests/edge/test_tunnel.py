@@ -173,6 +173,42 @@ async def test_a_slow_side_holds_the_other(world: World) -> None:
     await until(lambda: sent == 50_000_000)
 
 
+async def test_a_side_that_is_slow_already_holds_the_other_from_the_start(world: World) -> None:
+    """That a buffer is full the event loop says once, and it was said before there was a tunnel."""
+    sent = 0
+
+    def unsent() -> int:
+        (client,) = world.edge._shared.clients
+        return client.transport.get_write_buffer_size()
+
+    async def script(call: Call) -> None:
+        nonlocal sent
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while unsent() < 20_000:
+            await call.say(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+            await asyncio.sleep(0)
+        await call.say(b"0\r\n\r\n")
+        await call.head()
+        await call.say(SWITCH[:-2] + b"X: " + b"x" * 60_000 + b"\r\n\r\n")
+        await until(lambda: world.counters.tunnels_open == 1)
+        for _ in range(300):
+            await call.say(b"x" * 100_000)
+            sent += 100_000
+
+    world.sonar.script = script
+    browser = await world.browser()
+    cookie = "Cookie: SONARSESSID=1"
+    await browser.say(get("/", cookie) + get("/ws", *UPGRADE, cookie))
+    await until(lambda: world.counters.tunnels_open == 1)
+    assert await settled(lambda: sent) < 25_000_000
+    taken = asyncio.create_task(browser.reader.read(100_000))
+    while sent < 30_000_000:
+        assert await taken
+        taken = asyncio.create_task(browser.reader.read(100_000))
+    taken.cancel()
+
+
 async def test_upstream_that_goes_takes_the_browser_along(world: World) -> None:
     async def script(call: Call) -> None:
         await call.head()
