@@ -112,7 +112,9 @@ async def _certificate(config: Config) -> Lines:
     if not found.covers(host):
         names = ", ".join(found.names) or "nobody"
         return (Line("warn", "certificate", f"not for {host} but for {names}; {until}"),)
-    return (Line("warn" if days < _DAYS_TO_WARN else "ok", "certificate", f"for {host} {until}"),)
+    if days < _DAYS_TO_WARN:
+        return (Line("warn", "certificate", f"for {host} {until}; renew it"),)
+    return (Line("ok", "certificate", f"for {host} {until}"),)
 
 
 async def _links(config: Config) -> Lines:

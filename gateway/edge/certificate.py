@@ -80,8 +80,8 @@ def load_certificate(files: Tls) -> Certificate | str:
         return _why_not(files, error.reason)
     except OSError as error:
         return f"{error.filename or files.key} cannot be read: {error.strerror}"
-    except ValueError as error:
-        return f"{files.certificate} holds no certificate that can be read (PEM): {error}"
+    except ValueError:
+        return f"{files.certificate} holds no certificate that can be read (PEM)"
     return Certificate(
         context,
         _names(leaf),

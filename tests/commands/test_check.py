@@ -66,7 +66,7 @@ def test_a_folder_of_policies_that_is_not_there(run: Run, folder: Path) -> None:
     [
         (make_pair("sonar.example", days=90.5), "ok", "for sonar.example until 20"),
         (make_pair("*.example", days=90.5), "ok", "90 days"),
-        (make_pair("sonar.example", days=5.5), "warn", "5 days"),
+        (make_pair("sonar.example", days=5.5), "warn", "5 days; renew it"),
         (make_pair("other.example"), "warn", "not for sonar.example but for other.example; until"),
         (make_pair("sonar.example", days=-1, since=-2), "FAIL", "expired on 20"),
         (Pair(make_pair().certificate, make_pair().key), "FAIL", "are no pair"),
