@@ -33,7 +33,7 @@ HOT = (
 NOT_HOT = frozenset(
     """
     __init__ admission certificate coding connecting fragments inject listener page pem_files
-    proxy_protocol server sockets upstream_tls
+    proxied proxy_protocol server sockets upstream_tls
     """.split()
 )
 

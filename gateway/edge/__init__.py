@@ -8,7 +8,7 @@ who may come in
                        connections share;  rules.py: the part of Config they need, compiled once
     listener.py        accepts connections;  sockets.py: those listened on;  admission.py: how many
     certificate.py     the certificate for TLS;  pem_files.py: whether it was renewed
-    proxy_protocol.py  for whom a proxy connects
+    proxied.py         for whom a proxy connects;  proxy_protocol.py: as its header says it
 bytes become requests
     client.py          one browser connection: requests in order, with back-pressure
     intake.py          what has come and waits

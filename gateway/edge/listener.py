@@ -29,9 +29,9 @@ from gateway.edge import replies
 from gateway.edge.certificate import Certificates
 from gateway.edge.client import Client
 from gateway.edge.peer import Peer, peer_of
+from gateway.edge.proxied import take_proxy_header
 from gateway.edge.proxy_protocol import read_proxy_header
 from gateway.edge.shared import Shared
-from gateway.edge.sockets import take_proxy_header
 from gateway.reasons import Reason
 
 _log = structlog.get_logger()

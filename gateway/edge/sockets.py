@@ -1,7 +1,5 @@
-"""Sockets to listen on, how many descriptors there are for what comes through them, and the header
-of the PROXY protocol, which is taken off a socket before TLS or HTTP begins on it."""
+"""Sockets to listen on, and how many descriptors there are for what comes through them."""
 
-import asyncio
 import errno
 import resource
 import socket
@@ -10,7 +8,6 @@ from contextlib import ExitStack
 import structlog
 
 from gateway.config import ListenAddress
-from gateway.edge.proxy_protocol import belonging, complete
 
 _log = structlog.get_logger()
 
@@ -18,8 +15,6 @@ _log = structlog.get_logger()
 _BACKLOG = 1024
 # What the process needs besides connections: logs, databases, providers, the portal.
 _DESCRIPTORS_FOR_OURSELVES = 128
-# More than the longest header.
-_LARGEST_READ = 8 * 1024
 # An address that this machine does not have.
 _ABSENT = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
@@ -87,36 +82,3 @@ def room_for(connections: int) -> int:
     room = max(1, (soft - _DESCRIPTORS_FOR_OURSELVES) // 2)
     _log.warning("descriptors_few", limit=soft, connections=room, wanted=connections)
     return room
-
-
-async def take_proxy_header(sock: socket.socket) -> bytes | None:
-    """The header at the start of a connection, and not a byte of what follows; empty when it ended
-    without a word, `None` when something else is there, or half a header."""
-    seen = b""
-    while not complete(seen):
-        await _readable(sock)
-        ahead = sock.recv(_LARGEST_READ, socket.MSG_PEEK)
-        size = belonging(seen, ahead)
-        if not ahead:
-            return None if seen else b""
-        if size is None:
-            return None
-        # Taken off at once, or the socket would stay readable while the rest is waited for.
-        seen += sock.recv(size)
-    return seen
-
-
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def told() -> None:
-        loop.remove_reader(sock)
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(sock, told)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sock)

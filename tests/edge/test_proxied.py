@@ -1,6 +1,8 @@
 """Behind a proxy that speaks the PROXY protocol, over real sockets."""
 
 import asyncio
+import select
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from gateway.edge.proxied import take_proxy_header
 from gateway.reasons import Reason
 from tests.edge.conftest import MakeWorld
 from tests.edge.test_https import PAIR, trusting
@@ -261,3 +264,58 @@ async def test_with_tls_behind_the_header(
     session.write(get("/", LEGACY))
     assert (await step(session.read)).startswith(b"HTTP/1.1 200 OK")
     assert seen(world) == [("192.0.2.7", "https")]
+
+
+# Off the socket.
+
+
+async def coming(*pieces: bytes, end: bool = False) -> tuple[bytes | None, bytes]:
+    """What is taken off a socket to which these pieces come one by one, and what stays in it."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        taking = asyncio.create_task(take_proxy_header(ours))
+        for piece in pieces:
+            theirs.sendall(piece)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        if end:
+            theirs.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(5):
+            header = await taking
+        try:
+            return header, ours.recv(4096)
+        except BlockingIOError:
+            return header, b""
+
+
+async def test_a_proxy_header_is_taken_and_no_more() -> None:
+    hello = b"\x16\x03\x01hello"
+    assert await coming(TEXT + hello) == (TEXT, hello)
+    assert await coming(TEXT) == (TEXT, b"")
+    pieces = [TEXT[i : i + 1] for i in range(len(TEXT))]
+    assert await coming(*pieces, hello) == (TEXT, hello)
+
+
+async def test_no_proxy_header() -> None:
+    assert await coming(end=True) == (b"", b"")
+    assert await coming(TEXT[:10], end=True) == (None, b"")
+    assert (await coming(b"GET / HTTP/1.1\r\n\r\n"))[0] is None
+
+
+async def test_waiting_for_a_proxy_header_costs_nothing() -> None:
+    """What has come is taken off at once: a socket that stays readable would be a busy loop."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        taking = asyncio.create_task(take_proxy_header(ours))
+        theirs.sendall(TEXT[:10])
+        await until(lambda: not _readable_now(ours))
+        assert not taking.done()
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+
+
+def _readable_now(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
