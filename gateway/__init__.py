@@ -15,7 +15,8 @@ Read in this order:
     session/                is this browser signed in?
     portal/                 the pages under /sso/
     operate/                health, metrics, logs
-    service.py              builds one process from a Config, starts it, drains it
+    service.py              builds one process from a Config, starts it, drains it;
+                            sign_ins.py has what only sign-ins need
     workers/                several such processes, and the one that looks after them
     cli.py, commands/       the commands
 

@@ -204,6 +204,16 @@ def test_every_module_says_what_it_is(path: Path) -> None:
         assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(GATEWAY)))
+def test_every_module_is_on_the_map(path: Path) -> None:
+    """The docstring of a package says what each of its modules is for."""
+    places = path.relative_to(GATEWAY).parts
+    if path.name.startswith("__") or "versions" in places:
+        return
+    told = ast.get_docstring(ast.parse((path.parent / "__init__.py").read_text())) or ""
+    assert path.name in told
+
+
 def test_demo_never_reaches_production() -> None:
     guilty = [
         str(path.relative_to(ROOT))

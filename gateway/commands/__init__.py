@@ -3,5 +3,6 @@ answers.
 
 serve.py     run the gateway
 check.py     does everything the config names work? one line each
+             (check_upstream.py: Sonar; lines.py: how it is said)
 explain.py   what would happen to this email address, step by step
 """

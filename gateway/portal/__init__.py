@@ -4,7 +4,7 @@
     parts.py        what the pages are given
     visit.py        one request: who is there, and until when that is judged
     forms.py        a form is read strictly, and only from our own page
-    pages.py        templates, redirects, refusals
+    pages.py        templates, redirects;  refusals.py: each way a page can say no
 
     sign_in.py      sign-in page, the way to the provider and back
     choose.py       several accounts: which one; and switching later
@@ -13,6 +13,7 @@
     sign_out.py     sign out here, and at the provider
     about.py        /sso/me and the assertion's public keys
 
+    person.py       who is choosing an account or proving one
     candidates.py   which accounts this identity may use now
     proof.py        a Sonar password, throttled
     completion.py   the one place where a sign-in becomes a session

@@ -1,6 +1,8 @@
 """The sections of config.yaml, one class each; gateway/config.py puts them together.
 
 http.py       server, upstream, headers, assertion: the two sides of the gateway
+upstream.py   how connections to Sonar are made: upstream.tls, upstream.health
+limits.py     how much the gateway takes from browsers, and how long it waits
 provider.py   providers
 storage.py    directory, passwords, links, sessions, log
 """

@@ -3,8 +3,9 @@
 sockets.py     what is listened on: opened once, or handed over by systemd; workers inherit it
 supervisor.py  starts workers, replaces those that die, hands on signals, stops all
 crew.py        what the supervisor knows of them, and what it tells of all
+fork.py        the birth of a worker;  bell.py: signals, without an event loop
 backoff.py     pure: how long until a dead one is replaced
-line.py        what a worker and the supervisor tell each other
+line.py        what a worker and the supervisor tell each other;  post.py: a worker's place
 worker.py      one worker, or the whole gateway when there is but one
 
 The supervisor has no threads and no event loop, so that it can fork at any time: a worker begins

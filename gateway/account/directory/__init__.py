@@ -1,7 +1,8 @@
 """Where Sonar's accounts are looked up and their passwords verified. Never written to.
 
-sql.py    Sonar's own database, through any asyncio driver; names of tables and columns configured
-file.py   a YAML file, read again when it changes
+sql.py     Sonar's own database, through any asyncio driver; schema.py: tables and columns as the
+           config names them;  columns.py: from a row to an Account
+file.py    a YAML file, read again when it changes
 """
 
 from typing import NamedTuple, Protocol, Self
