@@ -46,15 +46,21 @@ async def process_of(browser: Browser, cookie: str, path: str = "/page") -> str:
     return reply.headers["x-process"]
 
 
+async def one_of_each(gateway: Gateway, cookie: str) -> dict[str, Browser]:
+    """A browser at each of both workers, by process."""
+    held: dict[str, Browser] = {}
+    while len(held) < 2:
+        browser = await gateway.browser()
+        held.setdefault(await process_of(browser, cookie), browser)
+    return held
+
+
 async def test_a_session_is_one_on_all_workers(gateway: Gateway) -> None:
     """Made elsewhere, it is known to each; ended elsewhere, each refuses it within a second."""
     async with AsyncExitStack() as closing:
         sessions = await a_third_process(gateway, closing)
         cookie, session = await sign_in(sessions)
-        held: dict[str, Browser] = {}
-        while len(held) < 2:
-            browser = await gateway.browser()
-            held.setdefault(await process_of(browser, cookie), browser)
+        held = await one_of_each(gateway, cookie)
         await sessions.end(session.key)
         ended = time.monotonic()
         for browser in held.values():
@@ -144,10 +150,7 @@ async def test_a_policy_is_in_force_on_all_workers_within_a_second(gateway: Gate
     async with AsyncExitStack() as closing:
         sessions = await a_third_process(gateway, closing)
         cookie, _ = await sign_in(sessions)
-        held: dict[str, Browser] = {}
-        while len(held) < 2:
-            browser = await gateway.browser()
-            held.setdefault(await process_of(browser, cookie), browser)
+        held = await one_of_each(gateway, cookie)
         policy = gateway.folder / "policies" / "acme.example.yaml"
         policy.with_suffix(".new").write_text("domain: acme.example\nsso: off\n")
         policy.with_suffix(".new").rename(policy)
