@@ -109,6 +109,11 @@ class Asking(ABC):
         """Whether the next part of the request may come: upstream is there and not full."""
         return self._connection is not None and not self.request_ended and not self._full
 
+    @property
+    def patience(self) -> float | None:
+        """How long the next part of the reply may take, in seconds; `None`: any time."""
+        return None if self.asked and self.answer.streams_events else self.shared.response_timeout
+
     def take(self, event: bytes | End | Malformed) -> None:
         """The next part of the request's body, or its end. Asked for by `takes_body`."""
         if isinstance(event, Malformed):
@@ -156,8 +161,7 @@ class Asking(ABC):
         elif answer.upgraded and self._connection is not None:
             self.upgraded(self._connection)
         else:
-            timeout = self.shared.response_timeout
-            self.client.wait(None if answer.streams_events else timeout)
+            self.client.wait(self.patience)
             if answer.open_ended:
                 self.lasts()
 

@@ -99,9 +99,10 @@ class Client(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        self.wait(self._shared.response_timeout)
-        if self._exchange is not None:
-            self._exchange.hold(held=False)
+        exchange = self._exchange
+        self.wait(self._shared.response_timeout if exchange is None else exchange.patience)
+        if exchange is not None:
+            exchange.hold(held=False)
         self.advance()
 
     # Called by the exchange.

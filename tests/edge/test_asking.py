@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+from math import inf
 
 import pytest
 
+from gateway.edge.client import Client
 from tests.edge.conftest import MakeWorld
 from tests.edge.world import OK, Call, Script, World, get
 from tests.session.samples import until
@@ -190,6 +192,30 @@ async def test_events_are_not_held_back(world: World) -> None:
     await browser.until(b"data: 1\n\n\r\n")
     go.set()
     assert await browser.until(b"0\r\n\r\n") == b"9\r\ndata: 2\n\n\r\n0\r\n\r\n"
+
+
+async def test_an_event_stream_that_was_held_up_may_be_quiet_again(world: World) -> None:
+    def clients() -> list[Client]:
+        return list(world.edge._shared.clients)
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        while not clients()[0]._full:
+            await call.say(b": " + b"x" * 10_000 + b"\n\n")
+            await asyncio.sleep(0)
+        await call.eof()
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/events", LEGACY))
+    await until(lambda: any(client._full for client in clients()))
+    (client,) = clients()
+    assert client.deadline < inf
+    reading = asyncio.create_task(browser.eof())
+    await until(lambda: not client._full)
+    assert client.deadline == inf
+    reading.cancel()
 
 
 async def test_an_event_stream_ends_with_its_session(world: World) -> None:
