@@ -161,7 +161,7 @@ async def test_an_access_log_that_cannot_be_written_is_named(tmp_path: Path) -> 
 
 
 async def test_an_old_schema_stops_the_start_and_nothing_stays_open(tmp_path: Path) -> None:
-    with pytest.raises(SchemaOutdated, match="sonar-gateway migrate"):
+    with pytest.raises(SchemaOutdated, match="the command `migrate`"):
         await Service(a_config(tmp_path)).start()
     assert still_open() == set()
 
