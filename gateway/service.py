@@ -138,15 +138,16 @@ class Service:
 
     def _ready(self) -> None:
         self._says(OK)
+        hot_modules = "compiled" if in_use() else "python"
         if self._post is not None:
-            _log.info("worker_ready")
+            _log.info("worker_ready", hot_modules=hot_modules)
             return
         _log.info(
             "ready",
             url=self._config.server.public_url,
             management=str(self._config.server.management),
             domains=len(self._policies.current.by_domain),
-            hot_modules="compiled" if in_use() else "python",
+            hot_modules=hot_modules,
         )
 
     async def _open(self) -> socket.socket:
