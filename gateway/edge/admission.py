@@ -3,7 +3,8 @@
 A full house refuses newcomers and serves who is inside: it is those that were let in whose requests
 must not fail. One address may take its share and no more, so that one machine cannot fill the
 house. An office behind one address is many people, so the share is large. A trusted proxy is
-everybody, so it has no share of its own.
+everybody, so it has no share of its own; nor has, unless somebody set one, this very machine, where
+a proxy or a tunnel that nobody listed as trusted is everybody as well.
 """
 
 import ipaddress
@@ -16,13 +17,15 @@ _IPV6_PREFIX = 64
 
 
 class Admission:
-    """`most` connections at once, `most_of_one` of them from one address."""
+    """`most` connections at once, `most_of_one` of them from one address. `loopback`: also from
+    one of this machine itself."""
 
-    __slots__ = ("_by_address", "_most", "_most_of_one", "inside")
+    __slots__ = ("_by_address", "_loopback", "_most", "_most_of_one", "inside")
 
-    def __init__(self, most: int, most_of_one: int) -> None:
+    def __init__(self, most: int, most_of_one: int, *, loopback: bool = True) -> None:
         self._most = most
         self._most_of_one = most_of_one
+        self._loopback = loopback
         self._by_address: dict[str, int] = {}
         self.inside = 0
 
@@ -30,7 +33,7 @@ class Admission:
         """Count a connection in; or why it may not come in, and nothing is counted."""
         if self.inside >= self._most:
             return Reason.CONNECTIONS_FULL
-        if not peer.trusted:
+        if self._has_share(peer):
             address = _who(peer.address)
             count = self._by_address.get(address, 0)
             if count >= self._most_of_one:
@@ -42,7 +45,7 @@ class Admission:
     def leave(self, peer: Peer) -> None:
         """Count out a connection that came in."""
         self.inside -= 1
-        if peer.trusted:
+        if not self._has_share(peer):
             return
         address = _who(peer.address)
         count = self._by_address[address] - 1
@@ -50,6 +53,13 @@ class Admission:
             self._by_address[address] = count
         else:
             del self._by_address[address]
+
+    def _has_share(self, peer: Peer) -> bool:
+        return not peer.trusted and (self._loopback or not _is_loopback(peer.address))
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def _who(address: str) -> str:

@@ -65,7 +65,11 @@ class EdgeServer:
             response_timeout=upstream.response_timeout,
             limits=limits,
             idle_seconds=limits.idle_timeout,
-            admission=Admission(room_for(limits.connections), limits.connections_per_address),
+            admission=Admission(
+                room_for(limits.connections),
+                limits.connections_per_address,
+                loopback="connections_per_address" in limits.model_fields_set,
+            ),
         )
         counters.addresses = self._addresses
         tls = config.server.tls

@@ -32,7 +32,8 @@ class Limits(Section):
     connections: Annotated[int, Field(strict=True, ge=1)] = 8000
     """Browser connections open at once; beyond it 503."""
     connections_per_address: CountOrOff = 1000
-    """The same from one address, or one IPv6 /64, `off` for any number; beyond it 429."""
+    """The same from one address, or one IPv6 /64, `off` for any number; beyond it 429. From this
+    machine itself any number, unless it is set."""
     head_timeout: Duration = 10.0
     """How long a request's head, a TLS handshake or a PROXY header may take; then 408."""
     body_timeout: Duration = 30.0

@@ -41,6 +41,20 @@ def test_a_trusted_proxy_is_everybody() -> None:
     assert admission.inside == 50
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
+def test_this_machine_has_a_share_only_when_one_was_set(address: str) -> None:
+    open_house, counted = Admission(100, 1, loopback=False), Admission(100, 1)
+    for _ in range(50):
+        assert open_house.enter(peer(address)) is None
+    assert open_house.enter(peer("192.0.2.1")) is None
+    assert open_house.enter(peer("192.0.2.1")) is Reason.CONNECTIONS_OF_ADDRESS
+    for _ in range(50):
+        open_house.leave(peer(address))
+    assert open_house.inside == 1
+    assert counted.enter(peer(address)) is None
+    assert counted.enter(peer(address)) is Reason.CONNECTIONS_OF_ADDRESS
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
