@@ -6,6 +6,7 @@ the request id that an operator finds in the log. A page loads nothing and runs 
 
 import json
 from base64 import b64encode
+from functools import lru_cache
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
@@ -64,7 +65,7 @@ def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Re
 def not_signed_in(reason: Reason, request_id: str, *, challenge: bool = True) -> Reply:
     """401 for what no person looks at. The scheme is one that no browser asks a password for."""
     lines = f'WWW-Authenticate: SonarSSO realm="sonar", error="{reason}"\r\n' if challenge else ""
-    return _json(401, reason, request_id, lines, {"sign_in": SIGN_IN_PATH})
+    return _json(401, reason, request_id, lines, sign_in=True)
 
 
 def error(status: int, reason: Reason, request_id: str, *, html: bool) -> Reply:
@@ -75,40 +76,60 @@ def error(status: int, reason: Reason, request_id: str, *, html: bool) -> Reply:
     elif status == 405:
         lines = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
     if not html:
-        return _json(status, reason, request_id, lines, {})
+        return _json(status, reason, request_id, lines, sign_in=False)
+    before, after = _page(status, reason)
+    body = f"{before}{escape(request_id)}{after}".encode()
+    return Reply(status, f"{_HTML}{lines}X-Request-ID: {request_id}\r\n", body)
+
+
+# Refusing must cost less than serving, or a flood of what is refused is the cheaper attack: of each
+# refusal only the request id is written anew.
+@lru_cache(maxsize=256)
+def _page(status: int, reason: Reason) -> tuple[str, str]:
+    """The page before and after the request id."""
     told = EXPLANATIONS[reason]
     title = escape(told.title)
-    body = (
+    before = (
         f'<!doctype html><html lang="en"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{title} - Sonar</title>'
         f"<style>{_STYLE}</style><main><h1>{title}</h1><p>{escape(told.cause)}</p>"
         f'<p>{escape(told.way_out)}</p><p><a href="/">Sonar</a> &middot; '
         f'<a href="{SIGN_IN_PATH}">Sign in</a></p>'
-        f"<p><small>{status} &middot; {reason} &middot; {escape(request_id)}</small></p></main>"
-        "</html>\n"
+        f"<p><small>{status} &middot; {reason} &middot; "
     )
-    return Reply(status, f"{_HTML}{lines}X-Request-ID: {request_id}\r\n", body.encode())
+    return before, "</small></p></main></html>\n"
 
 
-def _json(status: int, reason: Reason, request_id: str, lines: str, more: dict[str, str]) -> Reply:
+def _json(status: int, reason: Reason, request_id: str, lines: str, *, sign_in: bool) -> Reply:
+    text = f'{_explained(reason, sign_in=sign_in)}, "request_id": {json.dumps(request_id)}}}\n'
+    return Reply(status, f"{_JSON}{lines}X-Request-ID: {request_id}\r\n", text.encode())
+
+
+@lru_cache(maxsize=256)
+def _explained(reason: Reason, *, sign_in: bool) -> str:
+    """What is the same each time, the object not yet closed. `sign_in`: say where to."""
     told = EXPLANATIONS[reason]
     content = {
         "error": str(reason),
         "title": told.title,
         "cause": told.cause,
         "way_out": told.way_out,
-        "request_id": request_id,
-        **more,
     }
-    body = (json.dumps(content) + "\n").encode()
-    return Reply(status, f"{_JSON}{lines}X-Request-ID: {request_id}\r\n", body)
+    if sign_in:
+        content["sign_in"] = SIGN_IN_PATH
+    return json.dumps(content).removesuffix("}")
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
 
 
 def render(reply: Reply, *, head_only: bool, keep_alive: bool, minor: int) -> bytes:
     """The bytes for the browser. `head_only`: it asked with HEAD. `minor`: it speaks HTTP/1.that"""
     connection = connection_line(keep_alive=keep_alive, minor=minor)
     head = (
-        f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{reply.lines}"
+        f"{_status_line(reply.status)}{reply.lines}"
         f"Content-Length: {len(reply.body)}\r\n{connection}\r\n"
     )
     return head.encode("ascii") + (b"" if head_only else reply.body)

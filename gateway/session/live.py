@@ -39,6 +39,11 @@ _log = structlog.get_logger()
 _KEEP_EVERY = 0.5
 
 
+# Cookies somebody made up: ours have 104 characters. A quarter of a MiB at most.
+_MOST_MADE_UP = 1024
+_LONGEST_MADE_UP = 128
+
+
 class Unread(Enum):
     """The store must be asked: `await sessions.read(cookie, now)`."""
 
@@ -74,6 +79,7 @@ class Sessions:
         self._cache = Cache() if cache is None else cache
         self._known = Known(store, self._cache, self._live, settings.outage_grace, clock)
         self._unended: set[str] = set()
+        self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
         self._keeper: asyncio.Task[None] | None = None
 
@@ -101,13 +107,25 @@ class Sessions:
         live = self._cache.get(cookie)
         if live is not None and live.doubted is None and now < live.ends:
             return live
-        key = verify(self._keys, cookie) if live is None else live.session.key
+        key = self._key_of(cookie) if live is None else live.session.key
         if key is None or key in self._unended or self._known.is_gone(key, now):
             return None
         if live is not None and live.session.over(now):
             self._known.heard(key)
             return None
         return UNREAD
+
+    def _key_of(self, cookie: str) -> str | None:
+        """The session key of a cookie we made. One that somebody made up is known when it comes
+        again, so that refusing it costs less than serving; the keys of a process stay the same."""
+        if cookie in self._made_up:
+            return None
+        key = verify(self._keys, cookie)
+        if key is None and len(cookie) <= _LONGEST_MADE_UP:
+            if len(self._made_up) >= _MOST_MADE_UP:
+                self._made_up.clear()
+            self._made_up.add(cookie)
+        return key
 
     async def read(self, cookie: str, now: float) -> Live | None:
         """The session of a cookie value, from the store when need be; `None`: not signed in.

@@ -619,3 +619,16 @@ async def test_a_forgotten_session_is_read_again(
     assert live is not None
     assert live.session == made[0][1]
     await sessions.stop()
+
+
+async def test_made_up_cookies_are_refused_each_time_and_remembered_within_bounds(
+    sessions: Sessions, clock: Clock
+) -> None:
+    cookie, _ = await sign_in(sessions, clock)
+    forged = cookie[:-1] + ("A" if cookie[-1] != "A" else "B")
+    for value in (forged, "x" * 5000, *(f"made-up-{number}" for number in range(3000))):
+        assert sessions.peek(value, clock()) is None
+        assert sessions.peek(value, clock()) is None
+    assert len(sessions._made_up) <= 1024
+    assert max(map(len, sessions._made_up)) <= 128
+    assert isinstance(sessions.peek(cookie, clock()), Live)
