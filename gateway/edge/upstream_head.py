@@ -26,13 +26,12 @@ def upstream_head(inbound: Inbound, live: Live | None, now: float, *, whole_page
     will be changed, so nothing conditional, no part of it, in an encoding we read."""
     fields = inbound.fields
     identity = b"" if live is None else live.identity_headers(now)
+    lines = fields.passing_lines
     if whole_page:
         lines = written([*without(fields.passing, _WHOLE_PAGE), _READABLE])
-        return _start(inbound) + _rest(inbound, lines, fields.cookies.upstream(live), identity)
-    if live is None or inbound.wants_websocket or fields.expects_continue:
-        cookie = fields.cookies.upstream(live)
-        return _start(inbound) + _rest(inbound, fields.passing_lines, cookie, identity)
-    return _start(inbound) + _remembered(inbound, live, identity)
+    elif live is not None and not (inbound.wants_websocket or fields.expects_continue):
+        return _start(inbound) + _remembered(inbound, live, identity)
+    return _start(inbound) + _rest(inbound, lines, fields.cookies.upstream(live), identity)
 
 
 def portal_head(inbound: Inbound) -> bytes:
