@@ -1,5 +1,6 @@
 """What the supervisor knows of its workers, and what it tells of all. No processes, no clocks."""
 
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,8 +56,10 @@ class Crew:
     def joins(self, member: Member) -> None:
         self.members[member.pid] = member
 
-    def leaves(self, member: Member) -> None:
-        """It has ended: what it counted stays."""
+    def leaves(self, member: Member, code: int) -> None:
+        """It has ended, with this exit code, negative by a signal: what it counted stays."""
+        if code < 0:
+            member.words = member.words or f"killed by {_name(-code)}"
         del self.members[member.pid]
         self._departed = totals.total((self._departed, totals.departed(member.counted)))
 
@@ -96,3 +99,11 @@ def _told(holder: Member | float, now: float) -> str:
     if holder.state == OK and not holder.serves(now):
         return f"silent for {now - holder.heard:.0f} s"
     return holder.state
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        # Of those for real-time use only the first and the last have a name.
+        return f"signal {number}"

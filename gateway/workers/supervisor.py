@@ -228,7 +228,7 @@ class Supervisor:
 
     def _has_ended(self, member: Member, code: int) -> None:
         crew, now = self._crew, time.monotonic()
-        # Its last words are still in the line.
+        # Its last words are still in the line, if it had time for any.
         with suppress(BlockingIOError):
             while (message := line.receive(member.line)) is not None:
                 member.hear(message, now)
@@ -236,7 +236,7 @@ class Supervisor:
             self._selector.unregister(member.line)
         member.line.close()
         shutil.rmtree(self._folder / str(member.pid), ignore_errors=True)
-        crew.leaves(member)
+        crew.leaves(member, code)
         if member is self._successor and not crew.stopping:
             _log.error("restart_failed", worker=member.number, exit=code, why=member.words)
             self._successor, self._to_replace, self._next = None, [], self._config

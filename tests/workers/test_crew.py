@@ -1,5 +1,6 @@
 """What the supervisor tells of its workers."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -31,11 +32,27 @@ def member(crew: Crew, number: int) -> Member:
     return holder
 
 
-def dies(crew: Crew, number: int, due: float) -> None:
+def dies(crew: Crew, number: int, due: float, code: int = 1) -> Member:
     one = member(crew, number)
     one.line.close()
-    crew.leaves(one)
+    crew.leaves(one, code)
     crew.places[number] = due
+    return one
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "why"),
+    [
+        (-signal.SIGKILL, "", "killed by SIGKILL"),
+        (-(signal.SIGRTMIN + 3), "", f"killed by signal {signal.SIGRTMIN + 3}"),
+        (-signal.SIGTERM, "its own words", "its own words"),
+        (1, "", ""),
+    ],
+)
+def test_why_one_ended(crew: Crew, code: int, said: str, why: str) -> None:
+    if said:
+        member(crew, 1).hear({"failed": said}, 101.0)
+    assert dies(crew, 1, 104.0, code).words == why
 
 
 def test_ready_while_all_serve(crew: Crew) -> None:

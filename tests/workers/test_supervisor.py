@@ -89,6 +89,7 @@ async def test_a_worker_that_dies_is_replaced_and_the_others_do_not_notice(
     await until(nothing_forgotten)
     (event,) = [one for one in gateway.events() if one["event"] == "worker_ended"]
     assert (event["exit"], event["again_in"]) == (-signal.SIGKILL, 0.0)
+    assert event["why"] == "killed by SIGKILL"
 
 
 async def test_one_that_dies_again_at_once_is_waited_for_and_the_others_stand_in(
