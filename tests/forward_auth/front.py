@@ -38,11 +38,13 @@ PROXIES: dict[str, tuple[str, Start]] = {
 
 @dataclass
 class Front:
-    """`world` with the proxy `name` in front of it, at `world.origin`."""
+    """`world` with the proxy `name` in front of it, at `world.origin`. `plain_port`: for http, if
+    its file speaks it."""
 
     name: str
     world: World
     port: int
+    plain_port: int
     tls: ssl.SSLContext
 
     async def say(self, request: bytes) -> Reply:
@@ -80,7 +82,7 @@ async def _body(reader: asyncio.StreamReader, reply: Reply) -> bytes:
 @asynccontextmanager
 async def a_front(name: str, folder: Path, google: OidcProvider) -> AsyncIterator[Front]:
     """The gateway, Sonar and the provider, and the proxy `name` with its file of docs/."""
-    port, redirecting = free_port(), free_port()
+    port, plain_port = free_port(), free_port()
     certificate, key = make_certificate(folder)
     tls = ssl.create_default_context(cafile=str(certificate))
     asks = {"trusted_proxies": ["127.0.0.1/32"], "forward_auth": name}
@@ -97,14 +99,15 @@ async def a_front(name: str, folder: Path, google: OidcProvider) -> AsyncIterato
             "port_value: 8081": f"port_value: {world.sonar_port}",
             "port_value: 443": f"port_value: {port}",
             "listen 443 ssl": f"listen {port} ssl",
-            "listen 80;": f"listen {redirecting};",
+            "sonar.example.com:443": f"localhost:{port}",
+            "listen 80;": f"listen {plain_port};",
             "\nsonar.example.com {": f"\n{origin} {{",
             "sonar.example.com": "localhost",
         }
         own = folder / "proxy"
         own.mkdir()
         with start(own, substituted((FILES / file).read_text(), changed), port):
-            yield Front(name, world, port, tls)
+            yield Front(name, world, port, plain_port, tls)
 
 
 def substituted(text: str, changed: dict[str, str]) -> str:

@@ -37,6 +37,19 @@ async def test_from_a_sonar_url_to_sonar(front: Front) -> None:
         assert (await browser.open("/voicemail")).path == "/sso/login"
 
 
+@pytest.mark.parametrize("front", ["nginx"], indirect=True)
+async def test_who_comes_by_http_is_sent_to_where_https_is(front: Front) -> None:
+    """Port and all. Of these files only nginx's answers http."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(
+            f"http://localhost:{front.plain_port}/voicemail?q=a%26b", allow_redirects=False
+        ) as reply,
+    ):
+        assert reply.status == 308
+        assert reply.headers["Location"] == f"{front.world.origin}/voicemail?q=a%26b"
+
+
 async def test_sonars_cookie_under_single_sign_on_is_sealed_or_not_there(front: Front) -> None:
     """Sonar opens a session of its own for whoever it sees; it must end with the gateway's."""
     world = front.world
