@@ -49,6 +49,22 @@ async def start_sonar() -> AsyncIterator[StartSonar]:
         yield start
 
 
+async def a_sonar_that_asks_who_we_are(
+    start_sonar: StartSonar, authority: Authority, name: str, *, ours: str
+) -> tuple[Sonar, dict[str, Any]]:
+    """Sonar with a certificate for `name`, and the section `upstream` to reach it with one of our
+    own, for `ours`, in the file `gateway`."""
+    files = authority.issue(ours, file="gateway")
+    sonar = await start_sonar(tls=serving(authority.issue(name), ca=authority.file))
+    tls = {
+        "ca": str(authority.file),
+        "certificate": str(files.certificate),
+        "key": str(files.key),
+        "server_name": name,
+    }
+    return sonar, {"url": f"https://127.0.0.1:{sonar.port}", "tls": tls}
+
+
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
@@ -88,20 +104,10 @@ async def test_what_an_address_calls_itself_is_public_too(
 async def test_tls_with_certificates_on_both_sides(
     make_world: MakeWorld, start_sonar: StartSonar, authority: Authority
 ) -> None:
-    ours = authority.issue("gateway", file="gateway")
-    tls = serving(authority.issue("sonar.test"), ca=authority.file)
-    sonar = await start_sonar(tls=tls)
-    world = await make_world(
-        upstream={
-            "url": f"https://127.0.0.1:{sonar.port}",
-            "tls": {
-                "ca": str(authority.file),
-                "certificate": str(ours.certificate),
-                "key": str(ours.key),
-                "server_name": "sonar.test",
-            },
-        }
+    sonar, upstream = await a_sonar_that_asks_who_we_are(
+        start_sonar, authority, "sonar.test", ours="gateway"
     )
+    world = await make_world(upstream=upstream)
     assert (await world.ask(get("/", LEGACY))).body == b"ok"
     peer = sonar.calls[0].writer.get_extra_info("peercert")
     assert peer["subject"] == ((("commonName", "gateway"),),)
@@ -147,21 +153,12 @@ async def test_who_does_not_prove_to_be_sonar_is_told_nothing(
 
 
 async def test_a_renewed_certificate_is_used_and_no_connection_dropped(
-    make_world: MakeWorld, start_sonar: StartSonar, authority: Authority, tmp_path: Path
+    make_world: MakeWorld, start_sonar: StartSonar, authority: Authority
 ) -> None:
-    ours = authority.issue("before", file="gateway")
-    tls = serving(authority.issue("127.0.0.1"), ca=authority.file)
-    sonar = await start_sonar(tls=tls)
-    world = await make_world(
-        upstream={
-            "url": f"https://127.0.0.1:{sonar.port}",
-            "tls": {
-                "ca": str(authority.file),
-                "certificate": str(ours.certificate),
-                "key": str(ours.key),
-            },
-        }
+    sonar, upstream = await a_sonar_that_asks_who_we_are(
+        start_sonar, authority, "127.0.0.1", ours="before"
     )
+    world = await make_world(upstream=upstream)
     stays = asyncio.Event()
 
     async def script(call: Call) -> None:
