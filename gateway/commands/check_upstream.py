@@ -5,10 +5,10 @@ from functools import partial
 
 from gateway.commands.lines import Line, Lines
 from gateway.config import Config, Fragment
-from gateway.edge.coding import LARGEST_PAGE
 from gateway.edge.connecting import ways_to_sonar
 from gateway.edge.health_check import Heard, answer_to, is_healthy, question
 from gateway.edge.inject import Injection, find_place
+from gateway.edge.page import LARGEST_AS_SENT
 from gateway.edge.pool import Pool
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
@@ -46,7 +46,7 @@ async def _get(pool: Pool, host: str, path: str) -> Heard:
         connection = await pool.dial()
     except UpstreamUnavailable as error:
         return Heard(0, b"", str(error))
-    return await answer_to(connection, question(path, host), _PATIENCE, most=LARGEST_PAGE)
+    return await answer_to(connection, question(path, host), _PATIENCE, most=LARGEST_AS_SENT + 1)
 
 
 def _answers(shown: str, path: str, heard: Heard) -> Line:
@@ -68,7 +68,10 @@ def _healthy(shown: str, path: str, heard: Heard) -> Line:
 
 
 def _anchor(part: str, page: bytes, fragment: Fragment) -> Line:
-    """Whether the place for a fragment is on the page."""
+    """Whether the place for a fragment is on the page, and `serve` would look for it there."""
+    if len(page) > LARGEST_AS_SENT:
+        most = LARGEST_AS_SENT // (1024 * 1024)
+        return Line("FAIL", part, f"nothing goes into a page of more than {most} MiB")
     if isinstance(find_place(page, Injection(fragment.selector, fragment.place)), int):
         return Line("ok", part, f"go {fragment.place} the first {fragment.selector!r}")
     return Line(

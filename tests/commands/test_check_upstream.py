@@ -11,8 +11,9 @@ from gateway.config import Config, config_from
 from gateway.errors import CannotStart
 from tests.certificates import Authority
 from tests.edge.test_connecting import serving
-from tests.edge.world import Call, Sonar
+from tests.edge.world import Call, Script, Sonar
 
+LARGEST = 2 * 1024 * 1024
 PAGE = b"<html><form action=/login></form></html>"
 
 
@@ -25,6 +26,16 @@ async def pages(call: Call) -> None:
             b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b"
             % (b"200 OK" if found else b"404 Not Found", len(body), body)
         )
+
+
+def saying_ok(body: bytes) -> Script:
+    """Answer one request with this page."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    return script
 
 
 @pytest.fixture
@@ -73,6 +84,19 @@ async def test_the_page_for_the_health_check_must_be_there(sonar: Sonar, tmp_pat
     )
     assert ("ok", "health check") in await said(good)
     assert ("FAIL", "health check") in await said(bad)
+
+
+@pytest.mark.parametrize(("size", "state"), [(LARGEST, "ok"), (LARGEST + 1, "FAIL")])
+async def test_a_page_too_large_for_serve_is_too_large_here(
+    sonar: Sonar, tmp_path: Path, size: int, state: str
+) -> None:
+    sonar.script = saying_ok(PAGE.ljust(size))
+    await sonar.start()
+    lines = await check_upstream(config(tmp_path, url=f"http://127.0.0.1:{sonar.port}"))
+    assert [(line.state, line.part) for line in lines] == [
+        ("ok", "upstream"),
+        (state, "sign-in buttons"),
+    ]
 
 
 async def test_by_tls_and_through_a_unix_socket(sonar: Sonar, tmp_path: Path) -> None:

@@ -25,14 +25,16 @@ class Checked(NamedTuple):
     warning: str
 
     @classmethod
-    def of(cls, accounts: str, kinds: tuple[str, ...]) -> Self:
-        """`accounts`: how many there are, and where. `kinds`: of the hashes seen (`Passwords`)."""
+    def of(cls, count: int, where: object, kinds: tuple[str, ...]) -> Self:
+        """`count` accounts are `where`. `kinds`: of the hashes seen (`Passwords`)."""
+        accounts = "1 account" if count == 1 else f"{count} accounts"
         warning = ""
         if UNREADABLE in kinds:
             warning = "whose hash is unreadable, or missing, cannot prove a Sonar password"
         elif not kinds:
             warning = "nobody is there, so nobody can sign in"
-        return cls(f"{accounts}; password hashes: {', '.join(kinds) or 'none'}", warning)
+        hashes = ", ".join(kinds) or "none"
+        return cls(f"{accounts} in {where}; password hashes: {hashes}", warning)
 
 
 class Directory(Protocol):

@@ -102,8 +102,7 @@ class FileAccounts:
         if not isinstance(entries, dict):
             raise ConfigError(entries)
         hashes = (entry.password_hash for entry in entries.values())
-        accounts = f"{len(entries)} accounts in {self._path}"
-        return Checked.of(accounts, self._passwords.kinds(hashes))
+        return Checked.of(len(entries), self._path, self._passwords.kinds(hashes))
 
     async def by_email(self, email: Email) -> tuple[Account, ...]:
         found = [

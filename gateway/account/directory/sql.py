@@ -56,10 +56,10 @@ class SqlAccounts:
     async def check(self) -> Checked:
         async with working(self._open()) as connection:
             schema = await self._read_schema(connection)
-            total = await connection.scalar(schema.count_accounts())
+            total = await connection.scalar(schema.count_accounts()) or 0
             hashes = (await connection.scalars(schema.select_hashes())).all()
-        accounts = f"{total} accounts in {self._config.accounts_table}"
-        return Checked.of(accounts, self._passwords.kinds(_text(value) for value in hashes))
+        kinds = self._passwords.kinds(_text(value) for value in hashes)
+        return Checked.of(total, self._config.accounts_table, kinds)
 
     async def by_email(self, email: Email) -> tuple[Account, ...]:
         async with working(self._open()) as connection:

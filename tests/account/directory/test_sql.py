@@ -380,7 +380,7 @@ async def test_a_schema_of_somebody_elses(sql: Sql, passwords: Passwords) -> Non
     )
     assert await directory.by_email(JO) == (account,)
     assert await directory.verify("jo@acme.example", Secret("hunter2")) == account
-    assert await directory.check() == ("1 accounts in Order; password hashes: bcrypt", "")
+    assert await directory.check() == ("1 account in Order; password hashes: bcrypt", "")
     await directory.close()
 
 
