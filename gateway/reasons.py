@@ -75,6 +75,7 @@ class Reason(StrEnum):
     CONNECTIONS_FULL = "connections_full"
     CONNECTIONS_OF_ADDRESS = "connections_of_address"
     PEER_UNTRUSTED = "peer_untrusted"
+    PLAIN_HTTP = "plain_http"
     # something broke
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
@@ -246,6 +247,9 @@ Close tabs you do not need, wait a minute, then reload the page.
 peer_untrusted: This address is not for browsers
 Only a proxy in front of Sonar may ask here, and only from an address the gateway was told of.
 Go to Sonar's front page. If you look after the proxy: `server.trusted_proxies` has to name it.
+plain_http: This address is for https
+Your browser came by http, without encryption, to a port where everything is encrypted.
+Follow the link below, or begin the address with https:// instead of http://.
 upstream_refused: Sonar did not accept your sign-in
 We told Sonar who you are, and it still asks for a password.
 Sign out and in again. If that does not help, tell support the number below.

@@ -22,6 +22,7 @@ import structlog
 from cryptography import x509
 
 from gateway.config import Tls
+from gateway.edge.handshake import SpeakingContext
 from gateway.edge.pem_files import Stamp, must_be_readable, stamp_of
 from gateway.errors import CannotStart
 
@@ -104,7 +105,7 @@ class _Encrypted(Exception):
 
 
 def _context(files: Tls) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = SpeakingContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     # Not HTTP/2: what is spoken here is decided on here, and nowhere else.

@@ -28,6 +28,7 @@ import structlog
 from gateway.edge import replies
 from gateway.edge.certificate import Certificates
 from gateway.edge.client import Client
+from gateway.edge.handshake import HandshakeFailed, held
 from gateway.edge.peer import Peer, peer_of
 from gateway.edge.proxied import take_proxy_header
 from gateway.edge.proxy_protocol import read_proxy_header
@@ -48,7 +49,11 @@ _GOODBYE_SECONDS = 2.0
 # For those accepted last, when the gateway stops.
 _LAST_ONES_SECONDS = 1.0
 
-_STATUS = {Reason.CONNECTIONS_FULL: 503, Reason.CONNECTIONS_OF_ADDRESS: 429}
+_STATUS = {
+    Reason.CONNECTIONS_FULL: 503,
+    Reason.CONNECTIONS_OF_ADDRESS: 429,
+    Reason.PLAIN_HTTP: 400,
+}
 
 
 class Listener:
@@ -69,7 +74,8 @@ class Listener:
         self._coming: set[asyncio.Task[None]] = set()
         self._exhausted = False
         self._said: dict[str, float] = {}
-        self._refusals = {reason: _refusal(status, reason) for reason, status in _STATUS.items()}
+        origin = str(shared.rules.public)
+        self._refusals = {reason: _refusal(_STATUS[reason], reason, origin) for reason in _STATUS}
 
     def open(self) -> None:
         """Begin to accept."""
@@ -100,8 +106,9 @@ class Listener:
             _log.info("descriptors_free", connections=self._shared.admission.inside)
             self.open()
 
-    async def close(self) -> None:
-        """Accept who waits already, and then nobody."""
+    async def close(self, within: float = _LAST_ONES_SECONDS) -> None:
+        """Accept who waits already, and then nobody. Who has not come in `within` seconds, with a
+        handshake or a PROXY header half done, comes in no more."""
         sockets, self.sockets, self._own = self.sockets, (), ()
         for sock in sockets:
             self._loop.remove_reader(sock)
@@ -109,7 +116,7 @@ class Listener:
                 pass
             sock.close()
         if self._coming:
-            _, late = await asyncio.wait(self._coming, timeout=_LAST_ONES_SECONDS)
+            _, late = await asyncio.wait(self._coming, timeout=min(within, _LAST_ONES_SECONDS))
             for task in late:
                 task.cancel()
 
@@ -191,24 +198,35 @@ class Listener:
             await self._loop.connect_accepted_socket(lambda: client, sock)
             return
         client.proto = "https"
-        await self._loop.connect_accepted_socket(
-            lambda: client,
-            sock,
-            ssl=self._certificates.current.context,
-            ssl_handshake_timeout=self._shared.limits.head_timeout,
-            ssl_shutdown_timeout=_GOODBYE_SECONDS,
-        )
+        with held(sock) as under:
+            try:
+                await self._loop.connect_accepted_socket(
+                    lambda: client,
+                    sock,
+                    ssl=self._certificates.current.context,
+                    ssl_handshake_timeout=self._shared.limits.head_timeout,
+                    ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                )
+            except HandshakeFailed as error:
+                if under is not None:
+                    self._tell(under, error)
+                raise
+
+    def _tell(self, sock: socket.socket, failed: HandshakeFailed) -> None:
+        """Why there is no TLS: in TLS, or in HTTP to a browser that was sent to the wrong port."""
+        if failed.plain_http:
+            self._shared.counters.rejected[Reason.PLAIN_HTTP] += 1
+            _say(sock, self._refusals[Reason.PLAIN_HTTP])
+        elif failed.alert:
+            _say(sock, failed.alert)
 
     def _turn_away(self, sock: socket.socket, reason: Reason) -> None:
-        """Tell it why and close: the cheapest there is under a flood. What it asked is taken off
-        the socket, so that closing does not reset the connection before the reply is read."""
+        """Tell it why and close: the cheapest there is under a flood."""
         self._shared.counters.rejected[reason] += 1
-        with sock, suppress(OSError):
-            if self._certificates is not None:
-                # A handshake is what it would cost to tell it.
-                return
-            sock.send(self._refusals[reason])
-            sock.recv(_LARGEST_READ)
+        with sock:
+            # With TLS a handshake is what it would cost to tell it.
+            if self._certificates is None:
+                _say(sock, self._refusals[reason])
 
     def _no_room(self, error: OSError) -> None:
         self._exhausted = True
@@ -233,7 +251,15 @@ class Listener:
         return True
 
 
-def _refusal(status: int, reason: Reason) -> bytes:
-    """What a connection too many gets; who it is and what it wants, nobody asked."""
-    reply = replies.error(status, reason, "-", html=True)
+def _say(sock: socket.socket, words: bytes) -> None:
+    """The last words on a connection. What it asked is taken off the socket, so that closing does
+    not reset the connection before they are read."""
+    with suppress(OSError):
+        sock.send(words)
+        sock.recv(_LARGEST_READ)
+
+
+def _refusal(status: int, reason: Reason, origin: str) -> bytes:
+    """What is said without a request: who it is and what it wants, nobody has read."""
+    reply = replies.error(status, reason, "-", html=True, origin=origin)
     return replies.render(reply, head_only=False, keep_alive=False, minor=1)

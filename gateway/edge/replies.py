@@ -68,8 +68,8 @@ def not_signed_in(reason: Reason, request_id: str, *, challenge: bool = True) ->
     return _json(401, reason, request_id, lines, sign_in=True)
 
 
-def error(status: int, reason: Reason, request_id: str, *, html: bool) -> Reply:
-    """An error as a page or as JSON."""
+def error(status: int, reason: Reason, request_id: str, *, html: bool, origin: str = "") -> Reply:
+    """An error as a page or as JSON. `origin`: where its links lead, if not where it is read."""
     lines = ""
     if status == 503:
         lines = "Retry-After: 10\r\n"
@@ -77,7 +77,7 @@ def error(status: int, reason: Reason, request_id: str, *, html: bool) -> Reply:
         lines = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
     if not html:
         return _json(status, reason, request_id, lines, sign_in=False)
-    before, after = _page(status, reason)
+    before, after = _page(status, reason, origin)
     body = f"{before}{escape(request_id)}{after}".encode()
     return Reply(status, f"{_HTML}{lines}X-Request-ID: {request_id}\r\n", body)
 
@@ -85,7 +85,7 @@ def error(status: int, reason: Reason, request_id: str, *, html: bool) -> Reply:
 # Refusing must cost less than serving, or a flood of what is refused is the cheaper attack: of each
 # refusal only the request id is written anew.
 @lru_cache(maxsize=256)
-def _page(status: int, reason: Reason) -> tuple[str, str]:
+def _page(status: int, reason: Reason, origin: str) -> tuple[str, str]:
     """The page before and after the request id."""
     told = EXPLANATIONS[reason]
     title = escape(told.title)
@@ -93,8 +93,8 @@ def _page(status: int, reason: Reason) -> tuple[str, str]:
         f'<!doctype html><html lang="en"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{title} - Sonar</title>'
         f"<style>{_STYLE}</style><main><h1>{title}</h1><p>{escape(told.cause)}</p>"
-        f'<p>{escape(told.way_out)}</p><p><a href="/">Sonar</a> &middot; '
-        f'<a href="{SIGN_IN_PATH}">Sign in</a></p>'
+        f'<p>{escape(told.way_out)}</p><p><a href="{escape(origin)}/">Sonar</a> &middot; '
+        f'<a href="{escape(origin)}{SIGN_IN_PATH}">Sign in</a></p>'
         f"<p><small>{status} &middot; {reason} &middot; "
     )
     return before, "</small></p></main></html>\n"

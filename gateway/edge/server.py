@@ -117,14 +117,16 @@ class EdgeServer:
         self.wind_down()
         shared.closing = True
         shared.idle_seconds = _LAST_CALL_SECONDS
+        seconds = shared.config.server.drain
+        until = shared.clock() + seconds
         if self._listener is not None:
-            await self._listener.close()
+            await self._listener.close(seconds)
         for client in tuple(shared.clients):
             client.drain()
         for tunnel in tuple(shared.tunnels):
             tunnel.take_leave()
         with suppress(TimeoutError):
-            async with asyncio.timeout(shared.config.server.drain):
+            async with asyncio.timeout(until - shared.clock()):
                 while shared.clients:
                     await shared.no_clients.wait()
         for client in tuple(shared.clients):

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.edge import certificate as module
+from gateway.reasons import Reason
 from tests.certificates import Pair, make_pair
 from tests.edge.conftest import MakeWorld
 from tests.edge.world import OK, PATIENCE, Call, World, get, held
@@ -57,7 +59,7 @@ async def test_ciphers_that_forget_their_keys_only(secure: World) -> None:
     """Recorded traffic stays secret when the key is lost (RFC 9325 section 4.1)."""
     context = trusting(maximum_version=ssl.TLSVersion.TLSv1_2)
     context.set_ciphers("ECDHE+AES128:!AESGCM:@SECLEVEL=0")
-    with pytest.raises((ssl.SSLError, ConnectionError)):
+    with pytest.raises(ssl.SSLError, match="ALERT_HANDSHAKE_FAILURE"):
         await secure.browser(context)
     await until(lambda: secure.counters.tls_failed == 1)
     context.set_ciphers("ECDHE+AES128:@SECLEVEL=0")
@@ -69,7 +71,7 @@ async def test_old_versions_are_refused(secure: World) -> None:
     old.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="deprecated"):
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    with pytest.raises((ssl.SSLError, ConnectionError)):
+    with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
         await secure.browser(old)
     await until(lambda: secure.edge._shared.admission.inside == 0)
 
@@ -83,14 +85,47 @@ async def test_a_browser_that_wants_http_2_only_gets_http_1(secure: World) -> No
     assert (await browser.reply()).status == 400
 
 
-@pytest.mark.parametrize("said", [get("/"), b"\x16\x03\x01\x00\x05hello", b"\0" * 500, b"SSH-2.0"])
-async def test_who_speaks_no_tls(secure: World, said: bytes) -> None:
+# A record that is no handshake message, and what RFC 8446 section 6 has for it: fatal, unexpected.
+NO_HELLO, UNEXPECTED = b"\x16\x03\x01\x00\x05hello", b"\x15\x03\x03\x00\x02\x02\x0a"
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"), [(NO_HELLO, UNEXPECTED), (b"\0" * 500, b""), (b"SSH-2.0-x\r\n", b"")]
+)
+async def test_who_speaks_no_tls(secure: World, said: bytes, answer: bytes) -> None:
     browser = await secure.browser()
     await browser.say(said)
-    await _ended(browser.reader)
+    assert await browser.eof() == answer
     assert secure.sonar.heads == []
     await until(lambda: secure.edge._shared.admission.inside == 0)
     assert secure.counters.tls_failed == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
+async def test_plain_http_is_told_where_to_go(secure: World, method: str) -> None:
+    browser = await secure.browser()
+    await browser.say(get("/x", LEGACY, "X: " + "x" * 20_000).replace(b"GET", method.encode()))
+    reply = await browser.reply()
+    assert (reply.status, reply.headers["connection"]) == (400, "close")
+    assert b'href="https://localhost/"' in reply.body
+    assert b"plain_http" in reply.body
+    assert await browser.eof() == b""
+    assert secure.sonar.heads == []
+    assert secure.counters.rejected[Reason.PLAIN_HTTP] == secure.counters.tls_failed == 1
+    await until(lambda: secure.edge._shared.admission.inside == 0)
+
+
+async def test_a_failed_handshake_leaves_no_descriptor(secure: World) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for said in (NO_HELLO, get("/"), b"\0" * 500):
+        browser = await secure.browser()
+        await browser.say(said)
+        await browser.eof()
+        browser.close()
+    await secure.browser(trusting())
+    await until(lambda: secure.counters.connections_open == 1)
+    # both ends of the one that is open
+    await until(lambda: len(os.listdir("/proc/self/fd")) == before + 2)
 
 
 async def _ended(reader: asyncio.StreamReader) -> None:

@@ -102,6 +102,21 @@ async def test_who_came_last_and_asks_nothing_holds_up_nobody(make_world: MakeWo
     assert await browser.eof() == b""
 
 
+async def test_the_last_ones_have_no_more_time_than_draining(make_world: MakeWorld) -> None:
+    """Half a PROXY header holds up nothing beyond `server.drain`."""
+    world = await make_world(
+        server={"drain": "0s", "trusted_proxies": ["127.0.0.1"], "proxy_protocol": True}
+    )
+    proxy = await world.browser()
+    await proxy.say(b"PROXY TCP4 192.0.2.7")
+    await until(lambda: world.edge._shared.admission.inside == 1)
+    began = time.monotonic()
+    await world.edge.drain()
+    assert time.monotonic() - began < 0.5
+    assert await proxy.eof() == b""
+    await until(lambda: world.edge._shared.admission.inside == 0)
+
+
 class Starving:
     """The process of starving.py."""
 
