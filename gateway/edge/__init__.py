@@ -12,6 +12,7 @@ who may come in
     proxied.py         for whom a proxy connects;  proxy_protocol.py: as its header says it
 bytes become requests
     client.py          one browser connection: requests in order, with back-pressure
+    receiver.py        in what pieces it is read, and one to upstream
     intake.py          what has come and waits
     reader.py          httptools: bytes -> events (events.py): heads, bodies, ends
     request_reader.py  of requests, with request_line.py;  fields.py: what their headers mean

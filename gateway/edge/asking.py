@@ -132,9 +132,11 @@ class Asking(ABC):
                 self.refuse(Refusal(413, Reason.BODY_TOO_LARGE, detail))
                 return
             # Its empty last chunk is what an end is in chunks.
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        if data and self._connection is not None:
-            self._connection.write(data)
+            parts: tuple[bytes, ...] = (b"%x\r\n" % len(data), data, b"\r\n")
+        else:
+            parts = (data,) if data else ()
+        if parts and self._connection is not None:
+            self._connection.write(parts)
 
     def give_up(self) -> None:
         """Whatever comes from upstream now is for nobody."""

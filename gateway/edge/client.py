@@ -29,6 +29,7 @@ from gateway.edge.exchange import Exchange
 from gateway.edge.inbound import RawHead, Refusal
 from gateway.edge.intake import Intake
 from gateway.edge.peer import Peer
+from gateway.edge.receiver import Receiver
 from gateway.edge.shared import Shared
 from gateway.reasons import Reason
 
@@ -38,7 +39,7 @@ _LINGER_SECONDS = 2.0
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Client(asyncio.Protocol):
+class Client(Receiver):
     """A browser, or whatever else connected. `came`: the connection is there, or was."""
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Client(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, shared: Shared, peer: Peer) -> None:
+        super().__init__()
         self._shared = shared
         self.peer = peer
         self._intake = Intake(shared, peer)
@@ -233,6 +235,7 @@ class Client(asyncio.Protocol):
         if waiting is self._reading and not self.transport.is_closing():
             self._reading = not waiting
             if waiting:
+                self.fell_behind()
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()

@@ -13,7 +13,7 @@ from gateway.config import Upstream
 from gateway.edge.upstream_tls import to_upstream
 from gateway.urls import UpstreamAddress, parse_origin
 
-Protocols = Callable[[], asyncio.Protocol]
+Protocols = Callable[[], asyncio.BaseProtocol]
 Connect = Callable[[Protocols], Awaitable[tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]]
 
 

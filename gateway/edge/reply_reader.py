@@ -119,7 +119,7 @@ class ReplyReader(Reader):
         self.in_head = True
         self._between = False
         self._fields = []
-        self._before = -self._now
+        self._before = 0
         self._phrase = b""
         self._begun = None
 

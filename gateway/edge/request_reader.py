@@ -55,6 +55,11 @@ class RequestReader(Reader):
         self._between = True
         self._renew()
 
+    @property
+    def in_chunks(self) -> bool:
+        """Whether a body has begun whose length was not told."""
+        return not (self._between or self.in_head or self.left)
+
     def feed(self, data: bytes) -> list[RequestEvent]:
         """The events in `data`. Not to be fed again after `Malformed`."""
         line = block = b""

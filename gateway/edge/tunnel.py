@@ -105,6 +105,8 @@ class _Side(asyncio.Protocol):
         self.other = other
 
     def take_over(self) -> None:
+        # A socket that is being read would go on into the piece of who read it before.
+        self.transport.pause_reading()
         self.transport.set_protocol(self)
         if not self.transport.is_closing():
             self.transport.resume_reading()

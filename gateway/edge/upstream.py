@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gateway.edge.events import ReplyEvent
+from gateway.edge.receiver import Receiver
 from gateway.edge.reply_reader import ReplyReader
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Asker(Protocol):
         """Upstream takes the body slower than it comes (`full`), or has caught up."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Receiver):
     """One connection to upstream. `fresh`: it has served nobody yet."""
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self, pool: "Pool") -> None:
+        super().__init__()
         self.pool = pool
         self._ended = self._held = False
         self._asker: Asker | None = None
@@ -69,8 +71,9 @@ class Connection(asyncio.Protocol):
         self._reader.expect(method)
         self._transport.write(head)
 
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
+    def write(self, parts: tuple[bytes, ...]) -> None:
+        """The next bytes of the body, in one go."""
+        self._transport.writelines(parts)
 
     def release(self) -> None:
         """The request and its whole reply are over: the connection may serve somebody else,
@@ -105,6 +108,7 @@ class Connection(asyncio.Protocol):
             return
         self._held = held
         if held:
+            self.fell_behind()
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

@@ -413,6 +413,7 @@ async def test_requests_sent_ahead_are_bounded(make_world: MakeWorld) -> None:
     assert left > count * len(get("/static/x")) // 3
     (client,) = world.edge._shared.clients
     assert client._intake.waiting < 600_000  # what one read of the event loop can bring
+    assert len(client.get_buffer(-1)) == 64 * 1024  # and it is read in the smallest pieces
     assert len(world.sonar.heads) == 1
     go.set()
     for _ in range(100):

@@ -118,7 +118,9 @@ async def test_no_unix_socket(tmp_path: Path) -> None:
 async def test_nobody_answers() -> None:
     never = asyncio.Event()
 
-    async def connect(_: Callable[[], asyncio.Protocol]) -> tuple[asyncio.Transport, Connection]:
+    async def connect(
+        _: Callable[[], asyncio.BaseProtocol],
+    ) -> tuple[asyncio.Transport, Connection]:
         await never.wait()
         raise AssertionError
 
@@ -145,7 +147,9 @@ async def test_what_is_down_has_no_connections(sonar: Sonar) -> None:
      (errno.EADDRNOTAVAIL, True), (errno.EAGAIN, True)],
 )  # fmt: skip
 async def test_what_we_lack_is_not_upstreams_fault(number: int, up: bool) -> None:
-    async def connect(_: Callable[[], asyncio.Protocol]) -> tuple[asyncio.Transport, Connection]:
+    async def connect(
+        _: Callable[[], asyncio.BaseProtocol],
+    ) -> tuple[asyncio.Transport, Connection]:
         raise OSError(number, os.strerror(number))
 
     pool = pool_by(connect, Clock(0.0))
