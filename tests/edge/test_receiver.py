@@ -1,61 +1,98 @@
-"""What is read in one go grows with what comes, and shrinks with who cannot take it."""
+"""What is read in one go grows with what comes, and shrinks with who cannot take it. Seen at
+connections to upstream, which hand on what they read of a body piece by piece."""
+
+import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.edge.receiver import Receiver
+from gateway.edge.events import ReplyEvent
+from gateway.edge.pool import Pool
+from gateway.edge.upstream import Connection
+from tests.edge.test_pool import pool_to
+from tests.edge.world import Sonar
+from tests.session.samples import Clock
 
 _SMALLEST, _LARGEST = 64 * 1024, 1024 * 1024
+_BODY = 64 * _LARGEST
 
 
-class _Kept(Receiver):
+class _Kept:
+    """Whose request it is; keeps the body of the reply as it comes."""
+
     def __init__(self) -> None:
-        super().__init__()
         self.came: list[bytes] = []
 
-    def data_received(self, data: bytes) -> None:
-        self.came.append(data)
+    def replied(self, events: list[ReplyEvent]) -> None:
+        self.came += [event for event in events if isinstance(event, bytes)]
+
+    def upstream_lost(self, *, complete: bool) -> None:
+        raise AssertionError("nobody ended it")
+
+    def upstream_full(self, *, full: bool) -> None:
+        raise AssertionError("nothing was sent that could fill it")
 
 
-def _read(receiver: Receiver, data: bytes) -> None:
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    sonar = Sonar()
+    await sonar.start()
+    yield pool_to(sonar, Clock(0.0))
+    await sonar.stop()
+
+
+async def _asked(pool: Pool) -> tuple[Connection, _Kept]:
+    """A connection on which a long body has begun to come."""
+    connection, kept = await pool.connect(), _Kept()
+    connection.send(kept, "GET", b"GET / HTTP/1.1\r\nHost: sonar\r\n\r\n")
+    _read(connection, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % _BODY)
+    # The socket itself is left alone: the test says what comes.
+    connection._transport.pause_reading()
+    return connection, kept
+
+
+def _read(connection: Connection, data: bytes) -> None:
     """What the event loop does when `data` waits in the socket."""
     while data:
-        room = receiver.get_buffer(-1)
+        room = connection.get_buffer(-1)
         size = min(len(room), len(data))
         room[:size] = data[:size]
-        receiver.buffer_updated(size)
+        connection.buffer_updated(size)
         data = data[size:]
 
 
-def test_each_read_that_fills_its_piece_is_followed_by_one_of_twice_the_size() -> None:
-    receiver = _Kept()
+async def test_each_read_that_fills_its_piece_is_followed_by_one_of_twice_the_size(
+    pool: Pool,
+) -> None:
+    connection, kept = await _asked(pool)
     sent = bytes(range(256)) * (16 * 1024)
-    _read(receiver, sent)
-    sizes = [len(piece) for piece in receiver.came]
+    _read(connection, sent)
+    sizes = [len(piece) for piece in kept.came]
     assert sizes[:5] == [_SMALLEST << doubled for doubled in range(5)]
     assert max(sizes) == _LARGEST
-    assert b"".join(receiver.came) == sent
+    assert b"".join(kept.came) == sent
 
 
 @pytest.mark.parametrize("size", [1, 1000, _SMALLEST - 1])
-def test_what_comes_in_little_is_read_in_little(size: int) -> None:
-    receiver = _Kept()
+async def test_what_comes_in_little_is_read_in_little(pool: Pool, size: int) -> None:
+    connection, _ = await _asked(pool)
     for _ in range(50):
-        _read(receiver, bytes(size))
-    assert len(receiver.get_buffer(-1)) == _SMALLEST
+        _read(connection, bytes(size))
+    assert len(connection.get_buffer(-1)) == _SMALLEST
 
 
-def test_who_falls_behind_holds_the_smallest_piece_again() -> None:
-    receiver = _Kept()
-    _read(receiver, bytes(2 * _LARGEST))
-    assert len(receiver.get_buffer(-1)) == _LARGEST
-    receiver.fell_behind()
-    assert len(receiver.get_buffer(-1)) == _SMALLEST
+async def test_who_falls_behind_holds_the_smallest_piece_again(pool: Pool) -> None:
+    connection, _ = await _asked(pool)
+    _read(connection, bytes(2 * _LARGEST))
+    assert len(connection.get_buffer(-1)) == _LARGEST
+    connection.hold(held=True)
+    assert len(connection.get_buffer(-1)) == _SMALLEST
 
 
-def test_what_one_was_given_does_not_change_when_another_reads() -> None:
-    jo, sam = _Kept(), _Kept()
+async def test_what_one_was_given_does_not_change_when_another_reads(pool: Pool) -> None:
+    (jo, jos), (sam, sams) = await asyncio.gather(_asked(pool), _asked(pool))
     _read(jo, b"for Jo alone")
     _read(sam, b"and this for Sam")
     _read(jo, b"more")
-    assert jo.came == [b"for Jo alone", b"more"]
-    assert sam.came == [b"and this for Sam"]
+    assert jos.came == [b"for Jo alone", b"more"]
+    assert sams.came == [b"and this for Sam"]
