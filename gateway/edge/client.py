@@ -12,6 +12,8 @@ Rules
     the browser has taken most of it.
     Bounded: when more waits than `limits.pipelined`, the socket is not read.
     Every state but a running reply has a deadline; the server's clock calls `expired`.
+    A connection that was closed is let go when the browser has got what it was told, or takes
+    nothing of it for `limits.send_timeout`.
     After the last reply of a connection whose input was not read to its end, the rest is read and
     thrown away for a moment: closing at once would reset the connection and could take our reply
     from the browser before it read it (RFC 9112 section 9.6).
@@ -31,6 +33,7 @@ from gateway.edge.intake import Intake
 from gateway.edge.peer import Peer
 from gateway.edge.receiver import Receiver
 from gateway.edge.shared import Shared
+from gateway.edge.sockets import unsent
 from gateway.reasons import Reason
 
 # Long enough for a reply to cross the world and be read.
@@ -49,6 +52,8 @@ class Client(Receiver):
         "_full",
         "_head_due",
         "_intake",
+        "_left",
+        "_left_since",
         "_reading",
         "_shared",
         "came",
@@ -69,6 +74,7 @@ class Client(Receiver):
         self._exchange: Exchange | None = None
         self._advancing = self._full = self._closing = self._head_due = False
         self._reading = True
+        self._left, self._left_since = 0, 0.0
         self.proto = shared.rules.public.scheme
         self.deadline = inf
 
@@ -196,7 +202,9 @@ class Client(Receiver):
 
     def expired(self) -> None:
         """The deadline has passed."""
-        if self._closing or self._full:
+        if self._closing:
+            self._let_go()
+        elif self._full:
             self.transport.abort()
         elif self._exchange is not None:
             self._exchange.timed_out()
@@ -257,12 +265,11 @@ class Client(Receiver):
     def _close(self, *, unread: bool) -> None:
         """Take nothing more. `unread`: something may still be coming."""
         self._intake.clear()
-        self._closing = True
+        self._closing, self._full = True, False
+        self.wait(_LINGER_SECONDS)
         if not unread or self.transport.is_closing():
-            self.wait(self._shared.limits.send_timeout)
             self.transport.close()
             return
-        self.wait(_LINGER_SECONDS)
         if not self._reading:
             self._reading = True
             self.transport.resume_reading()
@@ -271,6 +278,17 @@ class Client(Receiver):
         else:
             # TLS says goodbye itself, and reads on until it is answered.
             self.transport.close()
+
+    def _let_go(self) -> None:
+        """It was closed a moment ago and is still there: its last reply on the way, or all of it
+        taken and nobody says goodbye."""
+        left, now = unsent(self.transport), self._shared.clock()
+        if left and left != self._left:
+            self._left, self._left_since = left, now
+        elif not left or now - self._left_since >= self._shared.limits.send_timeout:
+            self.transport.abort()
+            return
+        self.wait(_LINGER_SECONDS)
 
     def _gone(self) -> None:
         self._shared.went(self)

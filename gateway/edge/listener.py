@@ -45,8 +45,9 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # Once that it happened is enough for a log.
 _SAY_AGAIN_SECONDS = 60.0
 _LARGEST_READ = 64 * 1024
-# For TLS to say goodbye; who does not answer has left.
-_GOODBYE_SECONDS = 2.0
+# For TLS to send what is left and say goodbye, whatever comes of it: when this is over what is left
+# is lost, so that `Client` looks after it.
+_GOODBYE_SECONDS = 24 * 3600.0
 # For those accepted last, when the gateway stops.
 _LAST_ONES_SECONDS = 1.0
 

@@ -1,9 +1,13 @@
 """Sockets to listen on, and how many descriptors there are for what comes through them."""
 
+import asyncio
 import errno
+import fcntl
 import resource
 import socket
-from contextlib import ExitStack
+import struct
+import termios
+from contextlib import ExitStack, suppress
 
 import structlog
 
@@ -17,6 +21,7 @@ _BACKLOG = 1024
 _DESCRIPTORS_FOR_OURSELVES = 128
 # An address that this machine does not have.
 _ABSENT = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
+_INT = struct.Struct("i")
 
 
 def bind(address: ListenAddress, *, shared: bool = False) -> list[socket.socket]:
@@ -67,6 +72,16 @@ def tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """How many bytes written to it the other end has not got: those that the event loop still has,
+    and those that the kernel sends again until they are acknowledged (tcp(7), SIOCOUTQ)."""
+    kernel = bytes(_INT.size)
+    with suppress(OSError):
+        kernel = fcntl.ioctl(transport.get_extra_info("socket"), termios.TIOCOUTQ, kernel)
+    (count,) = _INT.unpack(kernel)
+    return int(count) + transport.get_write_buffer_size()
 
 
 def room_for(connections: int) -> int:

@@ -37,6 +37,20 @@ class Handshake:
             self._tls.do_handshake()
         return self._outgoing.read()
 
+    def sealed(self, data: bytes) -> bytes:
+        """What to send to say this, once the handshake is done."""
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    def opened(self, data: bytes) -> bytes:
+        """What was said by this, to the end of it or to the goodbye."""
+        self._incoming.write(data)
+        said = b""
+        with suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            while part := self._tls.read(65536):
+                said += part
+        return said
+
 
 class Siege:
     """`prelude`: what a proxy says first on each connection."""

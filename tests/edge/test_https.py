@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import pytest
 
 from gateway.edge import certificate as module
+from gateway.edge.client import Client
+from gateway.edge.sockets import unsent
 from gateway.reasons import Reason
+from tests.attacks.siege import Handshake
 from tests.certificates import Pair, make_pair
 from tests.edge.conftest import MakeWorld
-from tests.edge.world import OK, PATIENCE, Call, World, get, held
+from tests.edge.world import OK, PATIENCE, Browser, Call, World, get, held
 from tests.servers.node import NODE
 from tests.session.samples import until
 
@@ -237,6 +241,80 @@ async def test_connection_close_says_goodbye(secure: World) -> None:
     await browser.say(get("/", LEGACY, "Connection: close"))
     assert (await browser.reply()).status == 200
     assert await browser.eof() == b""
+    await until(lambda: secure.counters.connections_open == 0)
+
+
+# Less than the gateway waits with, far more than the kernel takes below.
+ON_ITS_WAY = 60_000
+
+
+async def a_last_reply(world: World, tls: Handshake | None) -> tuple[Browser, Client]:
+    """A reply of which the browser takes nothing, most of it still in the gateway's hands, which
+    has closed the connection after it. `tls`: to be done first."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % ON_ITS_WAY)
+        await call.say(b"x" * ON_ITS_WAY)
+
+    world.sonar.script = script
+    listener = world.edge._listener
+    assert listener is not None
+    # Whoever is accepted inherits it.
+    listener.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", world.edge_port))
+    browser = Browser(*await asyncio.open_connection(sock=sock))
+    asked = get("/", LEGACY, "Connection: close")
+    if tls is not None:
+        await browser.say(tls.step())
+        await browser.say(tls.step(await browser.reader.read(65536)))
+        asked = tls.sealed(asked)
+    browser.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await browser.say(asked)
+    await until(lambda: world.edge._shared.clients)
+    (client,) = world.edge._shared.clients
+    await until(lambda: client._closing)
+    assert unsent(client.transport) > 0
+    return browser, client
+
+
+@pytest.mark.parametrize("tls", [None, Handshake(trusting())], ids=["plain", "tls"])
+async def test_a_last_reply_may_be_taken_slowly(
+    make_world: MakeWorld, certificate: dict[str, str], tls: Handshake | None
+) -> None:
+    """Nothing of it is lost when the gateway looks whether the browser has left."""
+    world = await (https(make_world, certificate) if tls else make_world())
+    browser, client = await a_last_reply(world, tls)
+    await until(lambda: client._left > 0)
+    browser.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    said = await browser.eof()
+    assert len((tls.opened(said) if tls else said).partition(b"\r\n\r\n")[2]) == ON_ITS_WAY
+    browser.close()
+    await until(lambda: world.counters.connections_open == 0)
+
+
+@pytest.mark.parametrize("tls", [None, Handshake(trusting())], ids=["plain", "tls"])
+async def test_a_last_reply_that_nobody_takes(
+    make_world: MakeWorld, certificate: dict[str, str], tls: Handshake | None
+) -> None:
+    limits = {"send_timeout": "1s"}
+    world = await (
+        https(make_world, certificate, limits=limits) if tls else make_world(limits=limits)
+    )
+    browser, _ = await a_last_reply(world, tls)
+    await until(lambda: world.counters.connections_open == 0, within=2 * PATIENCE)
+    browser.close()
+
+
+async def test_who_never_says_goodbye_is_let_go(secure: World) -> None:
+    """It has its reply, whole, and neither answers TLS's goodbye nor closes."""
+    browser, handshake = await secure.browser(), Handshake(trusting())
+    await browser.say(handshake.step())
+    await browser.say(handshake.step(await browser.reader.read(65536)))
+    await browser.say(handshake.sealed(get("/", LEGACY, "Connection: close")))
+    await until(lambda: secure.sonar.heads)
     await until(lambda: secure.counters.connections_open == 0)
 
 
