@@ -120,4 +120,5 @@ def page_for(inbound: Inbound, shared: Shared, *, signed_in: bool) -> Page | Non
 def _way_back(inbound: Inbound, rules: Rules) -> str:
     """Where Sonar's own sign-in page would lead back to; anybody may have written it."""
     values = parse_qs(inbound.query.removeprefix("?")).get(rules.return_parameter, [])
-    return safe_next(values[0] if len(values) == 1 else None, str(rules.public))
+    way_back = values[0] if len(values) == 1 else None
+    return safe_next(way_back, str(rules.public), (rules.login_path, rules.logout_path))

@@ -50,7 +50,12 @@ class Visit:
 
     def next(self) -> str:
         """Where the person meant to go: a path of our own origin, `/` when unsure."""
-        return safe_next(self.query("next"), self.origin)
+        return self.place(self.query("next"))
+
+    def place(self, address: str | None) -> str:
+        """An address as a place to go on to after a sign-in, `/` when it is none."""
+        upstream = self.parts.config.upstream
+        return safe_next(address, self.origin, (upstream.login_path, upstream.logout_path))
 
     async def form(self, bound_to: str, *expected: str) -> Fields | Unreadable:
         return await read_form(

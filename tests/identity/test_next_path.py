@@ -37,6 +37,21 @@ ORIGIN = "https://sonar.example"
         ("/calls#row-7", "/calls"),
         ("/calls?a=b#//evil.example", "/calls?a=b"),
         ("/#/evil", "/"),
+        ("/calls#\\evil", "/calls"),
+        # in a query nothing leads anywhere, and a search for C:\temp is one
+        ("/calls?a=\\", "/calls?a=%5C"),
+        ("/files?in=C:\\temp\\x", "/files?in=C:%5Ctemp%5Cx"),
+        ("/calls?to=//evil.example/\\..", "/calls?to=//evil.example/%5C.."),
+        ("/calls?a=%2F%2Fevil.example&b=%0d%0a", "/calls?a=%2F%2Fevil.example&b=%0d%0a"),
+        ("/calls?a={b}|c^d`", "/calls?a=%7Bb%7D%7Cc%5Ed%60"),
+        ("/calls?off=100%&a=%zz", "/calls?off=100%&a=%zz"),
+        ("/calls??a=b?c", "/calls??a=b?c"),
+        # letters that look like a slash, a dot, a colon are letters
+        ("/／evil.example", "/%EF%BC%8Fevil.example"),
+        ("/。。/evil", "/%E3%80%82%E3%80%82/evil"),
+        ("/\u2028evil", "/%E2%80%A8evil"),
+        ("/\u202e/evil", "/%E2%80%AE/evil"),
+        ("/\ufeff/evil", "/%EF%BB%BF/evil"),
         # absolute, our own
         (ORIGIN, "/"),
         (f"{ORIGIN}/", "/"),
@@ -73,7 +88,7 @@ def test_places_of_ours(text: str, target: str) -> None:
         "/\\/evil.example",
         "//evil.example\\@sonar.example",
         "/calls\\..\\..\\evil",
-        "/calls?a=\\",
+        "/calls\\?a=b",
         # browsers drop these before they parse
         "/\t/evil.example",
         "/\n/evil.example",
@@ -136,6 +151,23 @@ def test_places_of_ours(text: str, target: str) -> None:
         "https://sonar.example\\@evil.example/",
         "https://sonar.example\t.evil.example",
         "https://jo@sonar.example/calls",
+        "https://sonar.example:443/calls",
+        "HTTPS://SONAR.EXAMPLE/calls",
+        "https://sonar.example./calls",
+        "https://ｓonar.example/calls",
+        "https://sonar.example／evil.example",
+        "https://sonar.example。evil.example",
+        "https://xn--sonar-kva.example/",
+        "https://sönar.example/",
+        "http://[::1]/",
+        "https://2130706433/",
+        "///sonar.example/calls",
+        "/////evil.example/..",
+        "/;//evil.example",
+        "/%5c%5cevil.example",
+        "/%255c%255cevil.example",
+        "/%u002fevil.example\\",
+        "/%c0%af/../evil",
         "https://sonar.example//evil.example",
         "https://sonar.example/\\evil.example",
         "https://sonar.example/%2Fevil.example",
@@ -164,6 +196,26 @@ def test_places_of_ours(text: str, target: str) -> None:
 )
 def test_everything_else_leads_home(text: str | None) -> None:
     assert safe_next(text, ORIGIN) == "/"
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("/logout", "/"),
+        ("/logout?all=1", "/"),
+        ("/%6cogout", "/"),
+        ("/logout;x=1", "/"),
+        (f"{ORIGIN}/logout#x", "/"),
+        ("/login?return_to=/calls", "/"),
+        ("/logout/", "/logout/"),
+        ("/logouts", "/logouts"),
+        ("/help/logout", "/help/logout"),
+        ("/calls?x=/logout", "/calls?x=/logout"),
+    ],
+)
+def test_who_signs_in_is_not_signed_out_by_it(text: str, target: str) -> None:
+    """Whoever pressed "Sign out" when the session was over already wants to be out."""
+    assert safe_next(text, ORIGIN, ("/login", "/logout")) == target
 
 
 _PIECES = [*"/\\@:?#%.\t\n\r 25fFcCeE09a", "evil.example", ORIGIN, "%2f", "%5c", "//"]
