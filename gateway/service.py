@@ -21,6 +21,7 @@ from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
 from gateway.operate.access_log import AccessLog
+from gateway.operate.audit import Audit
 from gateway.operate.management import OK, Management, OneProcess
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
@@ -71,6 +72,7 @@ class Service:
         self._sealer = Sealer(keys)
         self.counters = Counters()
         self._access_log = AccessLog(config.log.access, self.counters)
+        self._audit = Audit()
         self._policies = PolicyStore(config.policies, config.kinds, self.counters)
         self._store = store_for(config.sessions)
         lines = IdentityLines(config.headers, minter)
@@ -188,6 +190,7 @@ class Service:
             sealer=self._sealer,
             jwks=self._jwks,
             counters=self.counters,
+            audit=self._audit,
         )
         await self._sign_ins.open(portal)
 

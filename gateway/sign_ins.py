@@ -19,6 +19,7 @@ from gateway.config import Config
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
+from gateway.operate.audit import Audit
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.portal.app import SERVER, make_portal
@@ -48,6 +49,7 @@ class SignIns:
         sealer: Sealer,
         jwks: Callable[[], Mapping[str, Any]],
         counters: Counters,
+        audit: Audit,
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -56,6 +58,7 @@ class SignIns:
         self._sealer = sealer
         self._jwks = jwks
         self._counters = counters
+        self._audit = audit
         self._closing = AsyncExitStack()
 
     async def open(self, portal: socket.socket) -> None:
@@ -86,6 +89,7 @@ class SignIns:
             sealer=self._sealer,
             jwks=self._jwks,
             counters=self._counters,
+            audit=self._audit,
         )
         runner = web.AppRunner(
             make_portal(parts),

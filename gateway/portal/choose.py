@@ -1,9 +1,9 @@
 """Several accounts: which one. On the way in, and later to switch, without the provider."""
 
-import structlog
 from aiohttp import web
 
 from gateway.account.resolution import Refuse
+from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing, stand
 from gateway.portal.completion import complete
 from gateway.portal.forms import Unreadable
@@ -21,8 +21,6 @@ from gateway.portal.person import Person, leave, spend, who_is_there
 from gateway.portal.refusals import refused_form, refused_identity, used_transaction
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
-
-log = structlog.get_logger()
 
 PATH = "/sso/accounts"
 
@@ -50,7 +48,10 @@ async def choose(visit: Visit) -> web.Response:
         return refused_identity(visit, person.identity, standing, person.next)
     account = standing.account(fields["account"])
     if account is None:
-        log.info("choice_refused", reason=Reason.ACCOUNT_NOT_OFFERED)
+        refused = visit.event(
+            EventKind.CHOICE_REFUSED, Reason.ACCOUNT_NOT_OFFERED, identity=person.identity
+        )
+        visit.parts.audit.note(refused)
         again = Action("Choose again", person.page(PATH))
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, again)
     if person.session is not None and person.session.account.id == account.id:

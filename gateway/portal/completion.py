@@ -1,17 +1,15 @@
 """Where a sign-in, or a change of account, becomes a session. Nowhere else."""
 
-import structlog
 from aiohttp import web
 
 from gateway.account.model import Account
 from gateway.identity.model import Identity, IdentityKey
+from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing
 from gateway.portal.pages import see_other
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
 from gateway.session.cookie import set_cookie
-
-log = structlog.get_logger()
 
 
 async def complete(
@@ -36,16 +34,15 @@ async def complete(
     if previous is not None:
         await visit.parts.sessions.end(previous.session.key)
     visit.parts.counters.sign_ins[reason] += 1
-    log.info(
-        "sign_in",
-        reason=reason,
-        provider=identity.provider,
-        domain=identity.email.domain if identity.email else None,
-        email=str(identity.email),
-        account_id=account.id,
+    signed_in = visit.event(
+        EventKind.SIGN_IN,
+        reason,
+        identity=identity,
+        account=account.id,
         session=session.public_id,
         replaced=previous.session.public_id if previous else None,
     )
+    await visit.parts.audit.record(signed_in)
     response = see_other(next_path)
     sign_off(visit, response)
     add_cookie(response, set_cookie(visit.names.session, cookie, secure=visit.names.secure))

@@ -1,11 +1,11 @@
 """No account found, or another one wanted: prove it with its password, once, and it is linked."""
 
-import structlog
 from aiohttp import web
 
 from gateway.account.model import Account, Link
 from gateway.account.resolution import Refuse
 from gateway.identity.model import Identity
+from gateway.operate.audit import EventKind
 from gateway.portal.candidates import stand
 from gateway.portal.completion import complete
 from gateway.portal.forms import Unreadable
@@ -27,8 +27,6 @@ from gateway.portal.refusals import refused_form, refused_identity, used_transac
 from gateway.portal.visit import Visit
 from gateway.reasons import EXPLANATIONS, Reason
 from gateway.secret import Secret
-
-log = structlog.get_logger()
 
 PATH = "/sso/link"
 
@@ -78,12 +76,8 @@ async def add_link(visit: Visit, identity: Identity, account: Account) -> None:
     await visit.parts.links.add(
         Link(identity.key, account.id, identity.provider, email, visit.now, None)
     )
-    log.info(
-        "link_added",
-        provider=identity.provider,
-        email=email,
-        account_id=account.id,
-    )
+    added = visit.event(EventKind.LINK_ADDED, identity=identity, account=account.id)
+    await visit.parts.audit.record(added)
 
 
 def _form(

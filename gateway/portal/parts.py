@@ -12,6 +12,7 @@ from gateway.account.links import LinkStore
 from gateway.config import Config
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
+from gateway.operate.audit import Audit
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.session.live import Sessions
@@ -35,6 +36,7 @@ class Portal:
     sealer: Sealer
     jwks: Callable[[], Mapping[str, Any]]
     counters: Counters
+    audit: Audit
     clock: Callable[[], float] = time.time
 
 

@@ -15,15 +15,12 @@ others: who has one account of their own could otherwise buy new guesses at some
 import hashlib
 import unicodedata
 
-import structlog
-
 from gateway.account.model import Account
 from gateway.identity.model import IdentityKey
+from gateway.operate.audit import EventKind
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 from gateway.secret import Secret
-
-log = structlog.get_logger()
 
 # A whole office often shares one address and links its accounts on one morning, everybody with a
 # slip or two; ten times one person's attempts lets them, and still stops a guessing machine.
@@ -54,24 +51,26 @@ async def prove(
     )
     for name, limit in limits:
         if await visit.parts.store.count(name, visit.parts.config.passwords.window) > limit:
-            return _refused(visit, Reason.PASSWORD_THROTTLED, meant)
+            return _refused(visit, identity, Reason.PASSWORD_THROTTLED, meant)
     account = await visit.parts.directory.verify(username, password)
     if account is None:
-        return _refused(visit, Reason.PASSWORD_WRONG, meant)
+        return _refused(visit, identity, Reason.PASSWORD_WRONG, meant)
     await visit.parts.store.forget(account_name)
     if not account.active:
-        return _refused(visit, Reason.ACCOUNT_INACTIVE, meant)
+        return _refused(visit, identity, Reason.ACCOUNT_INACTIVE, meant)
     return account
 
 
-def _refused(visit: Visit, reason: Reason, meant: Account | None) -> Reason:
+def _refused(visit: Visit, identity: IdentityKey, reason: Reason, meant: Account | None) -> Reason:
     """Logged without what was typed: people type passwords into the wrong field."""
     visit.parts.counters.sign_ins[reason] += 1
-    log.info(
-        "password_refused",
-        reason=reason,
-        account_id=meant.id if meant else None,
+    refused = visit.event(
+        EventKind.PASSWORD_REFUSED,
+        reason,
+        identity=identity,
+        account=meant.id if meant else None,
     )
+    visit.parts.audit.note(refused)
     return reason
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 from gateway.account.resolution import Refuse
 from gateway.errors import Unavailable
 from gateway.identity.model import Identity, Refused
+from gateway.operate.audit import EventKind
 from gateway.portal.forms import Unreadable
 from gateway.portal.pages import (
     Action,
@@ -43,12 +44,10 @@ def used_transaction(visit: Visit, next_path: str) -> web.Response:
 def _no_identity(
     visit: Visit, refused: Refused, next_path: str, provider: str | None, *first: Action
 ) -> web.Response:
-    log.info(
-        "sign_in_refused",
-        reason=refused.reason,
-        detail=refused.detail,
-        provider=provider,
+    event = visit.event(
+        EventKind.SIGN_IN_REFUSED, refused.reason, provider=provider, why=refused.detail
     )
+    visit.parts.audit.note(event)
     return refusal(
         visit,
         refused.reason,
@@ -62,14 +61,13 @@ def refused_identity(
     visit: Visit, identity: Identity, refused: Refuse, next_path: str
 ) -> web.Response:
     """The policy says no. The password is the way in; another identity may be one."""
-    log.info(
-        "sign_in_refused",
-        reason=refused.reason,
-        trail=[f"{step.question} {step.answer}" for step in refused.trail],
-        provider=identity.provider,
-        domain=identity.email.domain if identity.email else None,
-        email=str(identity.email) if identity.email else None,
+    event = visit.event(
+        EventKind.SIGN_IN_REFUSED,
+        refused.reason,
+        identity=identity,
+        trail=tuple(f"{step.question} {step.answer}" for step in refused.trail),
     )
+    visit.parts.audit.note(event)
     return refusal(
         visit,
         refused.reason,
@@ -82,12 +80,10 @@ def refused_identity(
 
 def refused_form(visit: Visit, unreadable: Unreadable, page: str) -> web.Response:
     """A form that is not ours, or not whole; `page` is where the real one is."""
-    log.info(
-        "form_refused",
-        reason=unreadable.reason,
-        detail=unreadable.detail,
-        path=visit.request.path,
+    event = visit.event(
+        EventKind.FORM_REFUSED, unreadable.reason, why=unreadable.detail, path=visit.request.path
     )
+    visit.parts.audit.note(event)
     return refusal(visit, unreadable.reason, Action("Open the page again", page))
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
 from gateway.account.model import Account
 from gateway.account.resolution import Refuse
 from gateway.identity.model import Identity
+from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing, stand
 from gateway.portal.forms import Unreadable
 from gateway.portal.link import add_link
@@ -30,8 +30,6 @@ from gateway.portal.visit import Visit, sign_off, signed_in
 from gateway.reasons import Reason
 from gateway.secret import Secret
 from gateway.session.model import Session
-
-log = structlog.get_logger()
 
 PATH = "/sso/settings"
 
@@ -106,13 +104,14 @@ async def remove(visit: Visit) -> web.Response:
     ended = await visit.parts.sessions.end_where(
         lambda other: other.identity.key == identity.key and other.account.id == account_id
     )
-    log.info(
-        "link_removed",
-        provider=identity.provider,
-        email=str(identity.email),
-        account_id=account_id,
+    removed = visit.event(
+        EventKind.LINK_REMOVED,
+        identity=identity,
+        account=account_id,
+        session=session.public_id,
         sessions_ended=ended,
     )
+    visit.parts.audit.note(removed)
     if session.account.id != account_id:
         return see_other(link_to(PATH, done="removed"))
     response = see_other(link_to("/sso/logout", provider=identity.provider))

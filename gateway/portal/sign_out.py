@@ -5,6 +5,7 @@ from aiohttp import web
 
 from gateway.errors import ProviderUnavailable, SessionsUnavailable
 from gateway.identity.provider import ProviderClient
+from gateway.operate.audit import EventKind
 from gateway.portal.forms import Unreadable
 from gateway.portal.pages import (
     Action,
@@ -55,8 +56,15 @@ async def sign_out(visit: Visit) -> web.Response:
         # This process refuses the session from now on and tells the store as soon as it answers;
         # whoever leaves a shared computer must not be kept signed in by our trouble.
         log.warning("sign_out_pending", reason=error.reason)
-    log.info("signed_out", session=live.session.public_id)
-    response = see_other(link_to(PATH, provider=live.session.identity.provider))
+    session = live.session
+    signed_out = visit.event(
+        EventKind.SIGNED_OUT,
+        identity=session.identity,
+        account=session.account.id,
+        session=session.public_id,
+    )
+    visit.parts.audit.note(signed_out)
+    response = see_other(link_to(PATH, provider=session.identity.provider))
     sign_off(visit, response)
     return response
 

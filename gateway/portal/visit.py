@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.identity.model import Identity, IdentityKey
 from gateway.identity.next_path import safe_next
 from gateway.identity.transaction import LIFETIME
+from gateway.operate.audit import Event, EventKind
+from gateway.operate.audit.event import Detail
 from gateway.policy.model import Policies
 from gateway.portal.forms import Fields, Unreadable, read_form
 from gateway.portal.parts import PORTAL, Portal
+from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, sign_off_cookies
 from gateway.session.live import Live
 
@@ -56,6 +60,30 @@ class Visit:
         """An address as a place to go on to after a sign-in, `/` when it is none."""
         upstream = self.parts.config.upstream
         return safe_next(address, self.origin, (upstream.login_path, upstream.logout_path))
+
+    def event(
+        self,
+        kind: EventKind,
+        reason: Reason | None = None,
+        *,
+        identity: Identity | IdentityKey | None = None,
+        account: str | None = None,
+        session: str | None = None,
+        provider: str | None = None,
+        **detail: Detail,
+    ) -> Event:
+        """What happened in this request, for the audit."""
+        return Event(
+            kind,
+            reason,
+            identity,
+            account=account,
+            address=self.address or None,
+            request_id=self.request_id or None,
+            session=session,
+            provider=provider,
+            detail=detail,
+        )
 
     async def form(self, bound_to: str, *expected: str) -> Fields | Unreadable:
         return await read_form(

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from gateway.edge.inject import Obstacle
+from gateway.operate.audit import EventKind
 from gateway.operate.families import families
 from gateway.operate.metrics import Counters, InjectionOutcome, Kind
 from tests.operate.test_access_log import a_line
@@ -44,6 +45,12 @@ def test_no_event_that_is_gone() -> None:
         for event in re.findall(r"`([a-z_]+)`", row)
     }
     assert told == events()
+
+
+def test_every_record_of_the_audit_and_none_that_is_gone() -> None:
+    table = TEXT.partition("| record |")[2].partition("## ")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    assert {kind for row in rows for kind in re.findall(r"`([a-z_]+)`", row)} == set(EventKind)
 
 
 def test_every_metric() -> None:

@@ -23,6 +23,7 @@ from gateway.account.passwords import Passwords
 from gateway.config import Config, config_from
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
+from gateway.operate.audit import Audit
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
@@ -157,6 +158,7 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
                 sealer=sealer,
                 jwks=minter.jwks,
                 counters=Counters(),
+                audit=Audit(),
                 clock=clock,
             )
         )

@@ -1,0 +1,10 @@
+"""The audit: who was let in or refused, and who changed who may get in. One record an event.
+
+event.py    what happened: the values, and the closed list of kinds
+keeper.py   `Audit`: takes an event, writes its line, keeps its record
+"""
+
+from gateway.operate.audit.event import Event, EventKind
+from gateway.operate.audit.keeper import Audit
+
+__all__ = ["Audit", "Event", "EventKind"]
