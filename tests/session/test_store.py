@@ -12,6 +12,7 @@ from gateway.email import Email
 from gateway.errors import SessionsUnavailable
 from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
 from gateway.session.store import SessionStore
+from gateway.session.store.attempts import Throttle
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.session.samples import Clock, a_session, an_account, an_identity, until
@@ -43,6 +44,18 @@ async def other(another: Opener, store: SessionStore) -> AsyncIterator[SessionSt
     await other.open()
     yield other
     await other.close()
+
+
+async def comes_true(
+    store: SessionStore, clock: Clock, question: Callable[[], Awaitable[bool]]
+) -> bool:
+    """In real time, which is all that Redis knows."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        clock.now = time.time()
+        if await question():
+            return True
+    return False
 
 
 class TestSessions:
@@ -282,29 +295,114 @@ class TestCount:
         await store.forget("nobody")
 
 
+THROTTLE = Throttle(free=3, first=60, longest=300, memory=3600)
+
+
+class TestAttempts:
+    async def test_wait_longer_each_time_across_processes(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        waits = []
+        for _ in range(8):
+            assert await store.attempt("jo", THROTTLE) == 0
+            waiting = await other.attempt("jo", THROTTLE)
+            waits.append(round(waiting))
+            clock.now += waiting
+        # Each attempt of `other` that was not told to wait counted, too.
+        assert waits == [0, 60, 120, 240, 300, 300, 300, 300]
+        assert await store.attempt("al", THROTTLE) == 0
+
+    async def test_that_come_too_early_are_not_counted(
+        self, store: SessionStore, clock: Clock
+    ) -> None:
+        for _ in range(3):
+            assert await store.attempt("jo", THROTTLE) == 0
+        clock.now += 20
+        for _ in range(5):
+            assert await store.attempt("jo", THROTTLE) == pytest.approx(40)
+
+    async def test_many_at_once_are_no_more_than_one_after_the_other(
+        self, store: SessionStore, other: SessionStore
+    ) -> None:
+        answers = await asyncio.gather(
+            *(each.attempt("jo", THROTTLE) for _ in range(10) for each in (store, other))
+        )
+        assert sorted(answers) == [0] * 3 + [60] * 17
+
+    async def test_are_pardoned_one_by_one(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        for _ in range(3):
+            assert await store.attempt("jo", THROTTLE) == 0
+        await other.pardon("jo")
+        assert await store.attempt("jo", THROTTLE) == 0
+        assert await store.attempt("jo", THROTTLE) == 60
+        await store.pardon("nobody")
+        assert await store.attempt("nobody", THROTTLE) == 0
+
+    async def test_are_forgotten_after_a_success(
+        self, store: SessionStore, other: SessionStore
+    ) -> None:
+        for _ in range(3):
+            await store.attempt("jo", THROTTLE)
+        await other.forget("jo")
+        assert await store.attempt("jo", THROTTLE) == 0
+
+    async def test_are_forgotten_after_a_while(self, store: SessionStore, clock: Clock) -> None:
+        brief = Throttle(free=2, first=3600, longest=3600, memory=0.002)
+        names = iter(range(1_000_000))
+
+        async def is_forgotten() -> bool:
+            """Were the first one remembered, the second would be followed by a wait."""
+            name = f"jo {next(names)}"
+            await store.attempt(name, brief)
+            clock.now = time.time()
+            await store.attempt(name, THROTTLE)
+            return await store.attempt(name, replace(THROTTLE, free=2)) == 0
+
+        assert await comes_true(store, clock, is_forgotten)
+
+
+class TestKept:
+    async def test_is_there_until_it_is_taken_once(
+        self, store: SessionStore, other: SessionStore
+    ) -> None:
+        value = bytes(range(256)) * 256
+        await store.keep("form", value, 60)
+        assert await other.kept("form") == await store.kept("form") == value
+        taken = await asyncio.gather(
+            *(each.take("form") for _ in range(10) for each in (store, other))
+        )
+        assert [each for each in taken if each is not None] == [value]
+        assert await store.kept("form") is None
+        assert await store.take("other") is None
+
+    async def test_is_replaced(self, store: SessionStore) -> None:
+        await store.keep("form", b"first", 60)
+        await store.keep("form", b"", 60)
+        assert await store.kept("form") == b""
+
+    async def test_ends_by_itself(self, store: SessionStore, clock: Clock) -> None:
+        async def is_gone() -> bool:
+            return await store.kept("form") is None and await store.take("form") is None
+
+        await store.keep("form", b"value", 0.05)
+        assert await comes_true(store, clock, is_gone)
+
+
 class TestWindows:
     """Claims and counts end by themselves, in real time, counted from the first."""
 
     async def test_of_claims(self, store: SessionStore, clock: Clock) -> None:
         assert await store.claim("tx:1", 0.05)
-        assert await self.comes_true(store, clock, lambda: store.claim("tx:1", 0.05))
+        assert await comes_true(store, clock, lambda: store.claim("tx:1", 0.05))
 
     async def test_of_counts(self, store: SessionStore, clock: Clock) -> None:
         async def begins_anew() -> bool:
             return await store.count("jo", 0.05) == 1
 
         assert await store.count("jo", 0.05) == 1
-        assert await self.comes_true(store, clock, begins_anew)
-
-    async def comes_true(
-        self, store: SessionStore, clock: Clock, question: Callable[[], Awaitable[bool]]
-    ) -> bool:
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            clock.now = time.time()
-            if await question():
-                return True
-        return False
+        assert await comes_true(store, clock, begins_anew)
 
 
 class TestClosed:

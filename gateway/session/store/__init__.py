@@ -2,6 +2,7 @@
 
 embedded.py   SQLite in a file (database.py): one machine, survives a restart
 redis.py      Redis or Valkey: several machines; redis_news.py hears of endings
+attempts.py   how long who keeps being wrong has to wait, in both of them
 codec.py      a session as JSON and back
 choose.py     which of them config.yaml asks for
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.session.model import Session
+from gateway.session.store.attempts import Throttle
 
 
 class SessionStore(Protocol):
@@ -42,8 +44,24 @@ class SessionStore(Protocol):
         """Count one event under `name` and return how many there were in the window of `seconds`
         that began with the first of them."""
 
+    async def attempt(self, name: str, throttle: Throttle) -> float:
+        """Ask to make an attempt under `name`: 0.0 and it is counted, or how many seconds to wait
+        until the next one may be made."""
+
+    async def pardon(self, name: str) -> None:
+        """Take back an attempt that was allowed, and the wait that followed from it."""
+
     async def forget(self, name: str) -> None:
-        """Drop the count of `name`, after a success."""
+        """Drop what was counted and attempted under `name`, after a success."""
+
+    async def keep(self, name: str, value: bytes, seconds: float) -> None:
+        """Keep a value under `name`, in the place of the one before, for so long."""
+
+    async def kept(self, name: str) -> bytes | None:
+        """The value, or `None` when there is none any more."""
+
+    async def take(self, name: str) -> bytes | None:
+        """The value, to one caller only, anywhere: it is gone then."""
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such

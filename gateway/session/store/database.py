@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gateway.session.model import Session
+from gateway.session.store import attempts
+from gateway.session.store.attempts import Throttle
 from gateway.session.store.codec import Stored, decode, encode
 
 # An ending is kept this long for processes that were stopped meanwhile; one that missed more than
@@ -28,6 +30,9 @@ CREATE TABLE IF NOT EXISTS claims (
 CREATE TABLE IF NOT EXISTS counts (
     name TEXT PRIMARY KEY, events INTEGER NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    name TEXT PRIMARY KEY, value BLOB NOT NULL, until REAL NOT NULL
+);
 """
 _ALIVE = "min(seen + idle, until) > ?"
 
@@ -67,7 +72,7 @@ class Database:
             # session that was ended.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(_SCHEMA + attempts.SCHEMA)
             self._version = self._data_version()
             self._heard_until = self._last_ending()
             self.purge()
@@ -146,8 +151,36 @@ class Database:
         ).fetchone()
         return int(events)
 
+    def attempt(self, name: str, throttle: Throttle) -> float:
+        with _Transaction(self._connection):
+            return attempts.attempt(self._connection, name, throttle, self._clock())
+
+    def pardon(self, name: str) -> None:
+        attempts.pardon(self._connection, name)
+
     def forget(self, name: str) -> None:
-        self._connection.execute("DELETE FROM counts WHERE name = ?", (name,))
+        with _Transaction(self._connection):
+            self._connection.execute("DELETE FROM counts WHERE name = ?", (name,))
+            self._connection.execute("DELETE FROM attempts WHERE name = ?", (name,))
+
+    def keep(self, name: str, value: bytes, seconds: float) -> None:
+        self._connection.execute(
+            "INSERT INTO kept (name, value, until) VALUES (?, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET value = excluded.value, until = excluded.until",
+            (name, value, self._clock() + seconds),
+        )
+
+    def kept(self, name: str) -> bytes | None:
+        row = self._connection.execute(
+            "SELECT value FROM kept WHERE name = ? AND until > ?", (name, self._clock())
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def take(self, name: str) -> bytes | None:
+        row = self._connection.execute(
+            "DELETE FROM kept WHERE name = ? RETURNING value, until", (name,)
+        ).fetchone()
+        return None if row is None or row[1] <= self._clock() else bytes(row[0])
 
     def news(self) -> tuple[str, ...] | None:
         """The keys of sessions that ended since the last call; `None` when some are unknown."""
@@ -174,6 +207,8 @@ class Database:
             self._connection.execute(f"DELETE FROM sessions WHERE NOT {_ALIVE}", (now,))  # noqa: S608
             self._connection.execute("DELETE FROM claims WHERE until <= ?", (now,))
             self._connection.execute("DELETE FROM counts WHERE until <= ?", (now,))
+            self._connection.execute("DELETE FROM attempts WHERE until <= ?", (now,))
+            self._connection.execute("DELETE FROM kept WHERE until <= ?", (now,))
             self._connection.execute("DELETE FROM endings WHERE at <= ?", (now - _KEEP_ENDINGS,))
 
     def _data_version(self) -> int:

@@ -21,6 +21,7 @@ import structlog
 from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
 from gateway.session.store import nobody_listens
+from gateway.session.store.attempts import Throttle
 from gateway.session.store.database import Database, count_live
 
 _log = structlog.get_logger()
@@ -93,8 +94,23 @@ class EmbeddedStore:
     async def count(self, name: str, seconds: float) -> int:
         return await self._ask(lambda database: database.count(name, seconds))
 
+    async def attempt(self, name: str, throttle: Throttle) -> float:
+        return await self._ask(lambda database: database.attempt(name, throttle))
+
+    async def pardon(self, name: str) -> None:
+        await self._ask(lambda database: database.pardon(name))
+
     async def forget(self, name: str) -> None:
         await self._ask(lambda database: database.forget(name))
+
+    async def keep(self, name: str, value: bytes, seconds: float) -> None:
+        await self._ask(lambda database: database.keep(name, value, seconds))
+
+    async def kept(self, name: str) -> bytes | None:
+        return await self._ask(lambda database: database.kept(name))
+
+    async def take(self, name: str) -> bytes | None:
+        return await self._ask(lambda database: database.take(name))
 
     async def _ask(self, question: Callable[[Database], T]) -> T:
         database = self._database

@@ -3,6 +3,8 @@
     sonar:session:<key>   a hash: record, seen, idle, until; expires with the session
     sonar:claim:<name>    taken
     sonar:count:<name>    how many
+    sonar:attempts:<name> a hash: made, due; expires when all is forgotten
+    sonar:kept:<name>     a value
     sonar:ended           the channel on which ended sessions are told (redis_news.py)
 
 No connection is ever shared across a cancellation. A command that is abandoned between its request
@@ -26,6 +28,7 @@ from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.session.model import Session
 from gateway.session.store import nobody_listens
+from gateway.session.store.attempts import LUA_ATTEMPT, LUA_PARDON, Throttle
 from gateway.session.store.codec import Stored, decode, encode
 from gateway.session.store.redis_news import News
 
@@ -33,6 +36,8 @@ _PREFIX = "sonar:"
 _SESSION = f"{_PREFIX}session:"
 _CLAIM = f"{_PREFIX}claim:"
 _COUNT = f"{_PREFIX}count:"
+_ATTEMPTS = f"{_PREFIX}attempts:"
+_KEPT = f"{_PREFIX}kept:"
 _ENDED = f"{_PREFIX}ended"
 
 # A Redis nearby answers in a millisecond. One that takes a second is as good as gone, and
@@ -161,8 +166,33 @@ class RedisStore:
     async def count(self, name: str, seconds: float) -> int:
         return int(await self._script(_COUNT_ONE, [_COUNT + name], _milliseconds(seconds)))
 
+    async def attempt(self, name: str, throttle: Throttle) -> float:
+        times = (throttle.first, throttle.longest, throttle.memory)
+        waiting = await self._script(
+            LUA_ATTEMPT,
+            [_ATTEMPTS + name],
+            repr(self._clock()),
+            throttle.free,
+            *map(repr, times),
+        )
+        return float(waiting)
+
+    async def pardon(self, name: str) -> None:
+        await self._script(LUA_PARDON, [_ATTEMPTS + name])
+
     async def forget(self, name: str) -> None:
-        await self._command("DEL", _COUNT + name)
+        await self._command("DEL", _COUNT + name, _ATTEMPTS + name)
+
+    async def keep(self, name: str, value: bytes, seconds: float) -> None:
+        await self._command("SET", _KEPT + name, value, "PX", _milliseconds(seconds))
+
+    async def kept(self, name: str) -> bytes | None:
+        found: bytes | None = await self._command("GET", _KEPT + name)
+        return found
+
+    async def take(self, name: str) -> bytes | None:
+        found: bytes | None = await self._command("GETDEL", _KEPT + name)
+        return found
 
     def _pool(self) -> BlockingConnectionPool:
         try:
