@@ -70,6 +70,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_inside(host: str) -> bool:
+    """Whether `host` names this machine or an address that means something in one network only."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def origin_of(text: str) -> Origin:
+    """The origin of an address, whatever path it has; ValueError for what has two readings."""
+    return _parse(text)[0]
+
+
 def parse_origin(text: str) -> Origin:
     """`https://Sonar.example:443/` -> its Origin; ValueError for anything that has more."""
     origin, parts = _parse(text)

@@ -283,6 +283,11 @@ def test_other_providers_and_other_names() -> None:
             "make: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
         ),
         (
+            {"providers": {"google": provider(clock_skew="6m")}},
+            "providers.google.clock_skew = 6m: must be at most 5m; a clock that is further off "
+            "needs mending",
+        ),
+        (
             {"providers": {"google": provider(scopes=["email"])}},
             "providers.google: scopes must have openid",
         ),

@@ -49,6 +49,7 @@ class Cached(Generic[T]):
         self._value: tuple[T] | None = None
         self._loaded = _LONG_AGO
         self._tried = _LONG_AGO
+        self._renewed = _LONG_AGO
         self._flight: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
@@ -65,9 +66,17 @@ class Cached(Generic[T]):
             return self._value[0]
 
     async def renewed(self) -> T:
-        """The document, fetched again unless that was tried within `RENEW_AFTER`."""
-        if self._value is not None and self._clock() - self._tried < RENEW_AFTER:
+        """The document, fetched again unless this did so within `RENEW_AFTER`.
+
+        An ordinary fetch just before does not count: what it got may be rolled the minute after.
+        Whoever comes while a fetch is under way waits for it, as the answer may be in it.
+        """
+        now = self._clock()
+        recently = now - self._renewed < RENEW_AFTER
+        if self._value is not None and recently and self._flight is None:
             return self._value[0]
+        if self._flight is None:
+            self._renewed = now
         return await self._fetch()
 
     async def _fetch(self) -> T:

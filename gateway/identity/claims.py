@@ -38,8 +38,9 @@ class UnverifiedClaims:
 class Expected:
     """What an ID token must say to be the answer to one sign-in.
 
-    `issuer` is the discovery document's, for Microsoft perhaps with `{tenantid}` in it. `tenant`
-    is the one in Microsoft's discovery URL (`organizations`, a GUID, …), elsewhere `None`.
+    `issuer` is the discovery document's, for Microsoft perhaps with `{tenantid}` in it.
+    `clock_skew`: how far the provider's clock and ours may be apart, seconds. `tenant` is the one
+    in Microsoft's discovery URL (`organizations`, a GUID, …), elsewhere `None`.
     """
 
     provider: str
@@ -47,12 +48,9 @@ class Expected:
     issuer: str
     client_id: str
     nonce: str
+    clock_skew: float
     tenant: str | None = None
 
-
-# How far the provider's clock and ours may be apart, seconds. Both keep NTP time; a minute forgives
-# a bad one, and is half of what libraries forgive by default.
-LEEWAY = 60.0
 
 # An ID token is asked for right after the sign-in, so an old one is somebody else's. Entra dates
 # its tokens five minutes back; twice that, and as long as a transaction lives.
@@ -108,7 +106,7 @@ def verify_claims(
         _check_issuer(claims, expected, unverified.key_issuer)
         or _check_audience(claims, expected)
         or _check_nonce(claims, expected)
-        or _check_times(claims, now)
+        or _check_times(claims, expected.clock_skew, now)
         or _identity(claims, expected)
     )
 
@@ -177,14 +175,14 @@ def _check_nonce(claims: _Claims, expected: Expected) -> Refused | None:
     return None
 
 
-def _check_times(claims: _Claims, now: float) -> Refused | None:
-    if claims.exp is None or claims.exp <= now - LEEWAY:
+def _check_times(claims: _Claims, skew: float, now: float) -> Refused | None:
+    if claims.exp is None or claims.exp <= now - skew:
         return Refused(Reason.TOKEN_EXPIRED, "exp is absent or past")
-    if claims.iat is None or not now - OLDEST - LEEWAY < claims.iat < now + LEEWAY:
+    if claims.iat is None or not now - OLDEST - skew < claims.iat <= now + skew:
         return Refused(Reason.TOKEN_ISSUED_AT, "iat is absent, too old or in the future")
-    if claims.nbf is not None and claims.nbf >= now + LEEWAY:
+    if claims.nbf is not None and claims.nbf > now + skew:
         return Refused(Reason.TOKEN_ISSUED_AT, "nbf is in the future")
-    if claims.auth_time is not None and claims.auth_time >= now + LEEWAY:
+    if claims.auth_time is not None and claims.auth_time > now + skew:
         return Refused(Reason.TOKEN_ISSUED_AT, "auth_time is in the future")
     return None
 

@@ -12,6 +12,7 @@ from gateway.errors import ProviderUnavailable
 from gateway.identity.entra import CONSUMER_TENANT, GUID, TENANT_PLACEHOLDER
 from gateway.identity.fetch import is_safe_url
 from gateway.identity.model import Kind
+from gateway.urls import is_inside, origin_of
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 
@@ -21,6 +22,7 @@ _ANY_TENANT = frozenset({"common", "organizations"})
 def _endpoint(url: str) -> str:
     if not is_safe_url(url):
         raise ValueError("must be https, or http on this machine")
+    origin_of(url)
     return url
 
 
@@ -47,7 +49,9 @@ def read_document(kind: Kind, discovery_url: str, content: Mapping[str, object])
     """Read the document found at `discovery_url`, or raise `ProviderUnavailable`.
 
     The issuer must be the one whose document that URL is (Discovery section 4.3): a document that
-    names another issuer would have its tokens accepted as ours.
+    names another issuer would have its tokens accepted as ours. No endpoint may be further inside
+    our network than the URL: the gateway would ask machines there for whoever wrote the document,
+    and give them the client secret (server-side request forgery).
     """
     try:
         document = Document.model_validate(content)
@@ -58,7 +62,23 @@ def read_document(kind: Kind, discovery_url: str, content: Mapping[str, object])
         ) from error
     if not is_own_issuer(kind, discovery_url, document.issuer):
         raise ProviderUnavailable(f"{discovery_url}: the document names another issuer")
+    inward = [
+        name
+        for name, value in document
+        if name.endswith(("_endpoint", "_uri")) and value and _is_further_in(discovery_url, value)
+    ]
+    if inward:
+        raise ProviderUnavailable(
+            f"{discovery_url}: the document leads into our own network: {', '.join(inward)}"
+        )
     return document
+
+
+def _is_further_in(discovery_url: str, endpoint: str) -> bool:
+    told, asked = origin_of(discovery_url), origin_of(endpoint)
+    if asked.scheme == "http" and told.scheme == "https":
+        return True
+    return is_inside(asked.host) and not is_inside(told.host)
 
 
 def is_own_issuer(kind: Kind, discovery_url: str, issuer: str) -> bool:

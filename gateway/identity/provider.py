@@ -155,6 +155,7 @@ class ProviderClient:
             issuer=document.issuer,
             client_id=self._client.client_id,
             nonce=transaction.nonce,
+            clock_skew=self._settings.clock_skew,
             tenant=tenant_of(self._settings.discovery_url) if self.kind == "microsoft" else None,
         )
 

@@ -19,7 +19,6 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.identity.claims import LEEWAY
 from gateway.identity.model import Identity, Refused
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, expire_cookie, set_cookie
@@ -27,6 +26,9 @@ from gateway.session.seal import Sealer
 
 # A sign-in that took longer was left alone; what it proved may not be true any more.
 LIFETIME = 600.0
+
+# Another machine of ours may have started it, whose clock is a little ahead of this one's.
+_CLOCKS_APART = 60.0
 
 # The cookie outlives the transaction, so that the page can say "took too long" and not "unknown".
 _COOKIE_KEPT = 3600
@@ -174,8 +176,7 @@ class Transactions:
         entry = self._read(adapter, kind, entry_id, cookies)
         if entry is None:
             return Refused(Reason.TRANSACTION_UNKNOWN, f"no {kind} of ours in this browser")
-        # Another machine of ours, with its own clock, may have started it.
-        if not -LEEWAY <= now - entry.started < LIFETIME:
+        if not -_CLOCKS_APART <= now - entry.started < LIFETIME:
             return Refused(Reason.TRANSACTION_EXPIRED, f"the {kind} is past its time")
         return entry
 

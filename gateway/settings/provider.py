@@ -11,6 +11,7 @@ from gateway.names import Algorithm, Tenant, Word, tenant
 from gateway.secret_values import SecretText
 from gateway.section import Section
 from gateway.urls import DiscoveryUrl
+from gateway.values import DurationOrZero
 
 ORGANIZATIONS = "organizations"
 
@@ -69,6 +70,8 @@ class Provider(Section):
     """What is asked for; `openid` always, for Microsoft `profile` too."""
     algorithms: tuple[Algorithm, ...] = Field(("RS256",), min_length=1)
     """Signature algorithms accepted on ID tokens."""
+    clock_skew: DurationOrZero = 60.0
+    """How far the provider's clock and this machine's may be apart, up to 5m."""
 
     @field_validator("tenant", mode="before")
     @classmethod
@@ -77,6 +80,14 @@ class Provider(Section):
         if info.data.get("kind", "microsoft") != "microsoft":
             raise ValueError("only for kind microsoft")
         return tenant
+
+    @field_validator("clock_skew")
+    @classmethod
+    def _bounded(cls, clock_skew: float) -> float:
+        # What is forgiven a clock is forgiven an old token too.
+        if clock_skew > 300:
+            raise ValueError("must be at most 5m; a clock that is further off needs mending")
+        return clock_skew
 
     @model_validator(mode="after")
     def _needs(self) -> Self:

@@ -54,6 +54,7 @@ class Stage:
         kind: str | None = None,
         algorithms: tuple[str, ...] = ("RS256",),
         client_secret: str = SECRET,
+        clock_skew: str = "60s",
         discovery_url: str | None = None,
     ) -> ProviderClient:
         own = "google" if name == "google" else f"microsoft/{tenant}/v2.0"
@@ -66,6 +67,7 @@ class Stage:
             or f"{self.base_url}/{own}/.well-known/openid-configuration",
             scopes=("openid", "email", "profile"),
             algorithms=algorithms,
+            clock_skew=clock_skew,
         )
         return ProviderClient(name, settings, PUBLIC_URL, self.http, self.clock)
 

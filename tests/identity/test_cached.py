@@ -105,6 +105,30 @@ async def test_renewed_now_and_then_only(cached: Cached[int], source: Source, cl
     assert source.fetches == 3
 
 
+async def test_a_fetch_just_before_is_no_reason_not_to_renew(
+    cached: Cached[int], clock: Clock
+) -> None:
+    """A provider rolls its keys the minute after we looked at them."""
+    assert await cached.get() == 1
+    assert await cached.renewed() == 2
+    assert await cached.renewed() == 2
+    clock.now += RENEW_AFTER - 1
+    assert await cached.renewed() == 2
+
+
+async def test_who_comes_while_it_is_renewed_gets_the_new_one(
+    cached: Cached[int], source: Source
+) -> None:
+    assert await cached.get() == 1
+    source.asked.clear()
+    source.gate.clear()
+    first = asyncio.create_task(cached.renewed())
+    await source.asked.wait()
+    second = asyncio.create_task(cached.renewed())
+    source.gate.set()
+    assert (await first, await second) == (2, 2)
+
+
 async def test_one_fetch_for_many(cached: Cached[int], source: Source) -> None:
     source.gate.clear()
     waiting = [asyncio.create_task(cached.get()) for _ in range(10)]

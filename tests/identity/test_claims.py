@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.email import Email
-from gateway.identity.claims import LEEWAY, OLDEST, Expected, UnverifiedClaims, verify_claims
+from gateway.identity.claims import OLDEST, Expected, UnverifiedClaims, verify_claims
 from gateway.identity.entra import CONSUMER_TENANT
 from gateway.identity.model import (
     GoogleVoucher,
@@ -23,9 +23,11 @@ OTHER_TENANT = "7f8b6c1d-2e94-4b57-8a63-c0d9e1f2a345"
 OBJECT = "20000000-0000-4000-8000-000000000001"
 TEMPLATE = "https://login.microsoftonline.com/{tenantid}/v2.0"
 
-GOOGLE = Expected("google", "google", "https://accounts.google.com", "us", "the-nonce")
-MICROSOFT = Expected("microsoft", "microsoft", TEMPLATE, "us", "the-nonce", "organizations")
-STANDARD = Expected("corp", "oidc", "https://id.corp.example", "us", "the-nonce")
+SKEW = 60.0
+
+GOOGLE = Expected("google", "google", "https://accounts.google.com", "us", "the-nonce", SKEW)
+MICROSOFT = Expected("microsoft", "microsoft", TEMPLATE, "us", "the-nonce", SKEW, "organizations")
+STANDARD = Expected("corp", "oidc", "https://id.corp.example", "us", "the-nonce", SKEW)
 
 COMMON: dict[str, object] = {
     "aud": "us",
@@ -147,7 +149,7 @@ def test_googles_old_issuer_is_the_same_person() -> None:
         ({"exp": None}, Reason.TOKEN_EXPIRED),
         ({"exp": 0}, Reason.TOKEN_EXPIRED),
         ({"exp": -1}, Reason.TOKEN_EXPIRED),
-        ({"exp": NOW - LEEWAY}, Reason.TOKEN_EXPIRED),
+        ({"exp": NOW - SKEW}, Reason.TOKEN_EXPIRED),
         ({"exp": float("nan")}, Reason.TOKEN_MALFORMED),
         ({"exp": float("inf")}, Reason.TOKEN_MALFORMED),
         ({"exp": 10**400}, Reason.TOKEN_MALFORMED),
@@ -156,13 +158,13 @@ def test_googles_old_issuer_is_the_same_person() -> None:
         # iat, nbf, auth_time
         ({"iat": ABSENT}, Reason.TOKEN_ISSUED_AT),
         ({"iat": None}, Reason.TOKEN_ISSUED_AT),
-        ({"iat": NOW + LEEWAY}, Reason.TOKEN_ISSUED_AT),
-        ({"iat": NOW - OLDEST - LEEWAY}, Reason.TOKEN_ISSUED_AT),
+        ({"iat": NOW + SKEW + 1}, Reason.TOKEN_ISSUED_AT),
+        ({"iat": NOW - OLDEST - SKEW}, Reason.TOKEN_ISSUED_AT),
         ({"iat": "now"}, Reason.TOKEN_MALFORMED),
         ({"iat": float("nan")}, Reason.TOKEN_MALFORMED),
-        ({"nbf": NOW + LEEWAY}, Reason.TOKEN_ISSUED_AT),
+        ({"nbf": NOW + SKEW + 1}, Reason.TOKEN_ISSUED_AT),
         ({"nbf": [NOW]}, Reason.TOKEN_MALFORMED),
-        ({"auth_time": NOW + LEEWAY}, Reason.TOKEN_ISSUED_AT),
+        ({"auth_time": NOW + SKEW + 1}, Reason.TOKEN_ISSUED_AT),
         ({"auth_time": "now"}, Reason.TOKEN_MALFORMED),
         # sub
         ({"sub": ABSENT}, Reason.TOKEN_SUBJECT),
@@ -205,9 +207,9 @@ def test_each_check_refuses(kind: str, changes: dict[str, object], expected: Rea
         {"aud": ["us"], "azp": "us"},
         {"aud": ["us", "them"], "azp": "us"},
         {"azp": "us"},
-        {"exp": NOW - LEEWAY + 1},
+        {"exp": NOW - SKEW + 1},
         {"exp": NOW + 0.5},
-        {"iat": NOW + LEEWAY - 1},
+        {"iat": NOW + SKEW},
         {"iat": NOW - OLDEST},
         {"nbf": NOW - 300},
         {"sub": "x" * 255},

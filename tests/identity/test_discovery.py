@@ -154,7 +154,54 @@ def test_an_endpoint_where_secrets_must_not_go(name: str, value: object) -> None
 
 @pytest.mark.parametrize("url", ["http://localhost:1/x", "http://127.0.0.1/x", "http://[::1]:9/x"])
 def test_plain_http_within_this_machine(url: str) -> None:
-    assert read_document("google", GOOGLE, DOCUMENT | {"jwks_uri": url}).jwks_uri == url
+    here = "http://localhost:8082/google"
+    content = DOCUMENT | {"issuer": here, "jwks_uri": url}
+    assert read_document("google", f"{here}{WELL_KNOWN}", content).jwks_uri == url
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9090/metrics",
+        "http://localhost/x",
+        "https://localhost/x",
+        "https://sonar.localhost/x",
+        "https://127.0.0.1/x",
+        "https://127.8.8.8/x",
+        "https://[::1]/x",
+        "https://[::ffff:127.0.0.1]/x",
+        "https://10.1.2.3/x",
+        "https://172.16.0.1/x",
+        "https://192.168.1.1/x",
+        "https://169.254.169.254/latest/meta-data",
+        "https://100.64.0.1/x",
+        "https://0.0.0.0/x",
+        "https://[fe80::1]/x",
+        "https://[fd00:ec2::254]/x",
+        # 127.0.0.1, as a browser and some resolvers read it
+        "https://2130706433/x",
+        "https://0x7f000001/x",
+        "https://127.1/x",
+        "https://0177.0.0.1/x",
+    ],
+)
+def test_a_document_from_outside_never_leads_inside(name: str, url: str) -> None:
+    """Server-side request forgery, with the client secret in it."""
+    with pytest.raises(ProviderUnavailable, match=name):
+        read_document("google", GOOGLE, DOCUMENT | {name: url})
+
+
+def test_a_provider_inside_may_name_what_is_inside() -> None:
+    own = "https://10.1.2.3/realms/corp"
+    content = DOCUMENT | {
+        "issuer": own,
+        "authorization_endpoint": f"{own}/auth",
+        "token_endpoint": "https://10.1.2.4/token",
+        "jwks_uri": "https://keys.corp.example/certs",
+    }
+    document = read_document("oidc", f"{own}{WELL_KNOWN}", content)
+    assert document.token_endpoint == "https://10.1.2.4/token"
 
 
 @pytest.mark.parametrize(

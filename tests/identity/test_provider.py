@@ -419,15 +419,49 @@ async def test_a_rolled_key_is_found_but_not_by_hammering(
     stage: Stage, signing_keys: tuple[RSAKey, RSAKey]
 ) -> None:
     client, provider = stage.client("google"), stage.stand_in.google
+    first = provider.keys
     assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
     provider.keys = [SigningKey("rolled", signing_keys[1])]
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    assert provider.requests["keys"] == 2
+    provider.keys = first
     for _ in range(3):
         refused = await stage.sign_in(client, "jo", transaction(), time.time())
         assert reason(refused) == Reason.TOKEN_KEY_UNKNOWN
-    assert provider.requests["keys"] == 1
+    assert provider.requests["keys"] == 2
     stage.clock.now += RENEW_AFTER
     assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    assert provider.requests["keys"] == 3
+
+
+async def test_a_rolled_key_fails_nobody_of_those_who_sign_in_at_that_moment(
+    stage: Stage, signing_keys: tuple[RSAKey, RSAKey]
+) -> None:
+    client, provider = stage.client("google"), stage.stand_in.google
+    params = [
+        await stage.pick(await client.authorization_url(transaction()), "jo") for _ in range(5)
+    ]
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    provider.keys = [SigningKey("rolled", signing_keys[1])]
+    answers = (client.identify(transaction(), own, time.time()) for own in params)
+    assert [reason(who) for who in await asyncio.gather(*answers)] == [None] * 5
     assert provider.requests["keys"] == 2
+
+
+@pytest.mark.parametrize(("skew", "apart"), [("0s", 0), ("60s", 60), ("5m", 300)])
+async def test_clocks_may_be_apart_as_far_as_configured(
+    stage: Stage, skew: str, apart: int
+) -> None:
+    client, now = stage.client("google", clock_skew=skew), int(time.time())
+
+    async def with_times(**claims: int) -> Reason | None:
+        stage.stand_in.google.fault = Fault(claims=claims)
+        return reason(await stage.sign_in(client, "jo", transaction(), now))
+
+    assert await with_times(exp=now - apart + 1) is None
+    assert await with_times(exp=now - apart) == Reason.TOKEN_EXPIRED
+    assert await with_times(iat=now + apart) is None
+    assert await with_times(iat=now + apart + 1) == Reason.TOKEN_ISSUED_AT
 
 
 @pytest.mark.parametrize(

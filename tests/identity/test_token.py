@@ -226,6 +226,9 @@ def test_a_payload_that_is_no_object(rsa: RSAKey, payload: bytes) -> None:
         ({"n": "***"}, False),
         ({"n": 5}, False),
         ({"e": "AA"}, False),
+        ({"e": "AQ"}, False),
+        ({"e": "AQAAAAE"}, False),
+        ({"e": "AQAA"}, False),
         ({"issuer": 5}, False),
         ({"x5c": ["not a certificate"]}, True),
     ],
@@ -240,6 +243,36 @@ def test_a_short_rsa_key_counts_for_nothing() -> None:
     with pytest.warns(match="2048"):
         weak = RSAKey.generate_key(1024)
     assert read(published(weak)) == ()
+
+
+def test_a_huge_rsa_key_counts_for_nothing(rsa: RSAKey) -> None:
+    """To verify with it would keep everybody else waiting."""
+    modulus = b64(b"\xff" * 1025)
+    assert read(published(rsa, n=modulus)) == ()
+    assert len(read(published(rsa, n=b64(b"\xff" * 1024)))) == 1
+
+
+def test_many_keys_under_one_id_are_not_all_tried(rsa: RSAKey, other: RSAKey) -> None:
+    token = craft({"alg": "RS256", "kid": "one"}, signature(rsa, "RS256"))
+    for others, expected in ((3, None), (4, Reason.TOKEN_SIGNATURE)):
+        keys = read(*[published(other)] * others, published(rsa))
+        assert reason(open_token(token, keys, RS)) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "payload"),
+    [
+        ('{"alg":"none","kid":"one","alg":"RS256"}', '{"sub":"jo"}'),
+        ('{"alg":"RS256","kid":"two","kid":"one"}', '{"sub":"jo"}'),
+        ('{"alg":"RS256","kid":"one"}', '{"sub":"eve","sub":"jo"}'),
+        ('{"alg":"RS256","kid":"one"}', '{"sub":"jo","address":{"x":1,"x":2}}'),
+    ],
+)
+def test_what_stands_there_twice_has_two_readings(rsa: RSAKey, header: str, payload: str) -> None:
+    """RFC 7515 section 4, RFC 7519 section 4."""
+    signed = f"{b64(header.encode())}.{b64(payload.encode())}"
+    token = f"{signed}.{b64(signature(rsa, 'RS256')(signed.encode()))}"
+    assert reason(open_token(token, read(published(rsa)), RS)) == Reason.TOKEN_MALFORMED
 
 
 def test_a_strange_key_does_not_take_the_others_away(rsa: RSAKey) -> None:
