@@ -203,7 +203,7 @@ password_wrong: Username or password is wrong
 Sonar has no active account with this username and this password.
 Try again. These are the ones you use on Sonar's own sign-in page.
 password_throttled: Too many attempts
-There were too many wrong passwords, so we ask you to wait.
+There were too many wrong passwords, so we ask you to wait, longer each time.
 Try again later, or ask your Office Manager for a new password.
 account_not_offered: This account cannot be chosen
 It is not, or not any more, one of the accounts that you can use.

@@ -18,11 +18,12 @@ from gateway.portal.pages import (
     page,
     password_action,
     refusal,
+    retry_after,
     start_over,
     token_for,
 )
 from gateway.portal.person import Person, leave, spend, who_is_there
-from gateway.portal.proof import prove
+from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity, used_transaction
 from gateway.portal.visit import Visit
 from gateway.reasons import EXPLANATIONS, Reason
@@ -55,7 +56,7 @@ async def link(visit: Visit) -> web.Response:
         return refused_identity(visit, person.identity, refused, person.next)
     username = fields["username"].strip()
     account = await prove(visit, person.identity.key, username, Secret(fields["password"]))
-    if isinstance(account, Reason):
+    if isinstance(account, NotProved):
         return _form(visit, person, account, username)
     if not await spend(visit, person):
         return used_transaction(visit, person.next)
@@ -81,21 +82,22 @@ async def add_link(visit: Visit, identity: Identity, account: Account) -> None:
 
 
 def _form(
-    visit: Visit, person: Person, refused: Reason | None = None, username: str = ""
+    visit: Visit, person: Person, refused: NotProved | None = None, username: str = ""
 ) -> web.Response:
-    return page(
+    response = page(
         visit,
         "link.html",
-        status=200 if refused is None else STATUS.get(refused, 403),
+        status=200 if refused is None else STATUS.get(refused.reason, 403),
         here=person.page(PATH),
         token=token_for(visit, person.bound_to),
         provider=face_of(visit, person.identity.provider),
         email=person.identity.email,
         why=None if person.why is None else EXPLANATIONS[person.why],
-        message=None if refused is None else explain(visit, refused),
+        message=None if refused is None else explain(refused.reason, refused.wait),
         username=username,
         actions=_ways(visit, person),
     )
+    return response if refused is None else retry_after(response, refused.wait)
 
 
 def _ways(visit: Visit, person: Person) -> tuple[Action, ...]:

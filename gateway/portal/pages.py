@@ -129,14 +129,28 @@ def another_identity(visit: Visit, provider: str, next_path: str) -> Action:
     return Action(f"Use another {face_of(visit, provider).label} account", href)
 
 
-def explain(visit: Visit, reason: Reason) -> Message:
-    """A refusal that leaves the form standing, to try again in."""
+def explain(reason: Reason, wait: float = 0.0) -> Message:
+    """A refusal that leaves the form standing, to try again in. `wait`: seconds until then."""
     explanation = EXPLANATIONS[reason]
     if reason is Reason.PASSWORD_THROTTLED:
-        minutes = ceil(visit.parts.config.passwords.window / 60)
-        wait = "a minute" if minutes <= 1 else f"{minutes} minutes"
-        return Message(explanation.title, f"{explanation.cause} You can try again in {wait}.")
+        again = f"You can try again in {in_words(wait)}."
+        return Message(explanation.title, f"{explanation.cause} {again}")
     return Message(explanation.title, f"{explanation.cause} {explanation.way_out}")
+
+
+def in_words(seconds: float) -> str:
+    """`75.2` -> `2 minutes`: never less than it takes, as nobody likes to be told twice."""
+    for size, unit in ((3600, "hour"), (60, "minute")):
+        if seconds > size * 1.5:
+            return f"{ceil(seconds / size)} {unit}s"
+    return "a minute" if seconds > 30 else "half a minute"
+
+
+def retry_after(response: web.Response, wait: float) -> web.Response:
+    """RFC 9110 section 10.2.3, for who reads headers."""
+    if wait > 0:
+        response.headers["Retry-After"] = str(ceil(wait))
+    return response
 
 
 def refusal(

@@ -1,84 +1,133 @@
 """A Sonar password, typed to prove that an account is one's own. Throttled.
 
 Attempts are counted before the password is looked at, so that many at once get no more tries than
-one after the other. They are counted under three names, because each alone has a way round it:
+one after the other. They are counted under four names, because each alone has a way round it:
 
-    the account    that is meant, however its name was spelled (CVE-2025-24806, CVE-2026-47203);
-                   for a name that nobody has, the name, so that both are answered alike
     the identity   whoever tries many accounts has signed in at a provider as somebody
     the address    and sits somewhere
+    the username   as typed, whether anybody has it or not: what is said of a name that nobody has
+                   must be what is said of one that somebody has, after every history of attempts
+    the account    that is meant, however its name was spelled (CVE-2025-24806, CVE-2026-47203)
 
-Success clears the first, which belongs to the account that was proved. It does not clear the
-others: who has one account of their own could otherwise buy new guesses at somebody else's.
+In this order: whoever is stopped by the first must not go on to lock an owner out by the last.
+Success clears the last two, which belong to the account that was proved. Of the first two it takes
+back itself: who has one account of their own could otherwise buy new guesses at somebody else's,
+and an office that links its accounts on one morning is no guessing machine.
 """
 
 import hashlib
 import unicodedata
+from dataclasses import dataclass, replace
 
 from gateway.account.model import Account
+from gateway.errors import DirectoryUnavailable
 from gateway.identity.model import IdentityKey
 from gateway.operate.audit import EventKind
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 from gateway.secret import Secret
+from gateway.session.store.attempts import Throttle
 
 # A whole office often shares one address and links its accounts on one morning, everybody with a
 # slip or two; ten times one person's attempts lets them, and still stops a guessing machine.
 _PEOPLE_AT_AN_ADDRESS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class NotProved:
+    """`wait`: seconds until the next attempt, for PASSWORD_THROTTLED."""
+
+    reason: Reason
+    wait: float = 0.0
+
+
 async def prove(
     visit: Visit, identity: IdentityKey, username: str, password: Secret
-) -> Account | Reason:
+) -> Account | NotProved:
     """The active account with this username and password.
 
     Else PASSWORD_WRONG, the same whether the username exists; PASSWORD_THROTTLED, whatever the
     password; ACCOUNT_INACTIVE only to who knows the password. Raises DirectoryUnavailable,
     SessionsUnavailable.
     """
+    store = visit.parts.store
     meant = await visit.parts.directory.by_username(username)
-    account_name = (
-        f"password:unknown:{_digest(_folded(username))}"
-        if meant is None
-        else f"password:account:{_digest(meant.id)}"
-    )
-    attempts = visit.parts.config.passwords.attempts
-    # The account last: whoever is stopped by the others must not go on to lock its owner out.
-    limits = (
-        (f"password:identity:{_digest(identity.issuer, identity.subject)}", attempts),
-        (f"password:address:{_digest(visit.address)}", attempts * _PEOPLE_AT_AN_ADDRESS),
-        (account_name, attempts),
-    )
-    for name, limit in limits:
-        if await visit.parts.store.count(name, visit.parts.config.passwords.window) > limit:
-            return _refused(visit, identity, Reason.PASSWORD_THROTTLED, meant)
-    account = await visit.parts.directory.verify(username, password)
+    persons = _of_person(visit, identity)
+    accounts = _of_account(visit, username, meant)
+    counted: list[str] = []
+    for name, throttle in (*persons, *accounts):
+        wait = await store.attempt(name, throttle)
+        if wait > 0:
+            await _take_back(visit, counted)
+            return _refused(visit, identity, NotProved(Reason.PASSWORD_THROTTLED, wait), meant)
+        counted.append(name)
+    try:
+        account = await visit.parts.directory.verify(username, password)
+    except DirectoryUnavailable:
+        await _take_back(visit, counted)
+        raise
     if account is None:
-        return _refused(visit, identity, Reason.PASSWORD_WRONG, meant)
-    await visit.parts.store.forget(account_name)
+        return _refused(visit, identity, NotProved(Reason.PASSWORD_WRONG), meant)
+    await _take_back(visit, [name for name, _ in persons])
+    for name, _ in accounts:
+        await store.forget(name)
     if not account.active:
-        return _refused(visit, identity, Reason.ACCOUNT_INACTIVE, meant)
+        return _refused(visit, identity, NotProved(Reason.ACCOUNT_INACTIVE), meant)
     return account
 
 
-def _refused(visit: Visit, identity: IdentityKey, reason: Reason, meant: Account | None) -> Reason:
-    """Logged without what was typed: people type passwords into the wrong field."""
-    visit.parts.counters.sign_ins[reason] += 1
-    refused = visit.event(
+def _of_person(visit: Visit, identity: IdentityKey) -> tuple[tuple[str, Throttle], ...]:
+    one = _throttle(visit)
+    many = replace(one, free=one.free * _PEOPLE_AT_AN_ADDRESS)
+    return (
+        (f"password:identity:{_digest(identity.issuer, identity.subject)}", one),
+        (f"password:address:{_digest(visit.address)}", many),
+    )
+
+
+def _of_account(
+    visit: Visit, username: str, meant: Account | None
+) -> tuple[tuple[str, Throttle], ...]:
+    one = _throttle(visit)
+    typed = (f"password:username:{_digest(_folded(username))}", one)
+    if meant is None:
+        return (typed,)
+    return (typed, (f"password:account:{_digest(meant.id)}", one))
+
+
+def _throttle(visit: Visit) -> Throttle:
+    settings = visit.parts.config.passwords
+    return Throttle(settings.attempts, settings.wait, settings.longest_wait, settings.window)
+
+
+async def _take_back(visit: Visit, names: list[str]) -> None:
+    for name in names:
+        await visit.parts.store.pardon(name)
+
+
+def _refused(
+    visit: Visit, identity: IdentityKey, refused: NotProved, meant: Account | None
+) -> NotProved:
+    """Kept without what was typed: people type passwords into the wrong field."""
+    visit.parts.counters.sign_ins[refused.reason] += 1
+    event = visit.event(
         EventKind.PASSWORD_REFUSED,
-        reason,
+        refused.reason,
         identity=identity,
         account=meant.id if meant else None,
     )
-    visit.parts.audit.note(refused)
-    return reason
+    visit.parts.audit.note(event)
+    return refused
 
 
 def _folded(username: str) -> str:
-    """One name for what a database may hold to be the same username."""
-    return unicodedata.normalize("NFKC", username).strip().casefold()
+    """One name for what any database may hold to be the same username. At least as coarse as how
+    the directory finds an account, or the spellings that one would find tell which names exist."""
+    for _ in range(2):  # folding one can make the other possible
+        username = unicodedata.normalize("NFKC", username).casefold()
+    return username.strip()
 
 
 def _digest(*parts: str) -> str:
     """A name of fixed length for the store, which need not know who tries to sign in."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

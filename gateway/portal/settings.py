@@ -20,11 +20,12 @@ from gateway.portal.pages import (
     link_to,
     page,
     refusal,
+    retry_after,
     see_other,
     token_for,
 )
 from gateway.portal.person import not_signed_in, session_binding
-from gateway.portal.proof import prove
+from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity
 from gateway.portal.visit import Visit, sign_off, signed_in
 from gateway.reasons import Reason
@@ -79,7 +80,7 @@ async def add(visit: Visit) -> web.Response:
         return refused_identity(visit, session.identity, standing, "/")
     username = fields["username"].strip()
     account = await prove(visit, session.identity.key, username, Secret(fields["password"]))
-    if isinstance(account, Reason):
+    if isinstance(account, NotProved):
         return await _page(visit, session, account, username)
     await add_link(visit, session.identity, account)
     return see_other(link_to(PATH, done="added"))
@@ -128,16 +129,16 @@ async def _session(visit: Visit) -> Session | None:
 
 
 async def _page(
-    visit: Visit, session: Session, refused: Reason | None = None, username: str = ""
+    visit: Visit, session: Session, refused: NotProved | None = None, username: str = ""
 ) -> web.Response:
     identity = session.identity
     standing = await stand(visit, identity)
     if isinstance(standing, Refuse):
         return refused_identity(visit, identity, standing, "/")
-    return page(
+    response = page(
         visit,
         "settings.html",
-        status=200 if refused is None else STATUS.get(refused, 403),
+        status=200 if refused is None else STATUS.get(refused.reason, 403),
         token=token_for(visit, session_binding(session.key)),
         provider=face_of(visit, identity.provider),
         email=identity.email,
@@ -145,7 +146,7 @@ async def _page(
         entries=_entries(standing, identity),
         removed=await _removed(visit, identity),
         notice=_NOTICES.get(visit.query("done") or ""),
-        message=None if refused is None else explain(visit, refused),
+        message=None if refused is None else explain(refused.reason, refused.wait),
         username=username,
         actions=(
             another_identity(visit, identity.provider, PATH),
@@ -153,6 +154,7 @@ async def _page(
             Action("Back to Sonar", visit.parts.config.upstream.profile_path),
         ),
     )
+    return response if refused is None else retry_after(response, refused.wait)
 
 
 def _entries(standing: Standing, identity: Identity) -> tuple[Entry, ...]:

@@ -86,10 +86,20 @@ class Passwords(Section):
     """How many verifications run at once, in all workers together, at least one in each; each takes
     a core for up to half a second."""
     attempts: int = Field(10, ge=1, le=1000, strict=True)
-    """Wrong passwords for one account, or by one identity, within `window` before a wait; ten
-    times as many from one address."""
-    window: Duration = 900.0
-    """The time in which `attempts` are counted."""
+    """Wrong passwords for one account or username, or by one identity, before a wait; ten times as
+    many from one address."""
+    wait: Duration = 60.0
+    """The first wait; each further wrong password makes it twice as long."""
+    longest_wait: Duration = 3600.0
+    """The longest wait."""
+    window: Duration = 86400.0
+    """How long after the last attempt, or the wait that followed it, all is forgotten."""
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.wait > self.longest_wait:
+            raise ValueError("wait must not be longer than longest_wait")
+        return self
 
 
 class Links(Section):

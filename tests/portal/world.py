@@ -80,6 +80,12 @@ class World:
             database.execute(statement)
         database.close()
 
+    def forget_attempts(self, prefix: str) -> None:
+        """As after long enough."""
+        with sqlite3.connect(self.sonar.parent / "sessions.db") as database:
+            database.execute("DELETE FROM attempts WHERE name GLOB ?", (f"{prefix}*",))
+        database.close()
+
     async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
         """Be `person_id` on the provider's page."""
         person = next(person for person in PEOPLE if person.id == person_id)
