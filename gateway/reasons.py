@@ -25,6 +25,7 @@ class Reason(StrEnum):
     SHARED_MAILBOX = "shared_mailbox"
     LINK_REMOVED = "link_removed"
     ACCOUNT_INACTIVE = "account_inactive"
+    PROOF_TOO_OLD = "proof_too_old"
     # refused by policy
     EMAIL_MISSING = "email_missing"
     NO_POLICY = "no_policy"
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     PROVIDER_UNKNOWN = "provider_unknown"
     CALLBACK_MALFORMED = "callback_malformed"
     CODE_REFUSED = "code_refused"
+    REFRESH_REFUSED = "refresh_refused"
     TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - a reason, not a secret
     TOKEN_ALGORITHM = "token_algorithm"  # noqa: S105
     TOKEN_KEY_UNKNOWN = "token_key_unknown"  # noqa: S105
@@ -136,6 +138,9 @@ Enter your Sonar username and password once to switch it on again.
 account_inactive: This account is not active
 Your Sonar account has been switched off.
 Ask your Office Manager to switch it on, or use another account's username and password.
+proof_too_old: Please enter your Sonar password
+We need to know that you proved who you are lately, and your provider did not confirm that.
+Enter your Sonar password. Or sign out at your provider, sign in there again, and come back.
 email_missing: We need your email address
 Your provider did not tell us your email address, so we cannot find your company.
 Sign in with an account that has an email address, or with your Sonar password.
@@ -172,6 +177,9 @@ Start again from the sign-in page.
 code_refused: The sign-in came too late
 Your provider's answer was used already, or was too old.
 Start again from the sign-in page. Please do not use the back button while you sign in.
+refresh_refused: Your provider signed you out
+It says that you may not go on: your account there was switched off, or its password changed.
+Sign in again. If you cannot, ask whoever looks after your account there.
 token_malformed token_algorithm token_key_unknown token_key_issuer: The answer cannot be trusted
 What came back from your provider is not what it should have sent, so we did not use it.
 Try again. If it happens again, tell support the number below and use your Sonar password.

@@ -65,8 +65,20 @@ def duration(value: object) -> float:
     return seconds
 
 
+def duration_or_off(value: object) -> float:
+    """A duration, or `off` -> `UNLIMITED`."""
+    if value == "off":
+        return float(UNLIMITED)
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
 def spell_duration(seconds: float) -> str:
     """`28800.0` -> `8h`: the largest unit that says it in a whole number."""
+    if seconds == UNLIMITED:
+        return "off"
     for unit in "dhm":
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
             return f"{seconds / _SECONDS[unit]:.0f}{unit}"
@@ -182,6 +194,9 @@ _spell = PlainSerializer(spell_duration, return_type=str, when_used="json")
 Duration = Annotated[float, BeforeValidator(duration), _spelled("^[0-9]+[smhd]$"), _spell]
 DurationOrZero = Annotated[
     float, BeforeValidator(duration_or_zero), _spelled("^[0-9]+[smhd]$"), _spell
+]
+DurationOrOff = Annotated[
+    float, BeforeValidator(duration_or_off), _spelled("^([0-9]+[smhd]|off)$"), _spell
 ]
 _spell_size = PlainSerializer(spell_size, return_type=str, when_used="json")
 Size = Annotated[int, BeforeValidator(size), _spelled("^[0-9]+([KMG]i)?B$"), _spell_size]

@@ -34,6 +34,14 @@ def test_some_durations_may_be_nothing() -> None:
     assert values.duration_or_zero("0s") == 0.0
 
 
+def test_some_durations_may_be_off() -> None:
+    assert values.duration_or_off("15m") == 900.0
+    assert values.spell_duration(values.duration_or_off("off")) == "off"
+    for value in ("0s", "never", False, 900):
+        with pytest.raises(ValueError, match="8h or 7d, or off"):
+            values.duration_or_off(value)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(1.0, "1s"), (90.0, "90s"), (60.0, "1m"), (28800.0, "8h"), (86400.0, "1d"), (0.5, "0.5s")],

@@ -36,6 +36,7 @@ async def authorize(request: web.Request, provider: Provider, tenant: str | None
         return _refused_here(provider, "redirect_uri_mismatch: not registered for this client")
     if error := _wrong(provider, asked):
         return _redirect(provider, asked, {"error": error})
+    provider.asked.append(dict(asked))
     if asked.get("prompt") == "none":
         return _redirect(provider, asked, {"error": "login_required"})
     people = [person for person in provider.people if _belongs(person, tenant)]
@@ -54,6 +55,11 @@ def _wrong(provider: Provider, asked: Mapping[str, str]) -> str | None:
         return "invalid_request"
     both = asked.get("prompt") == "select_account" and "login_hint" in asked
     return "invalid_request" if both and provider.kind == "microsoft" else None
+
+
+def _asks_when(provider: Provider, asked: Mapping[str, str]) -> bool:
+    """Google is asked by the parameter `claims`; in Entra the optional claim is set up once."""
+    return provider.kind == "microsoft" or '"auth_time"' in asked.get("claims", "")
 
 
 def _belongs(person: Person, tenant: str | None) -> bool:
@@ -86,6 +92,7 @@ async def _picked(request: web.Request, provider: Provider, people: list[Person]
             code_challenge=asked["code_challenge"],
             issued=time.time(),
             fault=provider.fault,
+            auth_time=provider.tells_auth_time and _asks_when(provider, asked),
         )
     )
     return _redirect(provider, asked, {"code": code})

@@ -28,7 +28,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A sign-in that waits for its code to be exchanged."""
+    """A sign-in that waits for its code to be exchanged. `auth_time`: whether to say when."""
 
     person: Person
     client_id: str
@@ -37,6 +37,7 @@ class Grant:
     code_challenge: str
     issued: float
     fault: Fault
+    auth_time: bool = False
 
 
 @dataclass(slots=True)
@@ -61,7 +62,8 @@ def new_key() -> RSAKey:
 class Provider:
     """One stand-in. Tests may change everything here between requests: `fault` is bound to the
     next code, `keys[0]` signs and all are published, `document_changes` override the discovery
-    document, and `requests` counts what was asked for, by endpoint."""
+    document, and `requests` counts what was asked for, by endpoint. `tells_auth_time`: Google's
+    "Session age claims", Entra's optional claim; told when asked for, as Google does."""
 
     kind: Kind
     base: str
@@ -71,6 +73,8 @@ class Provider:
     fault: Fault = field(default_factory=Fault)
     document_changes: dict[str, object] = field(default_factory=dict)
     down: bool = False
+    tells_auth_time: bool = True
+    asked: list[dict[str, str]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     _grants: dict[str, Grant] = field(default_factory=dict)
 

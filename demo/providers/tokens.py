@@ -38,6 +38,9 @@ def _claims(provider: Provider, grant: Grant) -> dict[str, object]:
         "exp": now + LIFETIME,
         **_about(provider, grant.person),
     }
+    if grant.auth_time:
+        # Whoever picks a person here is taken to have typed their password.
+        claims["auth_time"] = int(grant.issued)
     if grant.nonce is not None:
         claims["nonce"] = grant.nonce
     if provider.kind == "microsoft":

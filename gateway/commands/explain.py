@@ -80,7 +80,7 @@ async def explain(
                     email=email,
                     voucher=voucher,
                     name="",
-                    auth_time=0.0,
+                    auth_time=None,
                 )
                 for voucher in _vouchers(provider, policy, name, email)
             ]

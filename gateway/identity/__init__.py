@@ -1,6 +1,7 @@
 """Who does the provider say this is?
 
 provider.py     one provider: the way there, and from the answer to a verified identity
+request.py      the way there: what the provider is asked for
 answer.py       the authorization response: state, RFC 9207 `iss`, error or code
 exchange.py     code for ID token
 token.py        the ID token's signature -> UnverifiedClaims

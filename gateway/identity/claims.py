@@ -36,9 +36,10 @@ class UnverifiedClaims:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an ID token must say to be the answer to one sign-in.
+    """What an ID token must say to be the answer to one sign-in, or to a refresh.
 
-    `issuer` is the discovery document's, for Microsoft perhaps with `{tenantid}` in it.
+    `issuer` is the discovery document's, for Microsoft perhaps with `{tenantid}` in it. `nonce` is
+    `None` for a refresh: no browser carried the answer (OpenID Connect Core section 12.2).
     `clock_skew`: how far the provider's clock and ours may be apart, seconds. `tenant` is the one
     in Microsoft's discovery URL (`organizations`, a GUID, …), elsewhere `None`.
     """
@@ -47,7 +48,7 @@ class Expected:
     kind: Kind
     issuer: str
     client_id: str
-    nonce: str
+    nonce: str | None
     clock_skew: float
     tenant: str | None = None
 
@@ -168,6 +169,8 @@ def _check_audience(claims: _Claims, expected: Expected) -> Refused | None:
 
 def _check_nonce(claims: _Claims, expected: Expected) -> Refused | None:
     """A token from another sign-in, injected into this one, carries another nonce."""
+    if expected.nonce is None:
+        return None
     if claims.nonce is None or not hmac.compare_digest(
         claims.nonce.encode("utf-8", "replace"), expected.nonce.encode()
     ):
@@ -196,8 +199,8 @@ def _identity(claims: _Claims, expected: Expected) -> Identity | Refused:
         return email
     if isinstance(voucher, Refused):
         return voucher
-    at = claims.auth_time if claims.auth_time is not None else claims.iat or 0.0
-    return Identity(key, expected.provider, email, voucher, _name(claims, email), at)
+    name, at = _name(claims, email), claims.auth_time
+    return Identity(key, expected.provider, email, voucher, name, at)
 
 
 def _key(claims: _Claims, expected: Expected) -> IdentityKey | Refused:

@@ -43,6 +43,7 @@ class Document(BaseModel):
     token_endpoint_auth_methods_supported: list[str] = ["client_secret_basic"]
     code_challenge_methods_supported: list[str] | None = None
     prompt_values_supported: list[str] | None = None
+    claims_parameter_supported: bool = False
 
 
 def read_document(kind: Kind, discovery_url: str, content: Mapping[str, object]) -> Document:

@@ -1,4 +1,5 @@
-"""Code for ID token at the token endpoint (OpenID Connect Core section 3.1.3)."""
+"""Code for tokens at the token endpoint (OpenID Connect Core section 3.1.3), and later a refresh
+token for newer ones (section 12)."""
 
 from dataclasses import dataclass
 from urllib.parse import quote_plus
@@ -25,15 +26,25 @@ class Client:
     redirect_uri: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the token endpoint gave, still unread: the ID token, and the refresh token if it gave
+    one."""
+
+    id_token: str | None
+    refresh_token: Secret | None
+
+
 async def exchange(
     http: aiohttp.ClientSession, document: Document, client: Client, code: str, verifier: str
-) -> str | Refused:
-    """The ID token for `code`, still unread; `verifier` is the PKCE one of the same sign-in."""
+) -> Tokens | Refused:
+    """The tokens for `code`, an ID token among them; `verifier` is the PKCE one of the same
+    sign-in."""
     reply = await ask(http, document, client, code, verifier)
     if reply.status == 200:
-        token = reply.content.get("id_token")
-        if isinstance(token, str):
-            return token
+        tokens = _tokens(reply)
+        if tokens.id_token is not None:
+            return tokens
         return Refused(Reason.TOKEN_MALFORMED, "the token endpoint gave no ID token")
     error = error_of(reply)
     if error == "invalid_grant":
@@ -51,10 +62,40 @@ async def ask(
         code=code,
         code_verifier=verifier,
     )
+    return await _post(http, document, client, body)
+
+
+async def refresh(
+    http: aiohttp.ClientSession, document: Document, client: Client, refresh_token: Secret
+) -> Tokens | Refused:
+    """Newer tokens, or REFRESH_REFUSED: the person may not go on (RFC 6749 section 5.2,
+    `invalid_grant`). Every other error says something of us or of the provider, and nothing of the
+    person: it raises ProviderUnavailable."""
+    body = prepare_token_request("refresh_token", refresh_token=refresh_token.reveal())
+    reply = await _post(http, document, client, body)
+    if reply.status == 200:
+        return _tokens(reply)
+    error = error_of(reply)
+    if error == "invalid_grant":
+        return Refused(Reason.REFRESH_REFUSED, "the token endpoint refused the refresh token")
+    raise ProviderUnavailable(f"{document.issuer}: refresh: {error}")
+
+
+async def _post(
+    http: aiohttp.ClientSession, document: Document, client: Client, body: str
+) -> Reply:
     url, headers, body = _authentication(document, client).prepare(
         "POST", document.token_endpoint, {}, body
     )
     return await post_form(http, url, headers, body)
+
+
+def _tokens(reply: Reply) -> Tokens:
+    id_token, refresh_token = reply.content.get("id_token"), reply.content.get("refresh_token")
+    return Tokens(
+        id_token if isinstance(id_token, str) else None,
+        Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+    )
 
 
 def error_of(reply: Reply) -> str:

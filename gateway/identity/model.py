@@ -53,14 +53,18 @@ Voucher = GoogleVoucher | MicrosoftVoucher | StandardVoucher
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A verified identity. `provider` is its name in config.yaml; `auth_time` is Unix seconds."""
+    """A verified identity. `provider` is its name in config.yaml.
+
+    `auth_time`: when the person last proved to the provider who they are, Unix seconds, `None` when
+    it does not say: that it knows them, from whatever cookie, is no proof.
+    """
 
     key: IdentityKey
     provider: str
     email: Email | None
     voucher: Voucher
     name: str
-    auth_time: float
+    auth_time: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """One provider, from the way there to a verified identity, in the order in which it happens.
 
-    authorization_url   where the browser goes                            (RFC 6749, PKCE, nonce)
-    identify            answer.py    the authorization response           -> code
+    authorization_url   request.py   where the browser goes               (RFC 6749, PKCE, nonce)
+    arrive, identify    answer.py    the authorization response           -> code
                         exchange.py  code and verifier                    -> ID token
                         token.py     signature, algorithm, key            -> UnverifiedClaims
                         claims.py    every claim                          -> Identity
+    refresh             may who signed in go on?   exchange.py, token.py, claims.py again
 
 A refusal anywhere is a value with its reason; a provider that is down or answers nonsense raises
 `ProviderUnavailable`. Discovery and keys are kept by cached.py, apart for each provider.
@@ -12,11 +13,10 @@ A refusal anywhere is a value with its reason; a provider that is down or answer
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import aiohttp
 from authlib.common.urls import add_params_to_uri
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from multidict import MultiMapping
 
 from gateway.config import Config, Provider
@@ -26,15 +26,32 @@ from gateway.identity.cached import Cached
 from gateway.identity.checks import Finding, check_provider
 from gateway.identity.claims import Expected, UnverifiedClaims, verify_claims
 from gateway.identity.discovery import Document, read_document, tenant_of
-from gateway.identity.exchange import Client, exchange
+from gateway.identity.exchange import Client, exchange, refresh
 from gateway.identity.fetch import get_json
 from gateway.identity.model import Identity, Kind, Refused
+from gateway.identity.request import Hints, authorization_url, has_login, keeps
 from gateway.identity.token import SigningKey, open_token, read_keys
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
+from gateway.secret import Secret
 
-# RFC 5321: no address is longer. A hint is only passed on, so what is strange is left out.
-_LONGEST_HINT = 254
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who came back. `refresh_token`: by which the provider can be asked again, if it is to be."""
+
+    identity: Identity
+    refresh_token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the provider says of who signed in before. `identity`: as it is now, `None` when the
+    answer does not tell, or why not. `refresh_token`: the one for the next time, if it is another
+    one: the one before is worth nothing any more."""
+
+    identity: Identity | Refused | None
+    refresh_token: Secret | None
 
 
 class ProviderClient:
@@ -51,6 +68,7 @@ class ProviderClient:
         self.name = name
         self.label = settings.label
         self.kind: Kind = settings.kind
+        self.refresh_every = settings.refresh
         origin = public_url.rstrip("/")
         self.redirect_uri = f"{origin}/sso/callback/{name}"
         self._after_sign_out = f"{origin}/sso/login"
@@ -70,54 +88,71 @@ class ProviderClient:
     ) -> str:
         """Where to send the browser. `login_hint`: the address to sign in with; `select_account`:
         ask which account even if there is only one; `domain_hint`: the organisation's domain.
-        Hints smooth the way and prove nothing."""
-        document = await self._document.get()
-        hint = _fit(login_hint)
-        if select_account and self.kind == "microsoft":
-            # Entra answers the two together with an error.
-            hint = None
-        domain = _fit(domain_hint)
-        url: str = prepare_grant_uri(
-            document.authorization_endpoint,
-            self._client.client_id,
-            "code",
-            redirect_uri=self.redirect_uri,
-            scope=self._settings.scopes,
-            state=transaction.state,
-            nonce=transaction.nonce,
-            code_challenge=create_s256_code_challenge(transaction.code_verifier),
-            code_challenge_method="S256",
-            prompt=_prompt(document) if select_account else None,
-            login_hint=hint,
-            hd=domain if self.kind == "google" else None,
-            domain_hint=domain if self.kind == "microsoft" else None,
+        Hints smooth the way and prove nothing, and so do `max_age` and `prompt`, which the browser
+        could leave out: what comes back is checked."""
+        return authorization_url(
+            await self._document.get(),
+            self._client,
+            self._settings,
+            transaction,
+            Hints(login_hint, select_account, domain_hint),
         )
-        return url
+
+    async def reauthenticates(self) -> bool:
+        """Whether it can be made to ask the person for a proof. Google cannot:
+        https://developers.google.com/identity/siwg/security-bundle."""
+        return has_login(await self._document.get(), self.kind)
 
     async def identify(
         self, transaction: Transaction, params: MultiMapping[str], now: float
     ) -> Identity | Refused:
         """Who came back with the authorization response `params` (the callback's query) to
         `transaction`; `now` is Unix seconds."""
+        arrival = await self.arrive(transaction, params, now)
+        return arrival if isinstance(arrival, Refused) else arrival.identity
+
+    async def arrive(
+        self, transaction: Transaction, params: MultiMapping[str], now: float
+    ) -> Arrival | Refused:
+        """The same, with the refresh token."""
         if transaction.provider != self.name:
             return Refused(Reason.TRANSACTION_UNKNOWN, "the transaction is another provider's")
         document = await self._document.get()
         code = read_answer(params, transaction.state, document)
         if isinstance(code, Refused):
             return code
-        token = await exchange(
+        tokens = await exchange(
             self._http, document, self._client, code.code, transaction.code_verifier
         )
-        if isinstance(token, Refused):
-            return token
-        claims = await self._open(token)
-        if isinstance(claims, Refused):
-            return claims
-        identity = verify_claims(claims, self._expected(document, transaction), now)
-        if isinstance(identity, Identity) and code.issuer not in {None, identity.key.issuer}:
+        if isinstance(tokens, Refused):
+            return tokens
+        identity = await self._identity(document, tokens.id_token or "", transaction.nonce, now)
+        if isinstance(identity, Refused):
+            return identity
+        if code.issuer not in {None, identity.key.issuer}:
             # Microsoft's issuer has the tenant in it, known only now.
             return Refused(Reason.TOKEN_ISSUER, "iss of response and token differ")
-        return identity
+        return Arrival(
+            identity, tokens.refresh_token if keeps(self._settings, transaction) else None
+        )
+
+    async def refresh(self, refresh_token: Secret, now: float) -> Renewal | Refused:
+        """Whether who signed in may go on (OpenID Connect Core section 12); REFRESH_REFUSED: no.
+
+        The caller must keep the new refresh token before anything else, and have only one question
+        under way for a token: a provider that rotates them takes the second use of one for theft.
+        """
+        document = await self._document.get()
+        tokens = await refresh(self._http, document, self._client, refresh_token)
+        if isinstance(tokens, Refused):
+            return tokens
+        identity: Identity | Refused | None = None
+        if tokens.id_token is not None:
+            try:
+                identity = await self._identity(document, tokens.id_token, None, now)
+            except ProviderUnavailable as error:
+                identity = Refused(error.reason, "the keys cannot be had")
+        return Renewal(identity, tokens.refresh_token)
 
     async def sign_out_url(self) -> str | None:
         """Where the browser ends its session at the provider, or `None` if that is not offered
@@ -140,6 +175,14 @@ class ProviderClient:
             self._settings, self._client, self._http, self._document.get, self._keys.get
         )
 
+    async def _identity(
+        self, document: Document, id_token: str, nonce: str | None, now: float
+    ) -> Identity | Refused:
+        claims = await self._open(id_token)
+        if isinstance(claims, Refused):
+            return claims
+        return verify_claims(claims, self._expected(document, nonce), now)
+
     async def _open(self, token: str) -> UnverifiedClaims | Refused:
         """Verify the signature; an unknown key is asked for again, as providers roll theirs."""
         algorithms = self._settings.algorithms
@@ -148,13 +191,13 @@ class ProviderClient:
             opened = open_token(token, await self._keys.renewed(), algorithms)
         return opened
 
-    def _expected(self, document: Document, transaction: Transaction) -> Expected:
+    def _expected(self, document: Document, nonce: str | None) -> Expected:
         return Expected(
             provider=self.name,
             kind=self.kind,
             issuer=document.issuer,
             client_id=self._client.client_id,
-            nonce=transaction.nonce,
+            nonce=nonce,
             clock_skew=self._settings.clock_skew,
             tenant=tenant_of(self._settings.discovery_url) if self.kind == "microsoft" else None,
         )
@@ -192,19 +235,3 @@ class Providers:
 
     def __len__(self) -> int:
         return len(self._clients)
-
-
-def _fit(hint: str | None) -> str | None:
-    """A hint from a URL, if it is something one would pass on."""
-    if not hint or len(hint) > _LONGEST_HINT or not hint.isprintable():
-        return None
-    return hint
-
-
-def _prompt(document: Document) -> str | None:
-    """How to ask for the account picker: OpenID Connect Core names `select_account`, but a provider
-    that lists its prompts without it would answer with an error."""
-    offered = document.prompt_values_supported
-    if offered is None or "select_account" in offered:
-        return "select_account"
-    return "login" if "login" in offered else None

@@ -52,7 +52,9 @@ class Transaction:
     """One sign-in on its way. `next` is where it leads, already judged; `started` Unix seconds.
 
     `state` is `<id>.<random>`: the provider hands it back, the id finds the cookie, and the whole
-    must equal what the cookie says.
+    must equal what the cookie says. `max_age`: how old the person's proof at the provider may be at
+    most, seconds, `None` for any. `confirms`: the public id of the session that it is a new proof
+    for, `None` for a sign-in.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Transaction:
     code_verifier: str
     next: str
     started: float
+    max_age: float | None = None
+    confirms: str | None = None
     kind: Literal["transaction"] = "transaction"
 
 
@@ -91,8 +95,16 @@ class Transactions:
         self._sealer = sealer
         self._names = names
 
-    def begin(self, provider: str, next_path: str, now: float) -> Transaction:
-        """A new sign-in with `provider`; `next_path` as `safe_next` gave it."""
+    def begin(
+        self,
+        provider: str,
+        next_path: str,
+        now: float,
+        *,
+        max_age: float | None = None,
+        confirms: str | None = None,
+    ) -> Transaction:
+        """A new sign-in with `provider`, or a new proof; `next_path` as `safe_next` gave it."""
         entry_id = secrets.token_urlsafe(_ID_BYTES)
         return Transaction(
             id=entry_id,
@@ -102,6 +114,8 @@ class Transactions:
             code_verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
             next=next_path,
             started=now,
+            max_age=max_age,
+            confirms=confirms,
         )
 
     def prove(self, identity: Identity, next_path: str, reason: Reason, now: float) -> Proven:

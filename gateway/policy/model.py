@@ -50,7 +50,8 @@ class ProviderRule:
 class Policy:
     """One domain's policy, as checked by parse.py. Durations in seconds; `None`: the config's.
 
-    `file`: where it stands, to be told to operators; it decides nothing.
+    `max_age`: how long ago, at a sign-in, the person may have proved to the provider who they are;
+    `None`: any time. `file`: where it stands, to be told to operators; it decides nothing.
     """
 
     domain: str
@@ -64,6 +65,7 @@ class Policy:
     match_purposes: frozenset[str] = frozenset({"contact"})
     idle: float | None = None
     lifetime: float | None = None
+    max_age: float | None = None
     file: str = field(default="", compare=False)
 
     @property
@@ -85,6 +87,13 @@ class Policy:
         if provider not in self.providers:
             return Reason.PROVIDER_NOT_ALLOWED
         return None
+
+    def demands_proof(self, identity: Identity, now: float) -> bool:
+        """Whether a sign-in needs a newer proof than the identity comes with. A provider that does
+        not say when the person proved who they are has not said that it was lately."""
+        if self.max_age is None:
+            return False
+        return identity.auth_time is None or now - identity.auth_time > self.max_age
 
     def is_shared(self, email: Email) -> bool:
         """Whether several people read this mailbox, by the policy's list or by its role name."""

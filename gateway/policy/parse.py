@@ -45,6 +45,8 @@ class SessionTimes(Section):
     """A session ends after this long without a request."""
     lifetime: Duration | None = None
     """A session ends this long after sign-in, whatever happens."""
+    max_age: Duration | None = None
+    """How long ago, at a sign-in, the person may have proved to the provider who they are."""
 
     @model_validator(mode="after")
     def _order(self) -> Self:
@@ -231,5 +233,6 @@ def _policy(read: PolicyFile, file: str) -> Policy:
         match_purposes=frozenset(read.match_purposes),
         idle=read.session.idle,
         lifetime=read.session.lifetime,
+        max_age=read.session.max_age,
         file=file,
     )

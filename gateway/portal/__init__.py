@@ -13,6 +13,7 @@
     sign_out.py     sign out here, and at the provider
     about.py        /sso/me and the assertion's public keys
 
+    trip.py         off to the provider
     person.py       who is choosing an account or proving one
     candidates.py   which accounts this identity may use now
     proof.py        a Sonar password, throttled

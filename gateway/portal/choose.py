@@ -58,7 +58,9 @@ async def choose(visit: Visit) -> web.Response:
         return see_other(person.next)
     if not await spend(visit, person):
         return used_transaction(visit, person.next)
-    response = await complete(visit, person.identity, standing, account, Reason.CHOSEN, person.next)
+    response = await complete(
+        visit, person.identity, standing, account, Reason.CHOSEN, person.next, person.session
+    )
     return leave(visit, person, response)
 
 

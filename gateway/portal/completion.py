@@ -6,10 +6,11 @@ from gateway.account.model import Account
 from gateway.identity.model import Identity, IdentityKey
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing
-from gateway.portal.pages import see_other
+from gateway.portal.pages import refusal, see_other, start_over
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
 from gateway.session.cookie import set_cookie
+from gateway.session.model import Session
 
 
 async def complete(
@@ -19,17 +20,28 @@ async def complete(
     account: Account,
     reason: Reason,
     next_path: str,
+    continues: Session | None = None,
 ) -> web.Response:
-    """Sign this browser in to `account` and go on to `next_path`.
+    """Sign this browser in to `account` and go on to `next_path`. `continues`: the session that
+    changes its account, of the same identity.
 
     The session id is always a new one, so that an id planted before the sign-in is worth nothing
     after it (session fixation), and the browser's previous session ends, whoever's it was. What is
     remembered is written first: should a store fail, nobody is half signed in.
     """
+    by_password = reason is Reason.PROVED
+    if not (continues or by_password) and standing.policy.demands_proof(identity, visit.now):
+        # They took longer to choose than a proof may be old, or went round the page that asks.
+        return refusal(visit, Reason.PROOF_TOO_OLD, start_over(next_path))
     await _remember(visit, identity.key, standing, account)
     previous = await browser_session(visit)
     cookie, session = await visit.parts.sessions.create(
-        identity, account, standing.policy, visit.now
+        identity,
+        account,
+        standing.policy,
+        visit.now,
+        password_at=visit.now if by_password else None,
+        continues=continues,
     )
     if previous is not None:
         await visit.parts.sessions.end(previous.session.key)
@@ -43,6 +55,10 @@ async def complete(
         replaced=previous.session.public_id if previous else None,
     )
     await visit.parts.audit.record(signed_in)
+    return _onward(visit, cookie, next_path)
+
+
+def _onward(visit: Visit, cookie: str, next_path: str) -> web.Response:
     response = see_other(next_path)
     sign_off(visit, response)
     add_cookie(response, set_cookie(visit.names.session, cookie, secure=visit.names.secure))

@@ -67,7 +67,9 @@ async def link(visit: Visit) -> web.Response:
     linked = standing.account(account.id)
     if linked is None:
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, start_over(person.next))
-    response = await complete(visit, person.identity, standing, linked, Reason.PROVED, person.next)
+    response = await complete(
+        visit, person.identity, standing, linked, Reason.PROVED, person.next, person.session
+    )
     return leave(visit, person, response)
 
 

@@ -8,6 +8,7 @@ from gateway.errors import Unavailable
 from gateway.identity.model import Identity, Refused
 from gateway.identity.provider import ProviderClient
 from gateway.identity.transaction import Transaction
+from gateway.policy.model import Policy
 from gateway.portal.candidates import decide, stand
 from gateway.portal.completion import complete
 from gateway.portal.pages import (
@@ -26,6 +27,7 @@ from gateway.portal.refusals import (
     used_transaction,
 )
 from gateway.portal.settings import PATH as SETTINGS
+from gateway.portal.trip import depart
 from gateway.portal.visit import Visit, add_cookie, claim, signed_in
 from gateway.reasons import Reason
 
@@ -54,20 +56,17 @@ async def show(visit: Visit) -> web.Response:
 
 async def start(visit: Visit) -> web.Response:
     """Off to the provider, with a transaction of this tab's own in a cookie."""
-    transactions, next_path = visit.parts.transactions, visit.next()
+    next_path = visit.next()
     provider = visit.parts.providers.get(visit.request.match_info["provider"])
     if provider is None:
         return refusal(visit, Reason.PROVIDER_UNKNOWN, start_over(next_path))
-    transaction = transactions.begin(provider.name, next_path, visit.now)
-    select_account = visit.query("select_account") is not None
-    url = await provider.authorization_url(
-        transaction, login_hint=visit.query("login_hint"), select_account=select_account
+    return await depart(
+        visit,
+        provider,
+        visit.parts.transactions.begin(provider.name, next_path, visit.now),
+        login_hint=visit.query("login_hint"),
+        select_account=visit.query("select_account") is not None,
     )
-    response = see_other(url)
-    for cookie in transactions.surplus(visit.request.cookies, visit.now):
-        add_cookie(response, cookie)
-    add_cookie(response, transactions.keep(transaction))
-    return response
 
 
 async def callback(visit: Visit) -> web.Response:
@@ -95,7 +94,7 @@ async def _answered(
     identity = await provider.identify(transaction, visit.request.query, visit.now)
     if isinstance(identity, Refused):
         return refused_answer(visit, provider.name, identity, transaction.next)
-    return await _arrive(visit, identity, transaction.next)
+    return await _arrive(visit, provider, transaction, identity)
 
 
 def _transaction(visit: Visit, provider: str) -> Transaction | Refused:
@@ -111,14 +110,21 @@ def _transaction(visit: Visit, provider: str) -> Transaction | Refused:
     return transaction
 
 
-async def _arrive(visit: Visit, identity: Identity, next_path: str) -> web.Response:
+async def _arrive(
+    visit: Visit, provider: ProviderClient, transaction: Transaction, identity: Identity
+) -> web.Response:
     """A verified identity: the account it opens, the question it raises, or the refusal."""
+    next_path = transaction.next
     policy = visit.policies.for_email(identity.email) if identity.email else None
     await pin_first(identity, policy, visit.parts.links)
     standing = await stand(visit, identity)
     if isinstance(standing, Refuse):
         return refused_identity(visit, identity, standing, next_path)
-    match decide(standing, identity):
+    resolution = decide(standing, identity)
+    opens = isinstance(resolution, SignIn | Choose)
+    if opens and standing.policy.demands_proof(identity, visit.now):
+        return await _demand(visit, provider, transaction, identity, standing.policy)
+    match resolution:
         case SignIn(account=account, reason=reason):
             return await complete(visit, identity, standing, account, reason, next_path)
         case Choose(reason=reason):
@@ -127,6 +133,23 @@ async def _arrive(visit: Visit, identity: Identity, next_path: str) -> web.Respo
             return _ask(visit, identity, reason, next_path, "/sso/link")
         case Refuse() as refused:
             return refused_identity(visit, identity, refused, next_path)
+
+
+async def _demand(
+    visit: Visit,
+    provider: ProviderClient,
+    transaction: Transaction,
+    identity: Identity,
+    policy: Policy,
+) -> web.Response:
+    """The policy wants a newer proof than the provider spoke of: from the provider, asked once, if
+    it can be made to ask; else the Sonar password."""
+    if transaction.max_age is None and await provider.reauthenticates():
+        again = visit.parts.transactions.begin(
+            provider.name, transaction.next, visit.now, max_age=policy.max_age
+        )
+        return await depart(visit, provider, again, login_hint=str(identity.email))
+    return _ask(visit, identity, Reason.PROOF_TOO_OLD, transaction.next, "/sso/link")
 
 
 def _ask(

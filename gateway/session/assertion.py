@@ -3,7 +3,7 @@
 A JWT (RFC 7519) signed with ES256 (RFC 7518 section 3.4). Claims:
 
     iss        the gateway's public URL          sid        the session's public id
-    aud        `assertion.audience`              auth_time  when the provider authenticated, s
+    aud        `assertion.audience`              auth_time  when they last proved who they are, s
     sub        the Sonar account id              iat, exp   minted; `assertion.lifetime` later, s
     username, email (when there is one), provider
 """
@@ -39,7 +39,7 @@ class AssertionMinter:
             "username": session.account.username,
             "provider": session.identity.provider,
             "sid": session.public_id,
-            "auth_time": int(session.identity.auth_time),
+            "auth_time": int(session.auth_time),
             "iat": issued,
             "exp": issued + int(self.lifetime),
         }

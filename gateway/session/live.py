@@ -160,12 +160,20 @@ class Sessions:
     # Beginning and ending.
 
     async def create(
-        self, identity: Identity, account: Account, policy: Policy | None, now: float
+        self,
+        identity: Identity,
+        account: Account,
+        policy: Policy | None,
+        now: float,
+        *,
+        password_at: float | None = None,
+        continues: Session | None = None,
     ) -> tuple[str, Session]:
         """Sign a browser in: the cookie value for it and the session, under a new id always.
 
         An id from before the sign-in is never taken over (session fixation). Idle time and
-        lifetime: the policy's or the config's, the shorter. Raises `DirectoryUnavailable` when
+        lifetime: the policy's or the config's, the shorter; one that `continues` another, in
+        another account, ends when that one would have. Raises `DirectoryUnavailable` when
         the account cannot be told to upstream in headers.
         """
         cookie = mint(self._keys)
@@ -174,10 +182,11 @@ class Sessions:
             public_id=secrets.token_hex(8),
             identity=identity,
             account=account,
-            started=now,
+            started=now if continues is None else continues.started,
             seen=now,
             idle=_shorter(self._settings.idle, policy.idle if policy else None),
             lifetime=_shorter(self._settings.lifetime, policy.lifetime if policy else None),
+            password_at=password_at,
         )
         live = self._live(session)
         live.identity_headers(now)

@@ -16,7 +16,8 @@ class Session:
 
     `key` is the SHA-256 of the cookie's random id, hex: the store never holds what would let
     its reader sign in. `public_id` is what logs and operators see. Times are Unix seconds, `idle`
-    and `lifetime` durations in seconds, fixed at sign-in from policy and config.
+    and `lifetime` durations in seconds, from policy and config: the shorter of those at sign-in and
+    those in force now. `password_at`: when the account's Sonar password was last typed here.
     """
 
     key: str
@@ -27,6 +28,18 @@ class Session:
     seen: float
     idle: float
     lifetime: float
+    password_at: float | None = None
+
+    @property
+    def proved(self) -> float | None:
+        """When the person last proved who they are, to the provider or by the Sonar password;
+        `None` when nobody knows."""
+        return max(filter(None, (self.identity.auth_time, self.password_at)), default=None)
+
+    @property
+    def auth_time(self) -> float:
+        """The same for upstream, which always gets a time: at the latest when they signed in."""
+        return self.started if self.proved is None else self.proved
 
     def ends(self) -> float:
         """When it ends if nothing more happens: idle or absolute, the earlier."""

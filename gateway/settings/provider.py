@@ -11,7 +11,7 @@ from gateway.names import Algorithm, Tenant, Word, tenant
 from gateway.secret_values import SecretText
 from gateway.section import Section
 from gateway.urls import DiscoveryUrl
-from gateway.values import DurationOrZero
+from gateway.values import UNLIMITED, DurationOrOff, DurationOrZero
 
 ORGANIZATIONS = "organizations"
 
@@ -72,6 +72,10 @@ class Provider(Section):
     """Signature algorithms accepted on ID tokens."""
     clock_skew: DurationOrZero = 60.0
     """How far the provider's clock and this machine's may be apart, up to 5m."""
+
+    refresh: DurationOrOff = float(UNLIMITED)
+    """How often the provider is asked, by refresh token, whether somebody signed in may go on;
+    `off`: never. Google then asks for consent at each sign-in."""
 
     @field_validator("tenant", mode="before")
     @classmethod

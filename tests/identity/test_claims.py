@@ -70,7 +70,7 @@ def test_google_identity() -> None:
         Email("jo", "acme.example"),
         GoogleVoucher(email_verified=True, hosted_domain="acme.example"),
         "Jo March",
-        NOW,
+        None,
     )
 
 
@@ -81,7 +81,7 @@ def test_microsoft_identity_is_tenant_and_object_not_sub() -> None:
         Email("jo", "acme.example"),
         MicrosoftVoucher(TENANT, domain_owner_verified=False),
         "Jo March",
-        NOW,
+        None,
     )
 
 
@@ -92,7 +92,7 @@ def test_standard_identity() -> None:
         Email("jo", "acme.example"),
         StandardVoucher(email_verified=True),
         "Jo March",
-        NOW,
+        None,
     )
 
 
@@ -375,7 +375,10 @@ def test_no_email_is_an_identity_without_one(value: object) -> None:
     assert identity.email is None
 
 
-def test_auth_time_is_when_the_person_signed_in() -> None:
+def test_auth_time_is_what_the_provider_says_and_never_made_up() -> None:
+    unsaid = verify("google", {"auth_time": ABSENT})
+    assert isinstance(unsaid, Identity)
+    assert unsaid.auth_time is None
     identity = verify("google", {"auth_time": NOW - 86400})
     assert isinstance(identity, Identity)
     assert identity.auth_time == NOW - 86400

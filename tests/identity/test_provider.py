@@ -118,6 +118,7 @@ async def test_authorization_url(stage: Stage) -> None:
         "nonce": ["the-nonce"],
         "code_challenge": ["w1TpKUdYE9hUAcNSeeSRFioHDxfUxuHho_JHAfZ_vDM"],
         "code_challenge_method": ["S256"],
+        "claims": ['{"id_token":{"auth_time":{"essential":true}}}'],
     }
 
 

@@ -167,3 +167,22 @@ def test_policies_are_found_by_the_exact_domain() -> None:
     for text in ("jo@evilacme.example", "jo@x.acme.example", "jo@acme.example.evil.example"):
         assert policies.for_email(Email.parse(text)) is None
         assert policies.refusal(Email.parse(text), "google") is Reason.NO_POLICY
+
+
+@pytest.mark.parametrize(
+    ("max_age", "auth_time", "demanded"),
+    [
+        (None, None, False),
+        (None, 0.0, False),
+        (900.0, None, True),
+        (900.0, 100.0, False),
+        (900.0, 99.9, True),
+        (900.0, 1030.0, False),
+    ],
+)
+def test_how_old_a_proof_may_be(
+    max_age: float | None, auth_time: float | None, demanded: bool
+) -> None:
+    """A provider that does not say when has not said that it was lately."""
+    who = replace(identity(), auth_time=auth_time)
+    assert policy(max_age=max_age).demands_proof(who, 1000.0) is demanded

@@ -44,7 +44,7 @@ def test_every_key() -> None:
         blocked_users: [ex@acme.example]
         shared_mailboxes: {{addresses: [hello@acme.ca], rule: refuse}}
         match_purposes: [contact, voicemail]
-        session: {{idle: 4h, lifetime: 12h}}
+        session: {{idle: 4h, lifetime: 12h, max_age: 1h}}
         """,
         KNOWN,
     )
@@ -60,6 +60,7 @@ def test_every_key() -> None:
         match_purposes=frozenset({"contact", "voicemail"}),
         idle=4 * 3600.0,
         lifetime=12 * 3600.0,
+        max_age=3600.0,
     )
 
 

@@ -193,3 +193,18 @@ async def test_a_directory_that_is_down_leaves_the_password_and_the_choice(
     assert failed.status == 503
     assert "directory_unavailable" in failed.text
     assert chosen.text == "Sonar /calls"
+
+
+async def test_switching_does_not_begin_the_lifetime_anew(world: World, browser: Browser) -> None:
+    """Else whoever has two accounts would stay signed in for ever. Nor does it prove anything."""
+    page = await world.arrive(browser, "google", "sam")
+    await browser.press(page, "Sam Rivera")
+    ((_, first),) = (await world.live()).items()
+    world.clock.ahead += 3600
+
+    await browser.press(await browser.open("/sso/accounts"), "Acme Support Desk")
+
+    ((_, second),) = (await world.live()).items()
+    assert second.key != first.key
+    assert second.started == first.started
+    assert second.proved == first.proved

@@ -73,7 +73,7 @@ function makeProvider(issuer) {
     },
     // As Google does: the claims are in the ID token, not only at the userinfo endpoint.
     conformIdTokenClaims: false,
-    features: { devInteractions: { enabled: false } },
+    features: { claimsParameter: { enabled: true }, devInteractions: { enabled: false } },
     findAccount,
     interactions: interactions(),
     loadExistingGrant: consent,
