@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -153,6 +154,29 @@ async def test_a_provider_that_never_answers() -> None:
         async with open_http(aiohttp.ClientTimeout(total=0.2)) as impatient:
             with pytest.raises(ProviderUnavailable, match="TimeoutError"):
                 await get_json(impatient, url)
+
+
+async def test_a_provider_that_answers_a_byte_at_a_time() -> None:
+    """Each byte is a sign of life; the whole is still bounded."""
+    hung_up = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b" " * 999:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.005)
+        writer.close()
+        hung_up.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        async with open_http(aiohttp.ClientTimeout(total=0.3)) as impatient:
+            with pytest.raises(ProviderUnavailable, match="TimeoutError"):
+                await get_json(impatient, url)
+        await asyncio.wait_for(hung_up.wait(), 5)
 
 
 async def test_everybody_is_bounded(http: aiohttp.ClientSession) -> None:

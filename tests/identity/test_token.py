@@ -1,19 +1,19 @@
 """The signature of an ID token: what an attacker may write into a header, and which keys count."""
 
-import base64
 import hmac
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
 
 import pytest
-from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from gateway.identity.claims import UnverifiedClaims
 from gateway.identity.model import Refused
 from gateway.identity.token import SigningKey, open_token, read_keys
 from gateway.reasons import Reason
+from tests.identity.crafting import Sign, b64, published, signature
+from tests.identity.crafting import craft as craft_with
 
 RS, PS, ES = ("RS256",), ("PS256",), ("ES256",)
 EVERYTHING = (
@@ -23,25 +23,8 @@ EVERYTHING = (
 CLAIMS = {"sub": "jo"}
 
 
-def b64(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def craft(
-    header: object, sign: Callable[[bytes], bytes], payload: bytes = json.dumps(CLAIMS).encode()
-) -> str:
-    """A token by hand: no library stands between the attacker and the bytes."""
-    signed = f"{b64(json.dumps(header).encode())}.{b64(payload)}"
-    return f"{signed}.{b64(sign(signed.encode()))}"
-
-
-def signature(key: Key, algorithm: str) -> Callable[[bytes], bytes]:
-    """A right signature by `key` over any bytes, whatever they claim to be signed with."""
-    return lambda content: jws.JWSRegistry.algorithms[algorithm].sign(content, key)
-
-
-def published(key: Key, **members: object) -> dict[str, object]:
-    return {**key.as_dict(private=False), "kid": "one", "use": "sig", **members}
+def craft(header: object, sign: Sign, payload: object = CLAIMS) -> str:
+    return craft_with(header, sign, payload)
 
 
 def read(*keys: Mapping[str, object]) -> tuple[SigningKey, ...]:

@@ -163,14 +163,15 @@ async def until(
 @asynccontextmanager
 async def a_world(
     folder: Path,
-    google: OidcProvider,
+    google: OidcProvider | None,
     *,
     origin: str | None = None,
     server: Mapping[str, object] | None = None,
     **changes: object,
 ) -> AsyncIterator[World]:
-    """Start everything in `folder`; `changes` are sections of config.yaml to replace. `origin`:
-    what browsers type, where a proxy is in front; `server`: keys of that section on top."""
+    """Start everything in `folder`; `changes` are sections of config.yaml to replace, without
+    `google` among them all the providers. `origin`: what browsers type, where a proxy is in front;
+    `server`: keys of that section on top."""
     async with AsyncExitStack() as closing:
         gateway_port, management_port = free_port(), free_port()
         gateway = f"http://localhost:{gateway_port}"
@@ -179,22 +180,11 @@ async def a_world(
         standin = standin_base[1]
         asked: list[web.Request] = []
         sonar, sonar_port = await _sonar(closing, folder, origin, gateway, asked)
-        client = google.register(f"{origin}/sso/callback/google")
         config = _config(origin, gateway_port, management_port, sonar_port, folder)
         config["server"] |= server or {}
-        config["providers"] = {
-            "google": {
-                "client_id": client.client_id,
-                "client_secret": "env:GOOGLE_CLIENT_SECRET",
-                "discovery_url": google.discovery_url,
-            },
-            "microsoft": {
-                "client_id": "microsoft-client",
-                "client_secret": "microsoft-secret",
-                "discovery_url": f"{standin_base[0]}/microsoft/organizations/v2.0"
-                "/.well-known/openid-configuration",
-            },
-        }
+        environment: dict[str, str] = {}
+        if google is not None:
+            config["providers"], environment = _providers(origin, google, standin_base[0])
         config |= changes
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "policies").mkdir()
@@ -215,11 +205,32 @@ async def a_world(
             sonar_port,
             gateway_port,
             asked,
-            {"GOOGLE_CLIENT_SECRET": client.client_secret},
+            environment,
         )
         closing.push_async_callback(world.stop)
         await world.start()
         yield world
+
+
+def _providers(
+    origin: str, google: OidcProvider, standin: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Their section, and the environment it needs."""
+    client = google.register(f"{origin}/sso/callback/google")
+    section = {
+        "google": {
+            "client_id": client.client_id,
+            "client_secret": "env:GOOGLE_CLIENT_SECRET",
+            "discovery_url": google.discovery_url,
+        },
+        "microsoft": {
+            "client_id": "microsoft-client",
+            "client_secret": "microsoft-secret",
+            "discovery_url": f"{standin}/microsoft/organizations/v2.0"
+            "/.well-known/openid-configuration",
+        },
+    }
+    return section, {"GOOGLE_CLIENT_SECRET": client.client_secret}
 
 
 def _config(origin: str, port: int, management: int, sonar: int, folder: Path) -> dict[str, Any]:
@@ -251,7 +262,7 @@ async def _standin_site(closing: AsyncExitStack, origin: str) -> tuple[str, Stan
         "microsoft-client", "microsoft-secret", (f"{origin}/sso/callback/microsoft",)
     )
     standin = make_stand_in(base, Client("", "", ()), microsoft)
-    await _serve(closing, make_app(standin), listening)
+    await serve_at(closing, make_app(standin), listening)
     return base, standin
 
 
@@ -272,11 +283,11 @@ async def _sonar(
         )
     )
     app.middlewares.insert(0, remember)
-    runner = await _serve(closing, app, listening)
+    runner = await serve_at(closing, app, listening)
     return runner, listening.getsockname()[1]
 
 
-async def _serve(
+async def serve_at(
     closing: AsyncExitStack, app: web.Application, listening: socket.socket
 ) -> web.AppRunner:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
