@@ -54,6 +54,7 @@ SHOWN_BY = {
     "session/known.py": "session/test_live.py",
     "session/store/database.py": "session/test_store.py",
     "session/store/redis_news.py": "session/test_store.py",
+    "session/store/redis_scripts.py": "session/test_store.py",
     "workers/bell.py": "workers/test_supervisor.py",
     "workers/fork.py": "workers/test_supervisor.py",
     "workers/post.py": "workers/test_supervisor.py",

@@ -63,6 +63,8 @@ _GUID = re.compile(GUID)
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 
 _LONGEST_NAME = 200
+# It travels in a cookie while an account is chosen; providers make it of some thirty characters.
+_LONGEST_SID = 255
 
 
 class _Claims(BaseModel):
@@ -79,6 +81,7 @@ class _Claims(BaseModel):
     nbf: float | None = None
     auth_time: float | None = None
     sub: str | None = None
+    sid: str | None = None
     tid: str | None = None
     oid: str | None = None
     email: str | None = None
@@ -199,8 +202,10 @@ def _identity(claims: _Claims, expected: Expected) -> Identity | Refused:
         return email
     if isinstance(voucher, Refused):
         return voucher
+    if claims.sid is not None and len(claims.sid) > _LONGEST_SID:
+        return Refused(Reason.TOKEN_MALFORMED, f"sid has more than {_LONGEST_SID} characters")
     name, at = _name(claims, email), claims.auth_time
-    return Identity(key, expected.provider, email, voucher, name, at)
+    return Identity(key, expected.provider, email, voucher, name, at, claims.sid or None)
 
 
 def _key(claims: _Claims, expected: Expected) -> IdentityKey | Refused:

@@ -57,6 +57,9 @@ class Identity:
 
     `auth_time`: when the person last proved to the provider who they are, Unix seconds, `None` when
     it does not say: that it knows them, from whatever cookie, is no proof.
+
+    `sid`: what the provider calls its own session of this browser, when it says so (OpenID Connect
+    Back-Channel Logout 1.0 section 2.1): by it the provider ends ours.
     """
 
     key: IdentityKey
@@ -65,6 +68,7 @@ class Identity:
     voucher: Voucher
     name: str
     auth_time: float | None
+    sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

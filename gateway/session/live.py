@@ -23,6 +23,7 @@ from gateway.identity.model import Identity
 from gateway.policy.model import Policies, Policy
 from gateway.session.cache import Cache
 from gateway.session.cookie import mint, verify
+from gateway.session.endings import Endings
 from gateway.session.entry import Live
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
@@ -56,7 +57,7 @@ UNREAD: Final = Unread.UNREAD
 class Sessions:
     """Every session, through one store. `clock`: Unix seconds, for what happens between requests.
 
-    `read`, `create`, `end`, `end_where` and `sweep` do I/O and may raise `SessionsUnavailable`;
+    `read`, `create`, the endings and `sweep` do I/O and may raise `SessionsUnavailable`;
     the rest does none.
     """
 
@@ -78,7 +79,7 @@ class Sessions:
         self._clock = clock
         self._cache = Cache() if cache is None else cache
         self._known = Known(store, self._cache, self._live, settings.outage_grace, clock)
-        self._unended: set[str] = set()
+        self._endings = Endings(store, self._cache, self._known, clock)
         self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
         self._keeper: asyncio.Task[None] | None = None
@@ -96,7 +97,7 @@ class Sessions:
             with suppress(asyncio.CancelledError):
                 await self._keeper
         self._known.stop()
-        await self._tell_endings()
+        await self._endings.tell()
         await self._write_activity()
         await self._store.close()
 
@@ -108,7 +109,7 @@ class Sessions:
         if live is not None and live.doubted is None and now < live.ends:
             return live
         key = self._key_of(cookie) if live is None else live.session.key
-        if key is None or key in self._unended or self._known.is_gone(key, now):
+        if key is None or key in self._endings or self._known.is_gone(key, now):
             return None
         if live is not None and live.session.over(now):
             self._known.heard(key)
@@ -200,17 +201,19 @@ class Sessions:
         When the store cannot be told, raises `SessionsUnavailable`; this process refuses the
         session all the same and goes on telling the store until it takes it.
         """
-        self._unended.add(key)
-        self._known.heard(key)
-        await self._store.end(key)
-        self._unended.discard(key)
+        await self._endings.end(key)
+
+    async def end_labelled(self, label: str) -> int:
+        """End every session with this label (`Session.labels`), on whatever process; how many.
+
+        When the store does not answer, raises `SessionsUnavailable`; those in this process's memory
+        are refused all the same, and the store is asked for the others as soon as it answers.
+        """
+        return await self._endings.end_labelled(label)
 
     async def end_where(self, predicate: Callable[[Session], bool]) -> int:
         """End every session, on whatever process, for which `predicate` says so; how many."""
-        ending = [session.key for session in await self._store.all() if predicate(session)]
-        for key in ending:
-            await self.end(key)
-        return len(ending)
+        return await self._endings.end_where(predicate)
 
     def in_use(self) -> tuple[Live, ...]:
         """The sessions in this process's memory."""
@@ -230,18 +233,13 @@ class Sessions:
                 if self._known.silent:
                     await self._known.try_again()
                 if not self._known.silent:
-                    await self._tell_endings()
+                    await self._endings.tell()
                     await self._write_activity()
                 await self._close_ended(self._clock())
             except Exception:
                 # It must outlive whatever goes wrong in one round, or tunnels would outlive
                 # their sessions.
                 _log.exception("session_keeper_failed")
-
-    async def _tell_endings(self) -> None:
-        for key in tuple(self._unended):
-            with suppress(SessionsUnavailable):
-                await self.end(key)
 
     async def _write_activity(self) -> None:
         while self._touched:

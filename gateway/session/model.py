@@ -1,9 +1,11 @@
 """One signed-in browser. Pure."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from gateway.account.model import Account
-from gateway.identity.model import Identity
+from gateway.identity.model import Identity, IdentityKey
 
 # A session whose activity was written less than this many seconds ago is not written again, so
 # that a busy page costs one store write a minute, not one a request.
@@ -41,6 +43,15 @@ class Session:
         """The same for upstream, which always gets a time: at the latest when they signed in."""
         return self.started if self.proved is None else self.proved
 
+    def labels(self) -> tuple[str, ...]:
+        """By what it is found when it is to end: its identity, its account, and the provider's
+        own session if the provider named it."""
+        identity = self.identity
+        labels = (identity_label(identity.key), account_label(self.account.id))
+        if identity.sid is None:
+            return labels
+        return (*labels, provider_label(identity.provider, identity.sid))
+
     def ends(self) -> float:
         """When it ends if nothing more happens: idle or absolute, the earlier."""
         return min(self.seen + self.idle, self.started + self.lifetime)
@@ -52,3 +63,24 @@ class Session:
     def over(self, now: float) -> bool:
         """Past its absolute lifetime: no activity anywhere can have kept it alive."""
         return now >= self.started + self.lifetime
+
+
+def identity_label(key: IdentityKey) -> str:
+    """Every session of one identity, whichever account it opened."""
+    return _label("identity", key.issuer, key.subject)
+
+
+def account_label(account_id: str) -> str:
+    """Every session in one Sonar account, whoever signed in to it."""
+    return _label("account", account_id)
+
+
+def provider_label(provider: str, sid: str) -> str:
+    """Every session that came of one at the provider; `provider` is its name in config.yaml."""
+    return _label("provider", provider, sid)
+
+
+def _label(kind: str, *parts: str) -> str:
+    """Hashed as a JSON list, whose parts cannot run into each other: what a provider calls its
+    session must not be made to read as somebody's account."""
+    return hashlib.sha256(json.dumps((kind, *parts)).encode()).hexdigest()

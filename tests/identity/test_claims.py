@@ -96,6 +96,19 @@ def test_standard_identity() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["google", "microsoft", "oidc"])
+@pytest.mark.parametrize(
+    ("sid", "kept"),
+    [("5c8f-a session", "5c8f-a session"), ("s" * 255, "s" * 255), ("", None), (None, None)],
+)
+def test_what_the_provider_calls_its_session_is_kept(
+    kind: str, sid: str | None, kept: str | None
+) -> None:
+    identity = verify(kind, {"sid": sid})
+    assert isinstance(identity, Identity)
+    assert identity.sid == kept
+
+
 def test_googles_old_issuer_is_the_same_person() -> None:
     assert verify("google", {"iss": "accounts.google.com"}) == verify("google", {})
 
@@ -104,6 +117,10 @@ def test_googles_old_issuer_is_the_same_person() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        # sid
+        ({"sid": 7}, Reason.TOKEN_MALFORMED),
+        ({"sid": ["a"]}, Reason.TOKEN_MALFORMED),
+        ({"sid": "s" * 256}, Reason.TOKEN_MALFORMED),
         # iss
         ({"iss": ABSENT}, Reason.TOKEN_ISSUER),
         ({"iss": None}, Reason.TOKEN_ISSUER),

@@ -52,14 +52,17 @@ def an_identity(
     *,
     voucher: Voucher | None = None,
     provider: str = "google",
+    subject: str = "110248495921238986420",
+    sid: str | None = None,
 ) -> Identity:
     return Identity(
-        key=IdentityKey("https://accounts.google.com", "110248495921238986420"),
+        key=IdentityKey("https://accounts.google.com", subject),
         provider=provider,
         email=None if email is None else Email.parse(email),
         voucher=GoogleVoucher(True, "acme.example") if voucher is None else voucher,
         name="Jo Öström",
         auth_time=1_700_000_000.0,
+        sid=sid,
     )
 
 

@@ -1,20 +1,27 @@
 """One contract, every store: SQLite in a file, and a real Valkey."""
 
 import asyncio
+import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from gateway.email import Email
 from gateway.errors import SessionsUnavailable
 from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
+from gateway.session.model import Session, account_label
 from gateway.session.store import SessionStore
 from gateway.session.store.attempts import Throttle
+from gateway.session.store.codec import encode
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
+from tests.servers.valkey import Valkey
 from tests.session.samples import Clock, a_session, an_account, an_identity, until
 
 Opener = Callable[[], SessionStore]
@@ -253,6 +260,172 @@ class TestAll:
         await store.claim("tx:1", 60)
         await store.count("password:jo", 60)
         assert await store.all() == ()
+
+
+class Older:
+    """A process from before there were labels, on the same place: it writes records of version 1,
+    in the way it did."""
+
+    def __init__(self, place: Path | Valkey) -> None:
+        self._place = place
+
+    def create(self, session: Session) -> None:
+        record = json.loads(encode(session)) | {"version": 1}
+        del record["reads"], record["session"]["identity"]["sid"], record["session"]["password_at"]
+        text, seen, idle = json.dumps(record), session.seen, session.idle
+        row = {"record": text, "seen": seen, "idle": idle, "until": seen + session.lifetime}
+        if isinstance(self._place, Valkey):
+            with Redis.from_url(self._place.url.reveal()) as server:
+                server.hset(f"sonar:session:{session.key}", mapping=row)
+                server.pexpire(f"sonar:session:{session.key}", int(idle * 1000))
+            return
+        with closing(sqlite3.connect(self._place)) as database, database:
+            database.execute(
+                "INSERT INTO sessions (key, record, seen, idle, until) VALUES (?, ?, ?, ?, ?)",
+                (session.key, text.encode(), seen, idle, seen + session.lifetime),
+            )
+
+    def end(self, key: str) -> None:
+        if isinstance(self._place, Valkey):
+            self._place.command("DEL", f"sonar:session:{key}")
+            return
+        with closing(sqlite3.connect(self._place)) as database, database:
+            database.execute("DELETE FROM sessions WHERE key = ?", (key,))
+
+    def labels(self) -> list[str]:
+        """What is in the index now, as pairs of label and key in one text."""
+        if isinstance(self._place, Valkey):
+            with Redis.from_url(self._place.url.reveal(), decode_responses=True) as server:
+                return sorted(
+                    f"{name.removeprefix('sonar:label:')} {key}"
+                    for name in server.keys("sonar:label:*")
+                    for key in server.zrange(name, 0, -1)
+                )
+        with closing(sqlite3.connect(self._place)) as database, database:
+            return sorted(f"{a} {b}" for a, b in database.execute("SELECT label, key FROM labels"))
+
+
+@pytest.fixture
+def older(request: pytest.FixtureRequest, another: Opener, tmp_path: Path) -> Older:
+    if "embedded" in request.node.name:
+        return Older(tmp_path / "sessions" / "sessions.db")
+    return Older(request.getfixturevalue("valkey"))
+
+
+class TestLabelled:
+    async def test_finds_by_identity_account_and_provider_s_session(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock(), identity=an_identity(sid="there"))
+        stranger = a_session(
+            clock(), identity=an_identity(subject="2", sid="elsewhere"), account=an_account("al")
+        )
+        await store.create(session)
+        await store.create(stranger)
+        for label in session.labels():
+            assert await other.labelled(label) == (session,)
+        for label in stranger.labels():
+            assert await other.labelled(label) == (stranger,)
+
+    async def test_newest_first_and_all_of_them(self, store: SessionStore, clock: Clock) -> None:
+        sessions = [a_session(clock.pass_by(1)) for _ in range(5)]
+        for session in sessions:
+            await store.create(session)
+        assert await store.labelled(account_label("id-jo")) == tuple(reversed(sessions))
+
+    async def test_more_than_a_page(self, store: SessionStore, clock: Clock) -> None:
+        sessions = [a_session(clock() - number / 1000) for number in range(700)]
+        await asyncio.gather(*(store.create(session) for session in sessions))
+        assert await store.labelled(sessions[0].labels()[0]) == tuple(sessions)
+
+    async def test_nobody(self, store: SessionStore, clock: Clock) -> None:
+        await store.create(a_session(clock()))
+        for label in (account_label("id-al"), "", "*", "sonar:session:*", "0" * 64):
+            assert await store.labelled(label) == ()
+
+    async def test_is_as_the_activity_left_it(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock(), idle=60)
+        await store.create(session)
+        await store.touch(session.key, clock.pass_by(40))
+        clock.pass_by(40)
+        (found,) = await store.labelled(session.labels()[0])
+        assert found.seen == pytest.approx(session.seen + 40, abs=1e-5)
+
+    async def test_ended_is_found_no_more_and_leaves_nothing(
+        self, store: SessionStore, other: SessionStore, older: Older, clock: Clock
+    ) -> None:
+        ended, left = (a_session(clock(), identity=an_identity(sid="there")) for _ in range(2))
+        await store.create(ended)
+        await store.create(left)
+        await other.end(ended.key)
+        for label in ended.labels():
+            assert await store.labelled(label) == (left,)
+        assert older.labels() == sorted(f"{label} {left.key}" for label in left.labels())
+
+    async def test_past_its_time_is_found_no_more(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock(), idle=60)
+        await store.create(session)
+        clock.pass_by(61)
+        assert await store.labelled(session.labels()[0]) == ()
+
+    async def test_past_its_time_leaves_nothing(
+        self, another: Opener, older: Older, clock: Clock
+    ) -> None:
+        """In real time, by the next sign-in or the next start."""
+        clock.now = time.time()
+        store = another()
+        await store.open()
+        await store.create(a_session(clock(), idle=0.05, lifetime=0.1))
+        await store.create(a_session(clock(), idle=0.05))
+        await store.close()
+        deadline = time.monotonic() + 5
+        while True:
+            clock.now = time.time()
+            store, session = another(), a_session(clock())
+            await store.open()
+            await store.create(session)
+            await store.close()
+            kept = older.labels()
+            if kept == sorted(f"{label} {session.key}" for label in session.labels()):
+                return
+            assert time.monotonic() < deadline
+            older.end(session.key)
+
+    async def test_what_an_older_process_began_is_found(
+        self, store: SessionStore, older: Older, clock: Clock
+    ) -> None:
+        session = a_session(clock())
+        older.create(session)
+        assert await store.load(session.key) == session
+        for label in session.labels():
+            assert await store.labelled(label) == (session,)
+
+    async def test_what_an_older_process_began_before_the_start_is_found(
+        self, store: SessionStore, another: Opener, older: Older, clock: Clock
+    ) -> None:
+        sessions = [a_session(clock() - number) for number in range(3)]
+        for session in sessions:
+            older.create(session)
+        other = another()
+        await other.open()
+        await _comes_true(lambda: other.labelled(account_label("id-jo")), tuple(sessions))
+        await other.close()
+
+    async def test_what_an_older_process_ended_is_not(
+        self, store: SessionStore, older: Older, clock: Clock
+    ) -> None:
+        ended, left = a_session(clock()), a_session(clock())
+        await store.create(ended)
+        older.end(ended.key)
+        await store.create(left)
+        assert await store.labelled(account_label("id-jo")) == (left,)
+        assert older.labels() == sorted(f"{label} {left.key}" for label in left.labels())
+
+
+async def _comes_true(question: Callable[[], Awaitable[object]], expected: object) -> None:
+    deadline = time.monotonic() + 5
+    while (answer := await question()) != expected:
+        assert time.monotonic() < deadline, answer
 
 
 class TestClaim:

@@ -1,7 +1,8 @@
 """Where sessions are kept: one narrow interface, two implementations, one contract suite.
 
 embedded.py   SQLite in a file (database.py): one machine, survives a restart
-redis.py      Redis or Valkey: several machines; redis_news.py hears of endings
+redis.py      Redis or Valkey: several machines; redis_news.py hears of endings,
+              redis_scripts.py has what must happen in one step
 attempts.py   how long who keeps being wrong has to wait, in both of them
 codec.py      a session as JSON and back
 choose.py     which of them config.yaml asks for
@@ -36,6 +37,10 @@ class SessionStore(Protocol):
 
     async def all(self) -> tuple[Session, ...]:
         """Every live session, newest first; for operators and for sweeps after a reload."""
+
+    async def labelled(self, label: str) -> tuple[Session, ...]:
+        """Every live session with this label (`Session.labels`), newest first. By an index: what
+        it costs depends on how many there are, not on how many others."""
 
     async def claim(self, name: str, seconds: float) -> bool:
         """True for the first caller with this name within `seconds`, anywhere; False after."""

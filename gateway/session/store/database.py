@@ -21,6 +21,19 @@ CREATE TABLE IF NOT EXISTS sessions (
     key TEXT PRIMARY KEY, record BLOB NOT NULL,
     seen REAL NOT NULL, idle REAL NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS labels (
+    label TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (label, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS labels_by_key ON labels (key);
+CREATE TABLE IF NOT EXISTS unlabelled (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS session_created AFTER INSERT ON sessions
+WHEN NOT EXISTS (SELECT 1 FROM labels WHERE key = NEW.key) BEGIN
+    INSERT INTO unlabelled (key) VALUES (NEW.key);
+END;
+CREATE TRIGGER IF NOT EXISTS session_deleted AFTER DELETE ON sessions BEGIN
+    DELETE FROM labels WHERE key = OLD.key;
+    DELETE FROM unlabelled WHERE key = OLD.key;
+END;
 CREATE TABLE IF NOT EXISTS endings (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at REAL NOT NULL
 );
@@ -73,6 +86,11 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA + attempts.SCHEMA)
+            # Of a file from before there were labels.
+            self._connection.execute(
+                "INSERT OR IGNORE INTO unlabelled (key) "
+                "SELECT key FROM sessions WHERE key NOT IN (SELECT key FROM labels)"
+            )
             self._version = self._data_version()
             self._heard_until = self._last_ending()
             self.purge()
@@ -84,16 +102,18 @@ class Database:
         self._connection.close()
 
     def create(self, session: Session) -> None:
-        self._connection.execute(
-            "INSERT INTO sessions (key, record, seen, idle, until) VALUES (?, ?, ?, ?, ?)",
-            (
-                session.key,
-                encode(session),
-                session.seen,
-                session.idle,
-                session.started + session.lifetime,
-            ),
-        )
+        with _Transaction(self._connection):
+            self._label(session)
+            self._connection.execute(
+                "INSERT INTO sessions (key, record, seen, idle, until) VALUES (?, ?, ?, ?, ?)",
+                (
+                    session.key,
+                    encode(session),
+                    session.seen,
+                    session.idle,
+                    session.started + session.lifetime,
+                ),
+            )
 
     def load(self, key: str) -> Session | None:
         row = self._connection.execute(
@@ -123,13 +143,38 @@ class Database:
         return deleted.rowcount > 0
 
     def all(self) -> tuple[Session, ...]:
+        return self._sessions("sessions")
+
+    def labelled(self, label: str) -> tuple[Session, ...]:
+        self._label_unlabelled()
+        return self._sessions("sessions JOIN labels USING (key)", "label = ?", label)
+
+    def _sessions(self, tables: str, where: str = "TRUE", *values: str) -> tuple[Session, ...]:
+        """Those alive, newest first."""
         rows = self._connection.execute(
-            f"SELECT key, record, seen FROM sessions WHERE {_ALIVE}",  # noqa: S608 - constant
-            (self._clock(),),
+            f"SELECT key, record, seen FROM {tables} WHERE {where} AND {_ALIVE}",  # noqa: S608 - constants
+            (*values, self._clock()),
         )
         found = (decode(Stored(record, seen), key) for key, record, seen in rows)
         sessions = (session for session in found if session is not None)
         return tuple(sorted(sessions, key=lambda session: session.started, reverse=True))
+
+    def _label_unlabelled(self) -> None:
+        """Label the sessions of a process that knows no labels: the triggers note what it creates
+        and ends, whatever it knows."""
+        if not self._connection.execute("SELECT 1 FROM unlabelled LIMIT 1").fetchone():
+            return
+        with _Transaction(self._connection):
+            for session in self._sessions("sessions JOIN unlabelled USING (key)"):
+                self._label(session)
+            # What cannot be read here is another version's, which labels its own.
+            self._connection.execute("DELETE FROM unlabelled")
+
+    def _label(self, session: Session) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO labels (label, key) VALUES (?, ?)",
+            [(label, session.key) for label in session.labels()],
+        )
 
     def claim(self, name: str, seconds: float) -> bool:
         now = self._clock()

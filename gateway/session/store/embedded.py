@@ -88,6 +88,9 @@ class EmbeddedStore:
     async def all(self) -> tuple[Session, ...]:
         return await self._ask(lambda database: database.all())
 
+    async def labelled(self, label: str) -> tuple[Session, ...]:
+        return await self._ask(lambda database: database.labelled(label))
+
     async def claim(self, name: str, seconds: float) -> bool:
         return await self._ask(lambda database: database.claim(name, seconds))
 

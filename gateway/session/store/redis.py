@@ -1,6 +1,7 @@
 """Sessions in Redis or Valkey: several machines.
 
-    sonar:session:<key>   a hash: record, seen, idle, until; expires with the session
+    sonar:session:<key>   a hash: record, seen, idle, until, labels; expires with the session
+    sonar:label:<label>   the keys of the sessions with this label (redis_scripts.py)
     sonar:claim:<name>    taken
     sonar:count:<name>    how many
     sonar:attempts:<name> a hash: made, due; expires when all is forgotten
@@ -15,7 +16,8 @@ timeout ends it, and then the connection is closed.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -28,12 +30,14 @@ from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.session.model import Session
 from gateway.session.store import nobody_listens
+from gateway.session.store import redis_scripts as scripts
 from gateway.session.store.attempts import LUA_ATTEMPT, LUA_PARDON, Throttle
 from gateway.session.store.codec import Stored, decode, encode
 from gateway.session.store.redis_news import News
 
 _PREFIX = "sonar:"
 _SESSION = f"{_PREFIX}session:"
+_LABEL = f"{_PREFIX}label:"
 _CLAIM = f"{_PREFIX}claim:"
 _COUNT = f"{_PREFIX}count:"
 _ATTEMPTS = f"{_PREFIX}attempts:"
@@ -45,40 +49,6 @@ _ENDED = f"{_PREFIX}ended"
 _TIMEOUT = 1.0
 _CONNECTIONS = 16
 _PAGE = 500
-
-# One script, one step: nothing comes between its commands, and nobody sees half of it.
-_CREATE = """
-redis.call('HSET', KEYS[1], 'record', ARGV[1], 'seen', ARGV[2], 'idle', ARGV[3], 'until', ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-"""
-# Activity moves `seen` forward and the expiry with it. A session that ended or expired meanwhile is
-# not brought back, as it would be by reading first and then writing.
-_TOUCH = """
-local seen, idle, till = unpack(redis.call('HMGET', KEYS[1], 'seen', 'idle', 'until'))
-if not seen then return end
-seen, idle, till = tonumber(seen), tonumber(idle), tonumber(till)
-if math.min(seen + idle, till) <= tonumber(ARGV[2]) then return end
-local latest = math.max(seen, tonumber(ARGV[1]))
-local ends = math.min(latest + idle, till)
-redis.call('HSET', KEYS[1], 'seen', string.format('%.6f', latest))
-redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((ends - tonumber(ARGV[2])) * 1000)))
-"""
-_END = """
-local ended = redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return ended
-"""
-# The window begins with the first event and does not move with the others.
-_COUNT_ONE = """
-local events = redis.call('INCR', KEYS[1])
-if events == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return events
-"""
-_READ = """
-local found = {}
-for at, key in ipairs(KEYS) do found[at] = redis.call('HMGET', key, 'record', 'seen') end
-return found
-"""
 
 T = TypeVar("T")
 
@@ -93,6 +63,7 @@ class RedisStore:
         self._lost: Callable[[], None] = nobody_listens
         self._client: Redis | None = None
         self._news: News | None = None
+        self._labelling: asyncio.Task[None] | None = None
         self._running: set[asyncio.Future[Any]] = set()
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
@@ -109,11 +80,16 @@ class RedisStore:
             self._client = None
             raise
         self._news = news
+        self._labelling = asyncio.create_task(self._label_unlabelled())
 
     async def close(self) -> None:
         if self._news is not None:
             await self._news.stop()
             self._news = None
+        if self._labelling is not None:
+            self._labelling.cancel()
+            await asyncio.wait((self._labelling,))
+            self._labelling = None
         if self._running:
             await asyncio.wait(self._running)
         if self._client is not None:
@@ -121,50 +97,51 @@ class RedisStore:
             self._client = None
 
     async def create(self, session: Session) -> None:
+        now = self._clock()
         await self._script(
-            _CREATE,
-            [_SESSION + session.key],
+            scripts.CREATE,
+            _names(session),
+            session.key,
             encode(session),
             repr(session.seen),
             repr(session.idle),
             repr(session.started + session.lifetime),
-            _milliseconds(session.ends() - self._clock()),
+            _milliseconds(session.ends() - now),
+            repr(now),
+            " ".join(session.labels()),
         )
 
     async def load(self, key: str) -> Session | None:
-        record, seen = await self._command("HMGET", _SESSION + key, "record", "seen")
-        return self._alive(key, record, seen)
+        found = await self._command("HMGET", _SESSION + key, "record", "seen", "labels")
+        return await self._alive(key, *found)
 
     async def touch(self, key: str, seen: float) -> None:
-        await self._script(_TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
+        await self._script(scripts.TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
 
     async def end(self, key: str) -> bool:
-        ended = await self._script(_END, [_SESSION + key], _ENDED, key)
+        ended = await self._script(scripts.END, [_SESSION + key], key, _LABEL, _ENDED)
         self._heard(key)
         return bool(ended)
 
     async def all(self) -> tuple[Session, ...]:
         sessions: dict[str, Session] = {}
-        cursor = 0
-        while True:
-            pattern = f"{_SESSION}*"
-            cursor, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
-            found = await self._script(_READ, names) if names else []
-            for name, (record, seen) in zip(names, found, strict=True):
-                key = name.decode().removeprefix(_SESSION)
-                session = self._alive(key, record, seen)
-                if session is not None:
-                    sessions[key] = session
-            if cursor == 0:
-                newest_first = sorted(sessions.values(), key=lambda each: -each.started)
-                return tuple(newest_first)
+        async for names in self._pages():
+            sessions.update(await self._read(_keys(names)))
+        return _newest_first(sessions)
+
+    async def labelled(self, label: str) -> tuple[Session, ...]:
+        keys = _keys(await self._script(scripts.LABELLED, [_LABEL + label], _SESSION))
+        sessions: dict[str, Session] = {}
+        for begin in range(0, len(keys), _PAGE):
+            sessions.update(await self._read(keys[begin : begin + _PAGE]))
+        return _newest_first(sessions)
 
     async def claim(self, name: str, seconds: float) -> bool:
         window = _milliseconds(seconds)
         return bool(await self._command("SET", _CLAIM + name, "1", "NX", "PX", window))
 
     async def count(self, name: str, seconds: float) -> int:
-        return int(await self._script(_COUNT_ONE, [_COUNT + name], _milliseconds(seconds)))
+        return int(await self._script(scripts.COUNT, [_COUNT + name], _milliseconds(seconds)))
 
     async def attempt(self, name: str, throttle: Throttle) -> float:
         times = (throttle.first, throttle.longest, throttle.memory)
@@ -218,13 +195,47 @@ class RedisStore:
         """Everything we need of the server, tried once: it may be read-only, full, or forbid us
         scripts, and the first person to sign in should not be the one to find out."""
         await self._command("SET", f"{_PREFIX}opened", "1", "PX", 1000)
-        await self._script(_TOUCH, [_SESSION], "0", "0")
+        await self._script(scripts.TOUCH, [_SESSION], "0", "0")
 
-    def _alive(self, key: str, record: bytes | None, seen: bytes | None) -> Session | None:
+    async def _pages(self) -> AsyncIterator[list[bytes]]:
+        """The name of every session, some at a time."""
+        cursor, pattern = 0, f"{_SESSION}*"
+        while True:
+            cursor, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+            if names:
+                yield names
+            if cursor == 0:
+                return
+
+    async def _label_unlabelled(self) -> None:
+        """Label the sessions that processes made which know no labels. Those that they make from
+        now on are labelled when they are first looked at."""
+        with suppress(SessionsUnavailable):
+            async for names in self._pages():
+                await self._read(_keys(await self._script(scripts.UNLABELLED, names)))
+
+    async def _read(self, keys: list[str]) -> dict[str, Session]:
+        """Those of these that are alive, by key."""
+        found = await self._script(scripts.READ, [_SESSION + key for key in keys]) if keys else []
+        sessions = {
+            key: await self._alive(key, *fields) for key, fields in zip(keys, found, strict=True)
+        }
+        return {key: session for key, session in sessions.items() if session is not None}
+
+    async def _alive(
+        self, key: str, record: bytes | None, seen: bytes | None, labels: bytes | None
+    ) -> Session | None:
         if record is None or seen is None:
             return None
-        session = decode(Stored(record, float(seen)), key)
-        return session if session is not None and session.alive(self._clock()) else None
+        session, now = decode(Stored(record, float(seen)), key), self._clock()
+        if session is None or not session.alive(now):
+            return None
+        if labels is None:
+            # Of a process that knows none.
+            await self._script(
+                scripts.LABEL, _names(session), key, repr(now), " ".join(session.labels())
+            )
+        return session
 
     async def _script(
         self, script: str, keys: Sequence[str | bytes], *values: str | bytes | int
@@ -252,6 +263,19 @@ class RedisStore:
         # When the caller has gone, nobody asks for the exception any more.
         if not task.cancelled():
             task.exception()
+
+
+def _names(session: Session) -> list[str]:
+    """Of the session and its labels, in the store."""
+    return [_SESSION + session.key, *(_LABEL + label for label in session.labels())]
+
+
+def _keys(names: list[bytes]) -> list[str]:
+    return [name.decode().removeprefix(_SESSION) for name in names]
+
+
+def _newest_first(sessions: dict[str, Session]) -> tuple[Session, ...]:
+    return tuple(sorted(sessions.values(), key=lambda each: -each.started))
 
 
 def _milliseconds(seconds: float) -> int:

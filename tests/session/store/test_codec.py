@@ -7,7 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
-from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.model import Session
+from gateway.session.store.codec import VERSION, Stored, decode, encode
 from tests.session.samples import a_session, an_account, an_identity
 
 NOW = 1_800_000_000.25
@@ -49,7 +50,11 @@ def test_earlier_activity_does_not() -> None:
 
 
 CHANGES: dict[str, tuple[tuple[str, ...], Any]] = {
-    "a later version": (("version",), 2),
+    "version 0": (("version",), 0),
+    "a version as text": (("version",), "2"),
+    "a version that is a truth": (("version",), True),
+    "read by no version": (("reads",), "2"),
+    "the session the provider named is no text": (("session", "identity", "sid"), 7),
     "an unknown key": (("extra",), 1),
     "an unknown key inside": (("session", "extra"), 1),
     "an unknown key further inside": (("session", "account", "admin"), True),
@@ -97,3 +102,59 @@ def test_nothing_is_made_up(missing: str) -> None:
 def test_another_s_record_is_none() -> None:
     """Under the wrong key it would sign one person in as another."""
     assert decode(Stored(encode(a_session(NOW)), NOW), "0" * 64) is None
+
+
+def test_keeps_what_the_provider_calls_its_session() -> None:
+    session = a_session(NOW, identity=an_identity(sid="a-session-there"))
+    assert decode(Stored(encode(session), NOW), session.key) == session
+
+
+# Written by the code that wrote version 1, before there was another.
+VERSION_1 = (
+    b'{"session":{"key":"7e3c6f1d8a5b4029a1b0c9d8e7f60512233445566778899aabbccddeeff00112",'
+    b'"public_id":"0f1e2d3c4b5a6978","identity":{"key":{"issuer":"https://accounts.google.com",'
+    b'"subject":"110248495921238986420"},"provider":"google","email":{"local":"jo",'
+    b'"domain":"acme.example"},"voucher":{"email_verified":true,"hosted_domain":"acme.example",'
+    b'"kind":"google"},"name":"Jo","auth_time":1700000000.0},"account":{"id":"id-jo",'
+    b'"username":"jo","display_name":"Jo","organisation":"Acme","active":true,"addresses":[]},'
+    b'"started":1800000000.25,"seen":1800000000.25,"idle":3600.0,"lifetime":86400.0},"version":1}'
+)
+
+
+def test_a_record_of_version_1_is_still_read() -> None:
+    """An upgrade signs nobody out."""
+    key = json.loads(VERSION_1)["session"]["key"]
+    session = decode(Stored(VERSION_1, NOW + 5), key)
+    assert session is not None
+    assert (session.account.username, session.identity.sid) == ("jo", None)
+    assert session.seen == NOW + 5
+
+
+def test_a_record_of_version_1_is_read_as_strictly_as_then() -> None:
+    record = json.loads(VERSION_1)
+    record["session"]["admin"] = True
+    with capture_logs():
+        assert decode(Stored(json.dumps(record).encode(), NOW), record["session"]["key"]) is None
+
+
+def later(session: Session, reads: int) -> Stored:
+    """What a later version may write: more, everywhere."""
+    record = json.loads(encode(session)) | {"version": VERSION + 1, "reads": reads, "more": [1]}
+    record["session"]["more"] = {"a": 1}
+    record["session"]["identity"]["voucher"]["more"] = None
+    return Stored(json.dumps(record).encode(), NOW)
+
+
+def test_a_later_version_that_may_be_read_is_read_without_what_is_new() -> None:
+    session = a_session(NOW)
+    assert decode(later(session, reads=VERSION), session.key) == session
+    assert decode(later(session, reads=1), session.key) == session
+
+
+def test_a_later_version_that_must_not_be_read_is_no_session() -> None:
+    session = a_session(NOW)
+    with capture_logs() as logs:
+        assert decode(later(session, reads=VERSION + 1), session.key) is None
+    assert [(log["event"], log["problems"]) for log in logs] == [
+        ("session_record_unreadable", ["version"])
+    ]

@@ -1,0 +1,101 @@
+"""What must end ends: here at once, on every process within a second, and however long the store
+takes to hear of it.
+
+A session is refused here, and its tunnels and streams are closed, before the store is told. What
+the store did not take is told again until it does. What a process that dies meanwhile had not told
+is lost: the session then ends by its time, or when it is rechecked.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from gateway.errors import SessionsUnavailable
+from gateway.session.cache import Cache
+from gateway.session.known import Known
+from gateway.session.model import Session
+from gateway.session.store import SessionStore
+
+# A thousand endings take a good part of the second one after the other. More at once only wait for
+# each other: Redis has sixteen connections, SQLite one thread.
+_AT_ONCE = 16
+# What nobody has to prove anything for (front-channel logout) must not fill the memory while the
+# store is away.
+_MOST_LABELS = 10_000
+
+
+class Endings:
+    """`clock`: Unix seconds. What does I/O may raise `SessionsUnavailable`."""
+
+    def __init__(
+        self, store: SessionStore, cache: Cache, known: Known, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._known = known
+        self._clock = clock
+        self._keys: set[str] = set()
+        self._labels: dict[str, float] = {}
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the session is to end and the store has not taken it yet."""
+        return key in self._keys
+
+    async def end(self, key: str) -> bool:
+        """End one session; whether it was there."""
+        self._refuse(key)
+        ended = await self._store.end(key)
+        self._keys.discard(key)
+        return ended
+
+    async def end_labelled(self, label: str) -> int:
+        """End every session with this label; how many."""
+        now = self._clock()
+        try:
+            return await self._end_labelled(label, now)
+        except SessionsUnavailable:
+            if len(self._labels) < _MOST_LABELS:
+                self._labels[label] = now
+            await self._refuse_where(lambda session: label in session.labels())
+            raise
+
+    async def end_where(self, predicate: Callable[[Session], bool]) -> int:
+        """End every session for which `predicate` says so; how many."""
+        await self._refuse_where(predicate)
+        return await self._end_all(s.key for s in await self._store.all() if predicate(s))
+
+    async def tell(self) -> None:
+        """Tell the store again what it did not take."""
+        with suppress(SessionsUnavailable):
+            for label, since in tuple(self._labels.items()):
+                await self._end_labelled(label, since)
+                if self._labels[label] == since:
+                    del self._labels[label]
+            await self._end_all(tuple(self._keys))
+
+    async def _end_labelled(self, label: str, since: float) -> int:
+        """Those that began by `since`: whoever signed in later is meant by no ending before."""
+        found = await self._store.labelled(label)
+        return await self._end_all(s.key for s in found if s.started <= since)
+
+    async def _end_all(self, keys: Iterable[str]) -> int:
+        ending = tuple(keys)
+        for key in ending:
+            self._refuse(key)
+        ended = 0
+        for begin in range(0, len(ending), _AT_ONCE):
+            part = ending[begin : begin + _AT_ONCE]
+            ended += sum(await asyncio.gather(*(self.end(key) for key in part)))
+        return ended
+
+    async def _refuse_where(self, predicate: Callable[[Session], bool]) -> None:
+        """Those in this process's memory, for when the store does not answer."""
+        for part in self._cache.parts():
+            for live in part:
+                if predicate(live.session):
+                    self._refuse(live.session.key)
+            await asyncio.sleep(0)
+
+    def _refuse(self, key: str) -> None:
+        self._keys.add(key)
+        self._known.heard(key)

@@ -1,0 +1,184 @@
+"""What must end ends: by label, on every process, also while the store does not answer."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import SessionsUnavailable
+from gateway.session import endings
+from gateway.session.keys import KeyRing
+from gateway.session.live import Live, Sessions
+from gateway.session.model import Session, account_label, identity_label, provider_label
+from gateway.session.store import SessionStore
+from gateway.session.store.embedded import EmbeddedStore
+from gateway.session.store.redis import RedisStore
+from tests.servers.valkey import Valkey
+from tests.session.samples import Clock, an_account, an_identity, sessions_on, until
+
+
+class CutStore(EmbeddedStore):
+    """The embedded store, which a test may cut off: it neither tells nor takes."""
+
+    cut_off = False
+
+    async def labelled(self, label: str) -> tuple[Session, ...]:
+        self.check()
+        return await super().labelled(label)
+
+    async def load(self, key: str) -> Session | None:
+        self.check()
+        return await super().load(key)
+
+    async def all(self) -> tuple[Session, ...]:
+        self.check()
+        return await super().all()
+
+    async def end(self, key: str) -> bool:
+        self.check()
+        return await super().end(key)
+
+    def check(self) -> None:
+        if self.cut_off:
+            raise SessionsUnavailable("cut off by the test")
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> CutStore:
+    return CutStore(tmp_path / "sessions.db", clock)
+
+
+@pytest.fixture
+async def sessions(store: CutStore, keys: KeyRing, clock: Clock) -> AsyncIterator[Sessions]:
+    sessions = sessions_on(store, keys, clock)
+    await sessions.start()
+    yield sessions
+    await sessions.stop()
+
+
+async def sign_in(
+    sessions: Sessions, clock: Clock, username: str = "jo", subject: str = "1", sid: str = "there"
+) -> str:
+    cookie, _ = await sessions.create(
+        an_identity(subject=subject, sid=sid), an_account(username), None, clock()
+    )
+    return cookie
+
+
+def opened(sessions: Sessions, cookie: str, clock: Clock) -> list[str]:
+    """Open something in the session; what is returned fills when it is closed."""
+    live, closed = sessions.peek(cookie, clock()), list[str]()
+    assert isinstance(live, Live)
+    live.closers.add(lambda: closed.append(cookie))
+    return closed
+
+
+JO = an_identity(subject="1").key
+
+
+class TestByLabel:
+    @pytest.mark.parametrize(
+        ("label", "left"),
+        [
+            (identity_label(JO), [False, False, True, True]),
+            (account_label("id-jo"), [False, True, False, True]),
+            (provider_label("google", "there"), [False, True, True, True]),
+            (provider_label("microsoft", "there"), [True, True, True, True]),
+            (account_label("there"), [True, True, True, True]),
+        ],
+    )
+    async def test_ends_those_and_no_others(
+        self, label: str, left: list[bool], sessions: Sessions, clock: Clock
+    ) -> None:
+        cookies = [
+            await sign_in(sessions, clock),
+            await sign_in(sessions, clock, "shared", sid="elsewhere"),
+            await sign_in(sessions, clock, subject="2", sid="elsewhere"),
+            await sign_in(sessions, clock, "al", subject="3", sid="nowhere"),
+        ]
+        closed = [opened(sessions, cookie, clock) for cookie in cookies]
+        assert await sessions.end_labelled(label) == left.count(False)
+        assert [sessions.peek(cookie, clock()) is not None for cookie in cookies] == left
+        assert [not each for each in closed] == left
+        assert await sessions.end_labelled(label) == 0
+
+    @pytest.mark.parametrize("kind", ["embedded", "redis"])
+    async def test_ends_on_every_process_within_a_second(
+        self, kind: str, tmp_path: Path, keys: KeyRing, request: pytest.FixtureRequest
+    ) -> None:
+        def another() -> SessionStore:
+            if kind == "embedded":
+                return EmbeddedStore(tmp_path / "sessions.db")
+            valkey: Valkey = request.getfixturevalue("valkey")
+            return RedisStore(valkey.url)
+
+        clock = Clock()
+        here, there = sessions_on(another(), keys), sessions_on(another(), keys)
+        await here.start()
+        await there.start()
+        cookies = [await sign_in(there, clock) for _ in range(50)]
+        closed = [opened(there, cookie, clock) for cookie in cookies]
+        began = time.monotonic()
+        assert await here.end_labelled(identity_label(JO)) == 50
+        await until(lambda: all(closed), within=1.0)
+        assert time.monotonic() - began < 1.0
+        assert {there.peek(cookie, time.time()) for cookie in cookies} == {None}
+        await here.stop()
+        await there.stop()
+
+
+class TestWhileTheStoreIsAway:
+    async def test_those_here_are_refused_and_the_others_end_as_soon_as_it_is_back(
+        self, store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        other = sessions_on(EmbeddedStore(store._path, clock), keys, clock)
+        await other.start()
+        elsewhere = await sign_in(other, clock)
+        here = await sign_in(sessions, clock)
+        closed = opened(sessions, here, clock), opened(other, elsewhere, clock)
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.end_labelled(identity_label(JO))
+        assert sessions.peek(here, clock()) is None
+        assert (len(closed[0]), len(closed[1])) == (1, 0)
+        store.cut_off = False
+        await until(lambda: closed[1])
+        assert await other.read(here, clock()) is None
+        await other.stop()
+
+    async def test_whoever_signed_in_after_it_stays(
+        self, store: CutStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        before = await sign_in(sessions, clock)
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.end_labelled(identity_label(JO))
+        clock.pass_by(1)
+        after = await sign_in(sessions, clock)
+        store.cut_off = False
+        await until(lambda: not sessions._endings._labels)
+        assert sessions.peek(before, clock()) is None
+        assert sessions.peek(after, clock()) is not None
+
+    async def test_a_predicate_refuses_those_here(
+        self, store: CutStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        cookie = await sign_in(sessions, clock)
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.end_where(lambda session: session.account.username == "jo")
+        assert sessions.peek(cookie, clock()) is None
+        store.cut_off = False
+        await until(lambda: not sessions._endings._keys)
+        assert await store.all() == ()
+
+    async def test_what_anybody_may_ask_for_does_not_fill_the_memory(
+        self, store: CutStore, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(endings, "_MOST_LABELS", 3)
+        store.cut_off = True
+        for number in range(5):
+            with pytest.raises(SessionsUnavailable):
+                await sessions.end_labelled(provider_label("google", str(number)))
+        assert len(sessions._endings._labels) == 3
