@@ -39,9 +39,9 @@ _LONGEST_REMEMBERED = 4096
 class FieldReader:
     """Reads headers for peers of one kind (`names`: trusted or not).
 
-    A browser sends the same headers with request after request. A block of them that has been read
-    once, and was found to be in order, is not read again: `recall` compares every byte, and what
-    it gives back is immutable and depends on these bytes alone.
+    A browser sends the same headers with request after request, and so does who attacks. A block of
+    them that has been read once is not read again: `recall` compares every byte, and what it gives
+    back is immutable and depends on these bytes alone.
     """
 
     __slots__ = ("_cookies", "_names", "_remembered", "_weight", "limits")
@@ -50,7 +50,7 @@ class FieldReader:
         self.limits = limits
         self._names = names
         self._cookies = cookies
-        self._remembered: dict[bytes, Fields] = {}
+        self._remembered: dict[bytes, Fields | Refusal] = {}
         self._weight = 0
 
     def read(self, fields: list[Field]) -> Fields | Refusal:
@@ -59,12 +59,12 @@ class FieldReader:
             return made._replace(page=wants_page(fields, otherwise=False))
         return made
 
-    def recall(self, block: bytes) -> Fields | None:
-        """The meaning of a block of header lines, as far as it is remembered."""
+    def recall(self, block: bytes) -> Fields | Refusal | None:
+        """The meaning of a block of header lines, or why it has none, if it is remembered."""
         return self._remembered.get(block)
 
-    def remember(self, block: bytes, fields: Fields) -> None:
-        """Keep the meaning of a block; the oldest go when they are too much."""
+    def remember(self, block: bytes, fields: Fields | Refusal) -> None:
+        """Keep what was found in a block; the oldest go when they are too much."""
         if len(block) > _LONGEST_REMEMBERED or block in self._remembered:
             return
         self._weight += weight(len(block), fields)
@@ -74,9 +74,11 @@ class FieldReader:
         self._remembered[block] = fields
 
 
-def weight(size: int, fields: Fields) -> int:
+def weight(size: int, fields: Fields | Refusal) -> int:
     """About how many bytes of memory `fields` take, made of `size` bytes. A header of a thousand
     cookies of two letters each takes twenty times its size."""
+    if isinstance(fields, Refusal):
+        return 1024 + size
     cookies = fields.cookies
     parts = len(fields.passing) + len(fields.options) + len(cookies.pairs) + 2 * len(cookies.legacy)
     return 1024 + 4 * size + 100 * parts

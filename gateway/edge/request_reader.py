@@ -13,7 +13,7 @@ import httptools
 from gateway.edge.events import END, Malformed, RequestEvent
 from gateway.edge.fields import FieldReader
 from gateway.edge.head import LONGEST_REMEMBERED, read_line
-from gateway.edge.inbound import Fields, RawHead
+from gateway.edge.inbound import Fields, RawHead, Refusal
 from gateway.edge.reader import Reader, Refused
 from gateway.edge.request_line import may_become_one, target_of
 from gateway.reasons import Reason
@@ -67,8 +67,9 @@ class RequestReader(Reader):
             line, _, block = data.partition(b"\r\n")
             if len(line) > self._longest_recalled:
                 block = b""
-            elif (fields := self._field_reader.recall(block)) and (start := read_line(line)):
-                return [RawHead(*start, fields), END]
+            elif (known := self._field_reader.recall(block)) and (start := read_line(line)):
+                self._refused = isinstance(known, Refusal)
+                return [RawHead(*start, known), END]
         self._parse(data)
         events: list[RequestEvent] = self._events  # type: ignore[assignment]  # no RawReply here
         self._events = []
@@ -162,9 +163,9 @@ class RequestReader(Reader):
         if not isinstance(head, RawHead) or events[1] is not END or not read_line(line):
             return
         fields = head.fields
-        plain = isinstance(fields, Fields) and not fields.upgrades_to_websocket
-        if plain and isinstance(fields, Fields) and not fields.framing.has_body:
-            self._field_reader.remember(block, fields)
+        if isinstance(fields, Fields) and (fields.upgrades_to_websocket or fields.framing.has_body):
+            return
+        self._field_reader.remember(block, fields)
 
     def _renew(self) -> None:
         self._parser = httptools.HttpRequestParser(self)

@@ -207,6 +207,23 @@ def test_nothing_is_read_behind_a_head_that_is_refused(again: bytes) -> None:
     assert len(events_of(request_reader(), pieces_of(refused + GET, list(range(200))))) == 1
 
 
+@pytest.mark.parametrize("again", [b"Host: b\r\n", b"Expect: x\r\n"])
+@pytest.mark.parametrize("behind", [b"", GET])
+def test_a_refused_head_is_refused_again_without_being_read(again: bytes, behind: bytes) -> None:
+    """Each is the last of its connection."""
+    refused = GET[:-2] + again + b"\r\n" + behind
+    fields = request_reader()._field_reader
+    first, second = RequestReader(fields), RequestReader(fields)
+    (read_head, end), (recalled, again_end) = first.feed(refused), second.feed(refused)
+    assert isinstance(read_head, RawHead)
+    assert isinstance(recalled, RawHead)
+    assert isinstance(recalled.fields, Refusal)
+    assert recalled.fields is read_head.fields
+    assert shown([recalled]) == shown([read_head])
+    assert end is again_end is END
+    assert second.feed(GET) == first.feed(GET)
+
+
 def test_what_is_no_request_is_refused_before_its_line_ends() -> None:
     """A TLS hello on a plain port must not wait for a line feed that never comes."""
     (refused,) = read(b"\x16\x03\x01\x02\x00")
