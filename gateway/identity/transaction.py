@@ -37,6 +37,10 @@ _COOKIE_KEPT = 3600
 # until a server refuses it.
 MOST = 5
 
+# More lines than this in one reply could be more than a server in front takes; the rest goes with
+# the next one. Only somebody who made them up has so many.
+_MOST_REMOVED = 20
+
 # 96 random bits name the cookie, 256 make the state unguessable. The verifier's 64 characters are
 # within RFC 7636 section 4.1 (43 to 128).
 _ID_BYTES = 12
@@ -168,9 +172,8 @@ class Transactions:
         living = sorted((at, entry_id) for entry_id, at in started.items() if at is not None)
         oldest = [entry_id for _, entry_id in living[: max(0, len(living) - MOST + 1)]]
         # A name that is not ours cannot be put into a header as it is.
-        return tuple(
-            self.drop(entry_id) for entry_id in (*dead, *oldest) if _ID.fullmatch(entry_id)
-        )
+        removed = [entry_id for entry_id in (*oldest, *dead) if _ID.fullmatch(entry_id)]
+        return tuple(self.drop(entry_id) for entry_id in removed[:_MOST_REMOVED])
 
     def _started(self, entry_id: str, cookies: Mapping[str, str], now: float) -> float | None:
         transaction = self._open(_TRANSACTION, "transaction", entry_id, cookies, now)

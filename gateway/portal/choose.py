@@ -15,6 +15,7 @@ from gateway.portal.pages import (
     password_action,
     refusal,
     see_other,
+    start_over,
     token_for,
 )
 from gateway.portal.person import Person, leave, spend, who_is_there
@@ -42,7 +43,7 @@ async def choose(visit: Visit) -> web.Response:
         return person
     fields = await visit.form(person.bound_to, "account")
     if isinstance(fields, Unreadable):
-        return refused_form(visit, fields, person.page(PATH))
+        return refused_form(visit, fields, person.page(PATH), start_over(person.next))
     standing = await stand(visit, person.identity)
     if isinstance(standing, Refuse):
         return refused_identity(visit, person.identity, standing, person.next)

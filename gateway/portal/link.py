@@ -50,7 +50,7 @@ async def link(visit: Visit) -> web.Response:
         return person
     fields = await visit.form(person.bound_to, "username", "password")
     if isinstance(fields, Unreadable):
-        return refused_form(visit, fields, person.page(PATH))
+        return refused_form(visit, fields, person.page(PATH), start_over(person.next))
     refused = await stand(visit, person.identity)
     if isinstance(refused, Refuse):
         return refused_identity(visit, person.identity, refused, person.next)

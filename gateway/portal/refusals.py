@@ -27,9 +27,12 @@ def refused_answer(visit: Visit, provider: str, refused: Refused, next_path: str
     return _no_identity(visit, refused, next_path, provider)
 
 
-def refused_transaction(visit: Visit, refused: Refused, entry_id: str) -> web.Response:
-    """The browser's side does not hold: no transaction, or an old one, under `entry_id`."""
-    next_path = visit.parts.transactions.led_to(entry_id, visit.request.cookies) or "/"
+def refused_transaction(visit: Visit, refused: Refused, *entry_ids: str) -> web.Response:
+    """The browser's side does not hold: no transaction, or an old one, under any of these ids; the
+    first that is this browser's says where it led."""
+    cookies = visit.request.cookies
+    led = (visit.parts.transactions.led_to(entry_id, cookies) for entry_id in entry_ids)
+    next_path = next(filter(None, led), "/")
     if refused.reason is Reason.TRANSACTION_UNKNOWN:
         return _no_identity(visit, refused, next_path, None, Action("Go to Sonar", next_path))
     return _no_identity(visit, refused, next_path, None)
@@ -78,13 +81,14 @@ def refused_identity(
     )
 
 
-def refused_form(visit: Visit, unreadable: Unreadable, page: str) -> web.Response:
-    """A form that is not ours, or not whole; `page` is where the real one is."""
+def refused_form(visit: Visit, unreadable: Unreadable, page: str, *ways: Action) -> web.Response:
+    """A form that is not ours, or not whole; `page` is where the real one is, `ways` what else to
+    do."""
     event = visit.event(
         EventKind.FORM_REFUSED, unreadable.reason, why=unreadable.detail, path=visit.request.path
     )
     visit.parts.audit.note(event)
-    return refusal(visit, unreadable.reason, Action("Open the page again", page))
+    return refusal(visit, unreadable.reason, Action("Open the page again", page), *ways)
 
 
 def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:

@@ -76,11 +76,11 @@ async def callback(visit: Visit) -> web.Response:
         return refusal(visit, Reason.PROVIDER_UNKNOWN, start_over("/"))
     transaction = _transaction(visit, provider.name)
     if isinstance(transaction, Refused):
-        entry_id = (visit.query("state") or "").partition(".")[0]
-        return refused_transaction(visit, transaction, entry_id)
-    if not await claim(visit, transaction.id):
-        return used_transaction(visit, transaction.next)
+        states = visit.request.query.getall("state", [])
+        return refused_transaction(visit, transaction, *(text.partition(".")[0] for text in states))
     try:
+        if not await claim(visit, transaction.id):
+            return used_transaction(visit, transaction.next)
         response = await _answered(visit, provider, transaction)
     except Unavailable as error:
         response = broken(visit, error, transaction.next)

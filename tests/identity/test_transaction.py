@@ -219,6 +219,19 @@ def test_the_dead_are_evicted_first(transactions: Transactions) -> None:
     assert gone == {begun[0].id, begun[1].id, "AAAAAAAAAAAAAAAA"}
 
 
+def test_made_up_ones_go_a_few_at_a_time(transactions: Transactions) -> None:
+    """A reply that removed hundreds at once would be too large for whoever passes it on."""
+    begun, cookies = kept(transactions, MOST)
+    crafted = {f"__Host-sonar_tx_{number:016}": "junk" for number in range(400)} | cookies
+    rounds = 0
+    while gone := removed(transactions.surplus(crafted, NOW + 10)):
+        assert len(gone) <= 20
+        assert begun[0].id in gone or rounds
+        crafted = {name: value for name, value in crafted.items() if name[16:] not in gone}
+        rounds += 1
+    assert rounds == 21
+
+
 def test_a_made_up_name_stays_out_of_our_headers(transactions: Transactions) -> None:
     crafted = {"__Host-sonar_tx_x; Domain=evil.example": "1", "__Host-sonar_tx_": "1"}
     assert transactions.surplus(crafted, NOW) == ()
