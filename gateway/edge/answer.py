@@ -100,12 +100,6 @@ class Answer:
         """Whether it is a stream of server-sent events, which may last as long as a WebSocket."""
         return self._reply is not None and self._reply.content_type.startswith(b"text/event-stream")
 
-    @property
-    def open_ended(self) -> bool:
-        """Whether nobody knows how long it goes on: long polling, a pushed page, server-sent
-        events. Not the reply to a sign-out, whose session has ended before it begins."""
-        return self._reply is not None and self._reply.chunked and not self._extra
-
     def _head(self, raw: RawReply, out: list[bytes]) -> None:
         reply = read_reply(
             raw,

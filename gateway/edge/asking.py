@@ -63,7 +63,7 @@ class Asking(ABC):
 
     @abstractmethod
     def lasts(self) -> None:
-        """Nobody knows how long the reply goes on."""
+        """The reply has begun, or is about to, and there is more of it to come."""
 
     @abstractmethod
     def upgraded(self, connection: Connection) -> None:
@@ -164,8 +164,7 @@ class Asking(ABC):
             self.upgraded(self._connection)
         else:
             self.client.wait(self.patience)
-            if answer.open_ended:
-                self.lasts()
+            self.lasts()
 
     def upstream_lost(self, *, complete: bool) -> None:
         """The connection is gone; `complete`: that is how this reply ends."""

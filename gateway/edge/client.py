@@ -196,8 +196,11 @@ class Client(Receiver):
     # Called by the server.
 
     def rest(self) -> None:
-        """A moment has passed: a connection that is idle needs no reader."""
-        if self._exchange is None and not self._closing and self._intake.empty:
+        """A moment has passed: a connection that is idle needs no reader, and a request that waits
+        does not outlive its session."""
+        if self._exchange is not None:
+            self._exchange.outlived()
+        elif not self._closing and self._intake.empty:
             self._intake.rest()
 
     def expired(self) -> None:

@@ -30,12 +30,14 @@ class Ending(Asking):
     """What an exchange does once it is known what becomes of the request.
 
     `understood`: `inbound` is there; until then `raw` may be. `live`: whose identity upstream gets.
+    `leaving`: it is the session's own sign-out.
     `started`, `time.perf_counter()` seconds, `kind` and `reason` are for the log and the counters.
     """
 
     raw: RawHead | None = None
     understood = False
     live: Live | None = None
+    leaving = False
     started: float
     request_id: str
     kind: Kind
@@ -53,12 +55,18 @@ class Ending(Asking):
         join(self, connection)
 
     def lasts(self) -> None:
-        """A reply without a length may last as long as a WebSocket, and ends with its session like
-        one."""
-        if self.live is not None:
+        """A reply that does not come in one piece may last as long as a WebSocket, whatever length
+        was named, and ends with its session like one."""
+        if self.live is not None and not self.leaving:
             self.live.closers.add(self.client.abort)
-            if self.live.ended:
-                self.client.abort()
+            self.outlived()
+
+    def outlived(self) -> None:
+        """If the session has ended since it was decided, this ends, too: what is still to come is
+        for somebody who may not have it any more."""
+        live = self.live
+        if live is not None and live.ended and not self.leaving:
+            self.refuse(Refusal(401, Reason.SESSION_EXPIRED, "the session ended meanwhile"))
 
     def timed_out(self) -> None:
         """Nothing has happened for too long."""

@@ -157,6 +157,7 @@ class Exchange(Ending):
 
     async def _sign_out(self, live: Live, then: Callable[[], None]) -> None:
         """Sonar is asked to sign out: our session ends first, and whatever Sonar answers."""
+        self.leaving = True
         self.client.wait(self.shared.response_timeout)
         try:
             await self.shared.sessions.end(live.session.key)

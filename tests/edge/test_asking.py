@@ -218,20 +218,105 @@ async def test_an_event_stream_that_was_held_up_may_be_quiet_again(world: World)
     reading.cancel()
 
 
-async def test_an_event_stream_ends_with_its_session(world: World) -> None:
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Type: text/event-stream\r\n",
+        b"Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Type: application/zip\r\nContent-Length: 1000000\r\n",
+        b"Content-Type: text/html\r\nContent-Length: 1000000\r\n",
+    ],
+)
+async def test_a_reply_under_way_ends_with_its_session(world: World, head: bytes) -> None:
+    part = b"7\r\npart 1\n\r\n" if b"chunked" in head else b"part 1\n"
+
     async def script(call: Call) -> None:
         await call.head()
-        await call.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        await call.say(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + part)
         await call.eof()
 
     world.sonar.script = script
     cookie, live = await world.sign_in()
     browser = await world.browser()
-    await browser.say(get("/events", f"Cookie: {cookie}"))
-    await browser.until(b"data: 1\n\n\r\n")
+    await browser.say(get("/export", f"Cookie: {cookie}"))
+    await browser.until(b"part 1\n")
+    await until(lambda: live.closers)
     await world.sessions.end(live.session.key)
-    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-        await browser.until(b"0\r\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await browser.eof()
+    await until(lambda: world.counters.connections_open == 0)
+    assert not live.closers
+
+
+async def test_a_reply_that_came_whole_leaves_nothing_at_its_session(world: World) -> None:
+    """What most requests are costs nothing for this."""
+    cookie, live = await world.sign_in()
+    added: list[object] = []
+
+    class Noted(set[object]):
+        def add(self, closer: object) -> None:
+            added.append(closer)
+
+    live.closers = Noted()  # type: ignore[assignment]
+    assert (await world.ask(get("/", f"Cookie: {cookie}"))).status == 200
+    assert added == []
+
+
+async def test_a_request_that_waits_for_its_reply_does_not_outlive_its_session(
+    world: World,
+) -> None:
+    """Long polling: what would come is for somebody who may not have it any more."""
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.eof()
+
+    world.sonar.script = script
+    cookie, live = await world.sign_in()
+    browser = await world.browser()
+    await browser.say(get("/news", f"Cookie: {cookie}"))
+    await until(lambda: world.sonar.heads)
+    began = asyncio.get_running_loop().time()
+    await world.sessions.end(live.session.key)
+    reply = await browser.reply()
+    assert (reply.status, reply.json["error"]) == (401, "session_expired")
+    assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_a_body_on_its_way_up_does_not_outlive_its_session(world: World) -> None:
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.eof()
+
+    world.sonar.script = script
+    cookie, live = await world.sign_in()
+    browser = await world.browser()
+    head = f"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nCookie: {cookie}\r\n\r\n"
+    await browser.say(head.encode() + b"part")
+    await until(lambda: world.sonar.heads)
+    await world.sessions.end(live.session.key)
+    reply = await browser.reply()
+    assert (reply.status, b"Connection: close\r\n" in reply.raw) == (401, True)
+
+
+async def test_another_s_reply_goes_on(world: World) -> None:
+    gate = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+        await gate.wait()
+        await call.say(b"other")
+
+    world.sonar.script = script
+    cookie, _ = await world.sign_in()
+    _, ended = await world.sign_in()
+    browser = await world.browser()
+    await browser.say(get("/export", f"Cookie: {cookie}"))
+    await browser.until(b"first")
+    await world.sessions.end(ended.session.key)
+    gate.set()
+    assert await browser.exactly(5) == b"other"
 
 
 # When upstream misbehaves.

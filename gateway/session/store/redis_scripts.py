@@ -7,12 +7,12 @@ ended is taken out of its sets. One that was idle too long, or was ended by a pr
 labels, leaves them when somebody signs in under the same label, or asks for it.
 """
 
-# The hundred that would have gone first are enough to look at: others come in one by one.
+# The ten that would have gone first are enough to look at: others come in one by one.
 _LABEL = """
 local function label(session, key, till, now)
   local folder = string.sub(session, 1, -1 - string.len(key))
   for at = 2, #KEYS do
-    for _, other in ipairs(redis.call('ZRANGE', KEYS[at], 0, 99)) do
+    for _, other in ipairs(redis.call('ZRANGE', KEYS[at], 0, 9)) do
       if redis.call('EXISTS', folder .. other) == 0 then redis.call('ZREM', KEYS[at], other) end
     end
     redis.call('ZADD', KEYS[at], till, key)
