@@ -147,6 +147,19 @@ async def test_an_answer_of_another_sign_in(
     assert refused.reason == Reason.CALLBACK_MALFORMED
 
 
+async def test_keys_that_are_rolled_while_somebody_is_there(http: aiohttp.ClientSession) -> None:
+    with running_oidc_provider() as own:
+        provider = client(own, http)
+        assert isinstance(await sign_in(provider, "jo"), Identity)
+        params = await answer(await provider.authorization_url(transaction(), login_hint="jo"))
+        own.roll_keys()
+        assert isinstance(await provider.identify(transaction(), params, time.time()), Identity)
+        own.roll_keys()
+        refused = await sign_in(provider, "jo")
+        assert isinstance(refused, Refused)
+        assert refused.reason == Reason.TOKEN_KEY_UNKNOWN
+
+
 async def test_a_provider_that_went_down(http: aiohttp.ClientSession) -> None:
     with running_oidc_provider() as own:
         provider = client(own, http)

@@ -126,6 +126,21 @@ async def test_provider_down_leaves_the_password_working(
                 assert page.path == "/calls"
 
 
+async def test_keys_rolled_while_somebody_is_at_the_provider(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with running_oidc_provider() as provider:
+        async with a_world(tmp_path_factory.mktemp("rolled"), provider) as world:
+            async with world.browser() as first:
+                assert (await world.google(first, "jo", "/calls")).path == "/calls"
+            async with world.browser() as second:
+                page = await second.open("/sso/login?next=/voicemail")
+                picker = await second.click(page, "Google")
+                provider.roll_keys()
+                page = await world.pick(second, picker, "jo")
+                assert (page.status, page.path) == (200, "/voicemail")
+
+
 async def test_upstream_down_is_told(
     tmp_path_factory: pytest.TempPathFactory, world: World
 ) -> None:

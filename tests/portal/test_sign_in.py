@@ -115,6 +115,18 @@ async def test_a_recycled_mailbox_must_prove_the_password(
     assert second.path == "/sso/link"
 
 
+async def test_a_username_that_is_somebodys_address_finds_nobody(
+    world: World, browser: Browser
+) -> None:
+    """CVE-2021-3754: whoever may choose a username chooses the victim's email."""
+    world.change_sonar("UPDATE accounts SET username = 'nora@acme.example' WHERE id = 1014")
+
+    page = await world.arrive(browser, "google", "nora")
+
+    assert page.path == "/sso/link"
+    assert await world.live() == {}
+
+
 async def test_an_unknown_provider_is_no_page(browser: Browser) -> None:
     for path in ("/sso/login/yahoo", "/sso/callback/yahoo?state=x&code=y"):
         page = await browser.open(path)
@@ -310,6 +322,20 @@ async def test_a_provider_that_is_down_leaves_the_password(world: World, browser
     assert page.headers["Retry-After"] == "30"
     assert page.link("Sonar password").endswith("/login?return_to=%2Fcalls")
     assert browser.cookies() == {}
+
+
+async def test_a_session_store_that_goes_away_half_way_keeps_the_way_back(
+    world: World, browser: Browser
+) -> None:
+    address = await callback_of(world, browser)
+    world.change_own("sessions.db", "ALTER TABLE claims RENAME TO gone")
+
+    page = await browser.open(address)
+
+    assert page.status == 503
+    assert "sessions_unavailable" in page.text
+    assert page.link("Try again").endswith("/sso/login?next=%2Fcalls")
+    assert world.standin.google.requests["token"] == 0
 
 
 async def test_a_provider_that_goes_down_half_way_keeps_the_way_back(

@@ -65,6 +65,10 @@ class OidcProvider:
         """Add somebody, or change what is said of them. `sub` is `account_id`."""
         self._command("account", {"id": account_id, "claims": claims})
 
+    def roll_keys(self) -> str:
+        """Sign with a new key from now on, and publish no other; its id."""
+        return str(self._command("roll", {})["kid"])
+
     def stop(self) -> None:
         """End it; from now on its port refuses connections."""
         if self._process.stdin is not None:

@@ -6,6 +6,7 @@
 //   {"start": {"port": 0}}                          -> {"issuer": "http://localhost:40123"}
 //   {"client": {"client_id": "…", …}}               -> {"ok": true}     register or replace one
 //   {"account": {"id": "jo", "claims": {"sub": …}}} -> {"ok": true}     add or replace one
+//   {"roll": {}}                                    -> {"kid": "…"}     a new signing key, at once
 //
 // The interaction page is our own: it signs in the account that `login_hint` names (its id or its
 // email), else it lets one pick.
@@ -24,6 +25,7 @@ console.warn = console.error;
 
 const clients = new Map();
 const accounts = new Map();
+const cookieKeys = [randomBytes(32).toString('hex')];
 
 // Clients come and go while the server runs, because a gateway's port is known only then.
 class Adapter extends MemoryAdapter {
@@ -61,11 +63,11 @@ function findAccount(ctx, id) {
   return claims && { accountId: id, claims: async () => ({ ...claims, sub: id }) };
 }
 
-function makeProvider(issuer) {
+function makeProvider(issuer, key) {
   const provider = new Provider(issuer, {
     adapter: Adapter,
-    jwks: { keys: [signingKey()] },
-    cookies: { keys: [randomBytes(32).toString('hex')] },
+    jwks: { keys: [key] },
+    cookies: { keys: cookieKeys },
     claims: {
       openid: ['sub'],
       email: ['email', 'email_verified', 'hd'],
@@ -116,18 +118,28 @@ async function interact(provider, request, response) {
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 
+// Its keys are fixed when a provider is made, so another one takes over, with the same storage.
+let running;
+
+function roll() {
+  const key = signingKey();
+  const provider = makeProvider(running.issuer, key);
+  running = { issuer: running.issuer, provider, callback: provider.callback() };
+  return { kid: key.kid };
+}
+
 async function start({ port }) {
   const server = createServer();
   await new Promise((resolve) => { server.listen(port, '127.0.0.1', resolve); });
   const issuer = `http://localhost:${server.address().port}`;
-  const provider = makeProvider(issuer);
-  const callback = provider.callback();
+  running = { issuer };
+  roll();
   server.on('request', (request, response) => {
     if (!request.url.startsWith('/interaction/')) {
-      callback(request, response);
+      running.callback(request, response);
       return;
     }
-    interact(provider, request, response).catch((error) => {
+    interact(running.provider, request, response).catch((error) => {
       response.writeHead(400, { 'Content-Type': 'text/plain' });
       response.end(`${error.name}: ${error.message}`);
     });
@@ -137,6 +149,7 @@ async function start({ port }) {
 
 const commands = {
   start,
+  roll,
   client: (client) => { clients.set(client.client_id, client); return { ok: true }; },
   account: ({ id, claims }) => { accounts.set(id, claims); return { ok: true }; },
 };
