@@ -13,13 +13,13 @@ from typing import Any
 import click
 
 from gateway import __version__
+from gateway.commands.audit_words import audit
+from gateway.commands.words import FILE, PROBLEM, EmailType, with_config
 from gateway.config import Config, load_config
-from gateway.email import Email, InvalidEmail
+from gateway.email import Email
 from gateway.errors import ConfigError, GatewayError
 from gateway.policy.parse import PolicyFile
 from gateway.section import schema_of
-
-PROBLEM = 1
 
 
 class Commands(click.Group):
@@ -37,29 +37,11 @@ class Commands(click.Group):
             ctx.exit(PROBLEM)
 
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-def _read_this(ctx: click.Context, _param: click.Parameter, config_file: Path | None) -> None:
-    if config_file is not None:
-        ctx.obj = config_file
-
-
-# Also after the command, where people write it.
-with_config = click.option(
-    "--config",
-    type=_FILE,
-    expose_value=False,
-    callback=_read_this,
-    help="The configuration file, as before the command.",
-)
-
-
 @click.group("sonar-gateway", cls=Commands)
 @click.option(
     "--config",
     "config_file",
-    type=_FILE,
+    type=FILE,
     default=Path("config.yaml"),
     envvar="SONAR_GATEWAY_CONFIG",
     show_default=True,
@@ -123,22 +105,6 @@ def check(config_file: Path, as_json: bool) -> None:
         raise click.exceptions.Exit(PROBLEM)
 
 
-class EmailType(click.ParamType[Email]):
-    """An email address on the command line."""
-
-    name = "email"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Email:
-        if isinstance(value, Email):
-            return value
-        try:
-            return Email.parse(value)
-        except InvalidEmail as error:
-            self.fail(str(error), param, ctx)
-
-
 @main.command()
 @click.argument("email", type=EmailType())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -165,3 +131,6 @@ def migrate(config_file: Path) -> None:
 
     applied = asyncio.run(run(load_config(config_file).links.database))
     click.echo(f"applied {', '.join(applied)}" if applied else "nothing to do")
+
+
+main.add_command(audit)

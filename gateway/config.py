@@ -27,6 +27,7 @@ from gateway.settings.http import (
 from gateway.settings.limits import Limits
 from gateway.settings.provider import KNOWN_LABELS, Provider, completed
 from gateway.settings.storage import (
+    Audit,
     FileDirectory,
     Links,
     Log,
@@ -41,6 +42,7 @@ from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
 
 __all__ = [
     "Assertion",
+    "Audit",
     "Config",
     "FileDirectory",
     "ForwardAuth",
@@ -87,6 +89,8 @@ class Config(Section):
     """How Sonar's passwords are verified."""
     links: Links = Links()
     """The gateway's own database."""
+    audit: Audit = Audit()
+    """The record of who was let in or refused, and of who changed who may get in."""
     sessions: Sessions = Sessions()
     """Signed-in browsers."""
     keys: PathOnDisk = Field(Path("var/keys"), validate_default=True)

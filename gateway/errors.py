@@ -7,6 +7,7 @@
     └── Unavailable            a part we depend on did not answer as it should
         ├── DirectoryUnavailable   Sonar's accounts cannot be read
         ├── LinksUnavailable       the gateway's own database cannot be read or written
+        ├── AuditUnavailable       what happens cannot be recorded, and has to be
         ├── SessionsUnavailable    the session store cannot be read or written
         ├── ProviderUnavailable    discovery, keys or token endpoint of a provider failed
         └── UpstreamUnavailable    no connection to Sonar, or it broke before it answered
@@ -75,6 +76,10 @@ class DirectoryUnavailable(Unavailable):
 
 class LinksUnavailable(Unavailable):
     reason = Reason.LINKS_UNAVAILABLE
+
+
+class AuditUnavailable(Unavailable):
+    reason = Reason.AUDIT_UNAVAILABLE
 
 
 class SessionsUnavailable(Unavailable):

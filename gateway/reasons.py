@@ -86,6 +86,7 @@ class Reason(StrEnum):
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     DIRECTORY_UNAVAILABLE = "directory_unavailable"
     LINKS_UNAVAILABLE = "links_unavailable"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
     SESSIONS_UNAVAILABLE = "sessions_unavailable"
     INTERNAL_ERROR = "internal_error"
 
@@ -269,6 +270,9 @@ It has not answered in time. It may still be working on what you sent.
 Wait a moment and look whether it was done before you try again.
 directory_unavailable links_unavailable: Single sign-on has to wait
 We cannot look up your Sonar account at the moment.
+Try again in a minute, or sign in with your Sonar password.
+audit_unavailable: Single sign-on has to wait
+We write down who signs in, and cannot do it at the moment.
 Try again in a minute, or sign in with your Sonar password.
 sessions_unavailable: We cannot check your sign-in right now
 The part of our system that remembers who is signed in does not answer.

@@ -61,7 +61,7 @@ class Service:
         self._vacant: list[int] = []
         self._closing = AsyncExitStack()
         self._state = "starting"
-        keys = KeyRing.load(config.keys)
+        keys = self._keys = KeyRing.load(config.keys)
         minter = AssertionMinter(
             keys,
             issuer=config.server.public_url,
@@ -72,7 +72,7 @@ class Service:
         self._sealer = Sealer(keys)
         self.counters = Counters()
         self._access_log = AccessLog(config.log.access, self.counters)
-        self._audit = Audit()
+        self._audit = Audit(config.audit, self.counters)
         self._policies = PolicyStore(config.policies, config.kinds, self.counters)
         self._store = store_for(config.sessions)
         lines = IdentityLines(config.headers, minter)
@@ -191,6 +191,7 @@ class Service:
             jwks=self._jwks,
             counters=self.counters,
             audit=self._audit,
+            keys=self._keys,
         )
         await self._sign_ins.open(portal)
 

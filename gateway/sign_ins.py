@@ -15,16 +15,19 @@ from aiohttp import web
 from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
+from gateway.account.trail import Trail
 from gateway.config import Config
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
 from gateway.operate.audit import Audit
+from gateway.operate.audit.chain import Chain
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.portal.app import SERVER, make_portal
 from gateway.portal.parts import Portal
 from gateway.session.cookie import CookieNames
+from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.recheck import Recheck
 from gateway.session.seal import Sealer
@@ -50,6 +53,7 @@ class SignIns:
         jwks: Callable[[], Mapping[str, Any]],
         counters: Counters,
         audit: Audit,
+        keys: KeyRing,
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -59,6 +63,7 @@ class SignIns:
         self._jwks = jwks
         self._counters = counters
         self._audit = audit
+        self._keys = keys
         self._closing = AsyncExitStack()
 
     async def open(self, portal: socket.socket) -> None:
@@ -73,6 +78,10 @@ class SignIns:
         links = LinkStore(config.links.database)
         await links.open()
         closing.push_async_callback(links.close)
+        trail = Trail(config.links.database, Chain(self._keys))
+        closing.push_async_callback(trail.close)
+        self._audit.start(trail)
+        closing.push_async_callback(self._audit.close)
         recheck = Recheck(self._sessions, directory, links, self._policies)
         await recheck.start()
         closing.push_async_callback(recheck.stop)

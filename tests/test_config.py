@@ -316,8 +316,8 @@ def test_other_providers_and_other_names() -> None:
         (
             {"polices": "x"},
             "polices: unknown key, did you mean `policies`?; allowed: server, upstream, limits, "
-            "headers, assertion, providers, directory, passwords, links, sessions, keys, policies, "
-            "log",
+            "headers, assertion, providers, directory, passwords, links, audit, sessions, keys, "
+            "policies, log",
         ),
     ],
 )  # fmt: skip

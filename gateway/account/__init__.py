@@ -6,6 +6,7 @@ facts.py        everything resolve() wants to know, fetched: the one way to a de
 directory/      where accounts are looked up and passwords verified (sql, file); read-only
 passwords.py    password hashes off the event loop, a few at a time; hashes.py compares them
 links.py        what the gateway itself stores: links, removals, preferences, pins
+trail.py        the records of the audit: one chain, whoever adds to it
 tables.py       its tables; migrations/ brings a database to them, by Alembic; revision.py looks
                 whether it is there
 database.py     how both databases are reached, with time limits and one kind of exception

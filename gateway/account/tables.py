@@ -5,7 +5,7 @@ PostgreSQL's default for text. Nothing is cut off (`TEXT` has no length), so tha
 meet in one row (CVE-2026-57580).
 """
 
-from sqlalchemy import Column, Double, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, MetaData, Table, Text
 
 metadata = MetaData()
 
@@ -45,6 +45,41 @@ pins = Table(
     Column("email", Text, primary_key=True),
     Column("issuer", Text, nullable=False),
     Column("subject", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", Double, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("reason", Text),
+    Column("provider", Text),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("email", Text, index=True),
+    Column("domain", Text),
+    Column("account", Text, index=True),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("session", Text),
+    Column("detail", Text),
+    Column("hash", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+)
+
+# One row, or none before the first record.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("trimmed", BigInteger, nullable=False),
+    Column("trimmed_hash", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("mac", Text, nullable=False),
 )
 
 alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text))

@@ -24,6 +24,7 @@ def families(counters: Counters) -> Iterator[Metric]:
     yield from _tls(counters)
     yield from _policies(counters)
     yield _access_log(counters)
+    yield from _audit(counters)
 
 
 def _requests(counters: Counters) -> Metric:
@@ -139,6 +140,19 @@ def _access_log(counters: Counters) -> Metric:
     lost.add_metric(("behind",), counters.access_log_behind)
     lost.add_metric(("failed",), counters.access_log_failed)
     return lost
+
+
+def _audit(counters: Counters) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "sonar_gateway_audit_lost",
+        "Records of the audit that are not in the database",
+        value=counters.audit_lost,
+    )
+    yield GaugeMetricFamily(
+        "sonar_gateway_audit_waiting",
+        "Records of the audit that wait to be written",
+        value=counters.audit_waiting(),
+    )
 
 
 def _reloads(name: str, documentation: str, ok: int, failed: int) -> Metric:

@@ -1,4 +1,5 @@
-"""The log: one event a line on standard error, JSON or for a human's eyes.
+"""The log: one event a line on standard error, JSON or for a human's eyes. The audit's lines go
+to standard output, where the access log goes, too.
 
 Call `configure_logging` once at start; then `structlog.get_logger().info("event_name", key=value)`
 anywhere. What libraries log through the standard library comes out in the same form.
@@ -17,6 +18,8 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 REDACTED = "[redacted]"
+
+AUDIT_LOGGER = "gateway.audit"
 
 # A key with one of these words in it does not show its value: a second lock behind the rule that
 # nobody logs secrets. Words, not substrings, so that `tokenizer` is not hidden.
@@ -37,8 +40,10 @@ def configure_logging(
     level: Literal["debug", "info", "warning", "error"],
     form: Literal["json", "console"],
     stream: TextIO | None = None,
+    audit: TextIO | None = None,
 ) -> None:
-    """Set up structlog and the standard library's root logger to write to `stream` (stderr)."""
+    """Set up structlog and the standard library's root logger to write to `stream` (stderr), and
+    the audit's to `audit` (stdout)."""
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -52,24 +57,33 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(form, colors=handler.stream.isatty()),
-            ],
-        )
-    )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_handler(stream or sys.stderr, form, before)]
     root.setLevel(level.upper())
+    audits = logging.getLogger(AUDIT_LOGGER)
+    audits.handlers[:] = [_handler(audit or sys.stdout, form, before)]
+    audits.propagate = False
     # aiohttp writes an access log line for each portal request with its query, where codes are;
     # the edge has already written ours.
     logging.getLogger("aiohttp.access").disabled = True
     # It tells of each change in the policies' folder, before ours tells what came of it.
     logging.getLogger("watchfiles").setLevel(max(root.level, logging.WARNING))
+
+
+def _handler(
+    stream: TextIO, form: Literal["json", "console"], before: list[Processor]
+) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(form, colors=stream.isatty()),
+            ],
+        )
+    )
+    return handler
 
 
 def _renderers(form: Literal["json", "console"], *, colors: bool) -> list[Processor]:

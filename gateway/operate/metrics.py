@@ -69,7 +69,8 @@ class Counters:
     `requests` by kind and status class (2 for 2xx). `rejected` by why a request was refused,
     `upstream_errors` by why Sonar or the portal did not answer. `injections` by fragment name and
     outcome. `sign_ins` by reason: of those that ended in a session, and of every refusal a page of
-    the portal gave. `sessions_live` and `addresses` are asked at the scrape. Times are Unix
+    the portal gave. `sessions_live`, `addresses` and
+    `audit_waiting` are asked at the scrape. Times are Unix
     seconds, 0.0 for never.
     """
 
@@ -78,6 +79,8 @@ class Counters:
         "access_log_behind",
         "access_log_failed",
         "addresses",
+        "audit_lost",
+        "audit_waiting",
         "certificate_expires_at",
         "certificate_reloads_failed",
         "certificate_reloads_ok",
@@ -122,6 +125,8 @@ class Counters:
         # Two, because two threads count: one integer added to by both would lose some.
         self.access_log_behind = 0
         self.access_log_failed = 0
+        self.audit_lost = 0
+        self.audit_waiting: Callable[[], int] = _nobody
 
     def policies_loaded(self, now: float) -> None:
         """A set of policies came into force at `now`."""

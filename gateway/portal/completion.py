@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from gateway.account.model import Account
+from gateway.errors import AuditUnavailable
 from gateway.identity.model import Identity, IdentityKey
-from gateway.operate.audit import EventKind
+from gateway.operate.audit import Event, EventKind
 from gateway.portal.candidates import Standing
 from gateway.portal.pages import refusal, see_other, start_over
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
@@ -27,7 +28,8 @@ async def complete(
 
     The session id is always a new one, so that an id planted before the sign-in is worth nothing
     after it (session fixation), and the browser's previous session ends, whoever's it was. What is
-    remembered is written first: should a store fail, nobody is half signed in.
+    remembered is written first: should a store fail, nobody is half signed in. A session that
+    cannot be recorded, and has to be, ends before its cookie is given away.
     """
     by_password = reason is Reason.PROVED
     if not (continues or by_password) and standing.policy.demands_proof(identity, visit.now):
@@ -43,9 +45,6 @@ async def complete(
         password_at=visit.now if by_password else None,
         continues=continues,
     )
-    if previous is not None:
-        await visit.parts.sessions.end(previous.session.key)
-    visit.parts.counters.sign_ins[reason] += 1
     signed_in = visit.event(
         EventKind.SIGN_IN,
         reason,
@@ -54,8 +53,19 @@ async def complete(
         session=session.public_id,
         replaced=previous.session.public_id if previous else None,
     )
-    await visit.parts.audit.record(signed_in)
+    await _record(visit, signed_in, session)
+    if previous is not None:
+        await visit.parts.sessions.end(previous.session.key)
+    visit.parts.counters.sign_ins[reason] += 1
     return _onward(visit, cookie, next_path)
+
+
+async def _record(visit: Visit, signed_in: Event, session: Session) -> None:
+    try:
+        await visit.parts.audit.record(signed_in)
+    except AuditUnavailable:
+        await visit.parts.sessions.end(session.key)
+        raise
 
 
 def _onward(visit: Visit, cookie: str, next_path: str) -> web.Response:

@@ -74,13 +74,18 @@ async def link(visit: Visit) -> web.Response:
 
 
 async def add_link(visit: Visit, identity: Identity, account: Account) -> None:
-    """Remember that this identity proved this account. Raises LinksUnavailable."""
+    """Remember that this identity proved this account.
+
+    Raises AuditUnavailable, LinksUnavailable.
+    """
     email = str(identity.email) if identity.email else ""
+    # Recorded first: a record of a link that failed is mended by the next attempt, a link without
+    # a record by nobody.
+    added = visit.event(EventKind.LINK_ADDED, identity=identity, account=account.id)
+    await visit.parts.audit.record(added)
     await visit.parts.links.add(
         Link(identity.key, account.id, identity.provider, email, visit.now, None)
     )
-    added = visit.event(EventKind.LINK_ADDED, identity=identity, account=account.id)
-    await visit.parts.audit.record(added)
 
 
 def _form(

@@ -99,6 +99,8 @@ def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
         error=str(error),
         path=visit.request.path,
     )
+    if _would_let_in(visit):
+        visit.parts.audit.note(visit.event(EventKind.SIGN_IN_REFUSED, error.reason))
     return refusal(
         visit,
         error.reason,
@@ -106,6 +108,13 @@ def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
         Action("Try again", _once_more(visit, next_path)),
         headers={"Retry-After": "30"},
     )
+
+
+def _would_let_in(visit: Visit) -> bool:
+    """Whether this is a request that ends in a session if all goes well."""
+    path = visit.request.path
+    form = visit.request.method == "POST" and path in {"/sso/accounts", "/sso/link"}
+    return form or path.startswith("/sso/callback/")
 
 
 def _once_more(visit: Visit, next_path: str) -> str:

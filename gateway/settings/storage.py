@@ -113,6 +113,15 @@ class Links(Section):
     """sqlite:///PATH or postgresql://…; by env:NAME or file:PATH when it has a password."""
 
 
+class Audit(Section):
+    """The record of who was let in or refused, and of who changed who may get in."""
+
+    required: bool = Field(False, strict=True)
+    """Whether nobody is signed in and no account is linked while that cannot be recorded."""
+    keep: Duration = 365 * 86400.0
+    """How long records are kept."""
+
+
 class Sessions(Section):
     """Signed-in browsers."""
 

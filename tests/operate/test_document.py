@@ -14,7 +14,7 @@ from tests.operate.test_access_log import a_line
 ROOT = Path(__file__).parent.parent.parent
 TEXT = re.sub(r"```.*?```", "", (ROOT / "docs" / "operating.md").read_text(), flags=re.DOTALL)
 NAMED = frozenset(re.findall(r"`([^`]+)`", TEXT))
-LOGGERS = {"log", "_log"}
+LOGGERS = {"log", "_log", "_line"}
 
 
 def events() -> set[str]:

@@ -45,7 +45,23 @@ class EventKind(StrEnum):
     """Somebody signed out."""
     SESSION_ENDED = "session_ended"
     """A session was ended by something else than its own person; `reason` says by what."""
+    # the audit itself
+    RECORDS_LEFT_OUT = "records_left_out"
+    """Some records are not kept: there were too many of them at once."""
+    AUDIT_TRIMMED = "audit_trimmed"
+    """Records past `audit.keep` were taken away."""
+    AUDIT_BROKEN = "audit_broken"
+    """The chain did not end as it should when the next record came."""
 
+
+REFUSALS = frozenset(
+    {
+        EventKind.SIGN_IN_REFUSED,
+        EventKind.PASSWORD_REFUSED,
+        EventKind.CHOICE_REFUSED,
+        EventKind.FORM_REFUSED,
+    }
+)
 
 # What must not happen where it cannot be recorded and `audit.required` is on. Taking access away
 # must happen all the same.

@@ -1,0 +1,42 @@
+"""What a command does that changes who may get in is recorded, too: by whom, and that it is kept.
+
+    async with auditing(config) as audit:
+        ...
+        await audit.record(Event(EventKind.USER_BLOCKED, ..., detail={"by": operator()}))
+
+The command ends with a problem when the record could not be kept: what it did is done.
+"""
+
+import getpass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.account.trail import Trail
+from gateway.config import Config
+from gateway.errors import AuditUnavailable
+from gateway.operate.audit import Audit
+from gateway.operate.audit.chain import Chain
+from gateway.session.keys import KeyRing
+
+
+@asynccontextmanager
+async def auditing(config: Config) -> AsyncIterator[Audit]:
+    """An `Audit` that has kept everything when the block is left, or raises `AuditUnavailable`."""
+    trail = Trail(config.links.database, Chain(KeyRing.load(config.keys)))
+    audit = Audit(config.audit, tell=False)
+    audit.start(trail)
+    try:
+        yield audit
+    finally:
+        left = await audit.close()
+        await trail.close()
+    if left:
+        raise AuditUnavailable("done, but it could not be recorded: the database takes nothing")
+
+
+def operator() -> str:
+    """Who runs this command, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
