@@ -120,9 +120,11 @@ def shown(page: Page) -> str | None:
 
 
 @asynccontextmanager
-async def a_gateway_lied_to(folder: Path, liar: Liar, workers: int = 1) -> AsyncIterator[LiedTo]:
+async def a_gateway_lied_to(
+    folder: Path, liar: Liar, workers: int = 1, **changes: Any
+) -> AsyncIterator[LiedTo]:
     """Start both. Every realm is a provider of each domain; only ACME_TENANT is listed, and only
-    for acme.example."""
+    for acme.example. `changes` are for `a_world`."""
     async with AsyncExitStack() as ending:
         listening = socket.create_server(("127.0.0.1", 0))
         app = liar.at(f"http://localhost:{listening.getsockname()[1]}")
@@ -135,6 +137,7 @@ async def a_gateway_lied_to(folder: Path, liar: Liar, workers: int = 1) -> Async
                 server={"workers": workers},
                 providers={name: realm.settings() for name, realm in liar.realms.items()},
                 policies="lied/",
+                **changes,
             )
         )
         yield LiedTo(world, liar)

@@ -11,9 +11,9 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ PATIENCE = 30.0
 @dataclass
 class World:
     """`origin` is what browsers type. `folder` has config.yaml, policies/ and var/. `asked` are the
-    requests that Sonar got, `sonar_port` is where; `port` is the gateway's own."""
+    requests that Sonar got, `sonar_port` is where; `port` is the gateway's own, `config` its file.
+    """
 
     origin: str
     management: str
@@ -56,6 +57,23 @@ class World:
     process: asyncio.subprocess.Process | None = None
     heard: list[str] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
+    config: str = "config.yaml"
+
+    def twin(self, config: str) -> "World":
+        """Another gateway on the same folder, stores and Sonar, with ports of its own; `config`:
+        what its file is to be called. Not started yet."""
+        port, management = free_port(), free_port()
+        content = yaml.safe_load((self.folder / self.config).read_text())
+        listening = {"listen": f"127.0.0.1:{port}", "management": f"127.0.0.1:{management}"}
+        content["server"] |= listening
+        (self.folder / config).write_text(yaml.safe_dump(content))
+        return replace(
+            self,
+            management=f"http://127.0.0.1:{management}",
+            port=port,
+            config=config,
+            process=None,
+        )
 
     def browser(self) -> Browser:
         return Browser(self.origin, self.tls)
@@ -90,6 +108,8 @@ class World:
             "-m",
             "gateway",
             "serve",
+            "--config",
+            self.config,
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
             stdout=log,
@@ -167,11 +187,12 @@ async def a_world(
     *,
     origin: str | None = None,
     server: Mapping[str, object] | None = None,
+    pages: Iterable[web.RouteDef] = (),
     **changes: object,
 ) -> AsyncIterator[World]:
     """Start everything in `folder`; `changes` are sections of config.yaml to replace, without
     `google` among them all the providers. `origin`: what browsers type, where a proxy is in front;
-    `server`: keys of that section on top."""
+    `server`: keys of that section on top; `pages`: what Sonar has besides."""
     async with AsyncExitStack() as closing:
         gateway_port, management_port = free_port(), free_port()
         gateway = f"http://localhost:{gateway_port}"
@@ -179,7 +200,7 @@ async def a_world(
         standin_base = await _standin_site(closing, origin)
         standin = standin_base[1]
         asked: list[web.Request] = []
-        sonar, sonar_port = await _sonar(closing, folder, origin, gateway, asked)
+        sonar, sonar_port = await _sonar(closing, folder, origin, gateway, asked, pages)
         config = _config(origin, gateway_port, management_port, sonar_port, folder)
         config["server"] |= server or {}
         environment: dict[str, str] = {}
@@ -267,7 +288,12 @@ async def _standin_site(closing: AsyncExitStack, origin: str) -> tuple[str, Stan
 
 
 async def _sonar(
-    closing: AsyncExitStack, folder: Path, origin: str, gateway: str, asked: list[web.Request]
+    closing: AsyncExitStack,
+    folder: Path,
+    origin: str,
+    gateway: str,
+    asked: list[web.Request],
+    pages: Iterable[web.RouteDef],
 ) -> tuple[web.AppRunner, int]:
     @web.middleware
     async def remember(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -283,6 +309,7 @@ async def _sonar(
         )
     )
     app.middlewares.insert(0, remember)
+    app.add_routes(pages)
     runner = await serve_at(closing, app, listening)
     return runner, listening.getsockname()[1]
 

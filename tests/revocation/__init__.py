@@ -1,0 +1,1 @@
+"""Whatever ends a session ends it everywhere: three gateways, and what is open at each."""

@@ -1,0 +1,77 @@
+"""Access ends within a second of any reason to, on every process, with all that was open.
+
+One line of REASONS is one reason; what it names makes the reason true and returns when it did.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+
+from tests.revocation.three import BOUND, Opened, Person, Three, three_gateways
+from tests.servers.valkey import Valkey
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("revocation")]
+
+# Makes it true that this person's access is to end; `time.monotonic()` of when it did.
+End = Callable[[Three, Person], Awaitable[float]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def three(
+    tmp_path_factory: pytest.TempPathFactory, valkey_server: Valkey
+) -> AsyncIterator[Three]:
+    valkey_server.command("FLUSHALL")
+    async with three_gateways(tmp_path_factory.mktemp("three"), valkey_server) as three:
+        yield three
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bystander(three: Three) -> AsyncIterator[Opened]:
+    """Somebody whom all this is no business of."""
+    async with three.open(await three.sign_in("riley@acme.example")) as opened:
+        yield opened
+
+
+async def signs_out(_three: Three, person: Person) -> float:
+    page = await person.browser.open("/sso/logout")
+    began = time.monotonic()
+    await person.browser.press(page, "Sign out")
+    return began
+
+
+async def signs_out_of_sonar(_three: Three, person: Person) -> float:
+    began = time.monotonic()
+    await person.browser.request("GET", "/logout")
+    return began
+
+
+async def unlinks(_three: Three, person: Person) -> float:
+    page = await person.browser.open("/sso/settings")
+    began = time.monotonic()
+    await person.browser.press(page, "Remove")
+    return began
+
+
+# Who ends it, and for whom: each for somebody of their own, as some lose their access for good.
+REASONS: dict[str, tuple[End, str]] = {
+    "sign-out": (signs_out, "jo@acme.example"),
+    "sign-out at Sonar": (signs_out_of_sonar, "jo@acme.example"),
+    "unlink": (unlinks, "alex@acme.ca"),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_access_ends_everywhere_within_a_second(
+    reason: str, three: Three, bystander: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    end, email = REASONS[reason]
+    person = await three.sign_in(email)
+    async with three.open(person) as opened:
+        took = await opened.ended(await end(three, person))
+    worst = max(took, key=lambda what: took[what])
+    with capsys.disabled():
+        print(f"\n{reason:<28} {took[worst]:6.3f} s  (last: {worst[1]} at gateway {worst[0]})")
+    assert took[worst] < BOUND, {what: round(at, 3) for what, at in took.items()}
+    assert bystander.all_last()
