@@ -161,8 +161,13 @@ def _client(plan: Plan, name: str) -> Client:
     provider = plan.config.providers.get(name)
     if provider is None or not plan.plays(name):
         return Client("", "", ())
-    redirect = f"{plan.config.server.public_url}/sso/callback/{name}"
-    return Client(provider.client_id, provider.client_secret.reveal(), (redirect,))
+    origin = plan.config.server.public_url
+    return Client(
+        provider.client_id,
+        provider.client_secret.reveal(),
+        (f"{origin}/sso/callback/{name}", f"{origin}/sso/logout"),
+        f"{origin}/sso/logout/frontchannel/{name}",
+    )
 
 
 @asynccontextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
 
 GATEWAY = Path(__file__).parent.parent / "gateway"
 

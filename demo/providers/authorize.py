@@ -6,6 +6,7 @@ code.
 
 import secrets
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,6 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from demo.people import CONSUMER_TENANT, MicrosoftPerson, Person
 from demo.providers.faults import overridden
 from demo.providers.standin import Grant, Provider
+
+# The stand-in's own sessions in this browser, one for each time that somebody was picked.
+_SIDS = "standin_microsoft_sids"
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -83,6 +87,7 @@ async def _picked(request: web.Request, provider: Provider, people: list[Person]
     person = next((person for person in people if person.id == picked), None)
     if person is None:
         return _refused_here(provider, "nobody here has that name")
+    sid = str(uuid.uuid4())
     code = provider.grant(
         Grant(
             person=person,
@@ -90,12 +95,18 @@ async def _picked(request: web.Request, provider: Provider, people: list[Person]
             redirect_uri=asked["redirect_uri"],
             nonce=asked.get("nonce"),
             code_challenge=asked["code_challenge"],
+            sid=sid,
             issued=time.time(),
             fault=provider.fault,
             auth_time=provider.tells_auth_time and _asks_when(provider, asked),
         )
     )
-    return _redirect(provider, asked, {"code": code})
+    response = _redirect(provider, asked, {"code": code})
+    if provider.kind == "microsoft":
+        known = request.cookies.get(_SIDS, "")
+        sids = f"{known}.{sid}".strip(".")
+        response.set_cookie(_SIDS, sids, path="/microsoft", httponly=True, samesite="Lax")
+    return response
 
 
 def _redirect(
@@ -124,8 +135,23 @@ def _refused_here(provider: Provider, why: str) -> web.Response:
     return _page(_PAGES.get_template("refused.html").render(kind=provider.kind, why=why), 400)
 
 
-def signed_out(provider: Provider, back: str | None) -> web.Response:
-    return _page(_PAGES.get_template("signed_out.html").render(kind=provider.kind, back=back))
+def signed_out(request: web.Request, provider: Provider) -> web.Response:
+    """The end of this browser's sessions: the application is told of each in a frame, which has
+    `sid` and, as Entra's, no `iss`. Back only to a registered redirect URI: no open redirect, not
+    even here."""
+    provider.requests["logout"] += 1
+    asked, url = request.query, provider.client.logout_url
+    sids = [sid for sid in request.cookies.get(_SIDS, "").split(".") if sid]
+    back = asked.get("post_logout_redirect_uri")
+    if back not in provider.client.redirect_uris:
+        back = None
+    elif "state" in asked:
+        back = f"{back}?{urlencode({'state': asked['state']})}"
+    template = _PAGES.get_template("signed_out.html")
+    frames = [] if url is None else [f"{url}?{urlencode({'sid': sid})}" for sid in sids]
+    response = _page(template.render(kind=provider.kind, back=back, frames=frames))
+    response.del_cookie(_SIDS, path="/microsoft")
+    return response
 
 
 def _page(text: str, status: int = 200) -> web.Response:

@@ -19,11 +19,13 @@ CODE_LIFETIME = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An application registered with a provider."""
+    """An application registered with a provider. As at Entra, one may come back from signing out
+    to a redirect URI only, and `logout_url` is opened in a frame when somebody does."""
 
     client_id: str
     client_secret: str
     redirect_uris: tuple[str, ...]
+    logout_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Grant:
     issued: float
     fault: Fault
     auth_time: bool = False
+    sid: str = ""
 
 
 @dataclass(slots=True)

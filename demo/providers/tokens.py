@@ -45,6 +45,8 @@ def _claims(provider: Provider, grant: Grant) -> dict[str, object]:
         claims["nonce"] = grant.nonce
     if provider.kind == "microsoft":
         claims |= {"iat": now - ENTRA_BACKDATE, "nbf": now - ENTRA_BACKDATE}
+        # Optional claims that real-providers.md asks for.
+        claims |= {"sid": grant.sid, "login_hint": f"O.{grant.person.id}.{grant.sid[:8]}"}
     else:
         claims["azp"] = grant.client_id
     return claims

@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote
 
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
 from gateway.urls import Origin
 
 _STYLE = (

@@ -10,6 +10,9 @@ model.py        Identity and what vouches for its email; Refused
 entra.py        how Entra names its tenants
 discovery.py    the provider's own description; cached.py keeps it and the keys; fetch.py gets them
 checks.py       what `sonar-gateway check` finds out about a provider
+notice.py       what a provider tells of its own accord, and what all of that must say:
+                logout_token.py that somebody is signed out,
+                security_event.py that an account is in trouble
 transaction.py  what the browser carries between our redirect and the end of its sign-in, sealed
 next_path.py    where it goes then: a path of our own origin, or `/`
 """

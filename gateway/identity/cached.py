@@ -1,7 +1,8 @@
 """A provider's document, fetched once and kept: fresh for an hour, used for a day if need be.
 
 One fetch at a time, however many people sign in; whoever goes away while waiting does not take
-the fetch from the others.
+the fetch from the others. A `stranger`, whom nothing but our address had to be known to, makes us
+ask a provider that does not answer less often, and uses up nothing that a sign-in may need.
 """
 
 import asyncio
@@ -49,15 +50,18 @@ class Cached(Generic[T]):
         self._value: tuple[T] | None = None
         self._loaded = _LONG_AGO
         self._tried = _LONG_AGO
-        self._renewed = _LONG_AGO
+        self._renewed = {False: _LONG_AGO, True: _LONG_AGO}
         self._flight: asyncio.Task[T] | None = None
 
-    async def get(self) -> T:
+    async def get(self, *, stranger: bool = False) -> T:
         """The document, fetched when it is not fresh; a stale one when the provider is down."""
         age = self._clock() - self._loaded
+        tried_lately = self._clock() - self._tried < RETRY_AFTER
         if self._value is None or age >= STALE:
+            if stranger and tried_lately and self._flight is None:
+                raise ProviderUnavailable(f"{self._name}: no answer a moment ago")
             return await self._fetch()
-        if age < FRESH or self._clock() - self._tried < RETRY_AFTER:
+        if age < FRESH or tried_lately:
             return self._value[0]
         try:
             return await self._fetch()
@@ -65,18 +69,23 @@ class Cached(Generic[T]):
             _log.warning("provider_document_stale", document=self._name, error=str(error))
             return self._value[0]
 
-    async def renewed(self) -> T:
-        """The document, fetched again unless this did so within `RENEW_AFTER`.
+    def held(self) -> T | None:
+        """The document as it was last fetched, however old."""
+        return None if self._value is None else self._value[0]
+
+    async def renewed(self, *, stranger: bool = False) -> T:
+        """The document, fetched again unless this did so within `RENEW_AFTER`, for strangers or for
+        the others.
 
         An ordinary fetch just before does not count: what it got may be rolled the minute after.
         Whoever comes while a fetch is under way waits for it, as the answer may be in it.
         """
         now = self._clock()
-        recently = now - self._renewed < RENEW_AFTER
+        recently = now - self._renewed[stranger] < RENEW_AFTER
         if self._value is not None and recently and self._flight is None:
             return self._value[0]
         if self._flight is None:
-            self._renewed = now
+            self._renewed[stranger] = now
         return await self._fetch()
 
     async def _fetch(self) -> T:

@@ -65,6 +65,8 @@ _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_NAME = 200
 # It travels in a cookie while an account is chosen; providers make it of some thirty characters.
 _LONGEST_SID = 255
+# Entra's have about a hundred.
+_LONGEST_HINT = 512
 
 
 class _Claims(BaseModel):
@@ -82,6 +84,7 @@ class _Claims(BaseModel):
     auth_time: float | None = None
     sub: str | None = None
     sid: str | None = None
+    login_hint: str | None = None
     tid: str | None = None
     oid: str | None = None
     email: str | None = None
@@ -204,8 +207,12 @@ def _identity(claims: _Claims, expected: Expected) -> Identity | Refused:
         return voucher
     if claims.sid is not None and len(claims.sid) > _LONGEST_SID:
         return Refused(Reason.TOKEN_MALFORMED, f"sid has more than {_LONGEST_SID} characters")
+    hint = claims.login_hint
+    if hint is not None and not 0 < len(hint) <= _LONGEST_HINT:
+        # Without it the provider asks who leaves; nobody is kept out for that.
+        hint = None
     name, at = _name(claims, email), claims.auth_time
-    return Identity(key, expected.provider, email, voucher, name, at, claims.sid or None)
+    return Identity(key, expected.provider, email, voucher, name, at, claims.sid or None, hint)
 
 
 def _key(claims: _Claims, expected: Expected) -> IdentityKey | Refused:

@@ -60,6 +60,7 @@ class Identity:
 
     `sid`: what the provider calls its own session of this browser, when it says so (OpenID Connect
     Back-Channel Logout 1.0 section 2.1): by it the provider ends ours.
+    `logout_hint`: who it is, in words that only the provider understands, for its own sign-out.
     """
 
     key: IdentityKey
@@ -69,6 +70,7 @@ class Identity:
     name: str
     auth_time: float | None
     sid: str | None = None
+    logout_hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

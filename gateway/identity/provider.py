@@ -14,6 +14,7 @@ A refusal anywhere is a value with its reason; a provider that is down or answer
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 from authlib.common.urls import add_params_to_uri
@@ -28,9 +29,20 @@ from gateway.identity.claims import Expected, UnverifiedClaims, verify_claims
 from gateway.identity.discovery import Document, read_document, tenant_of
 from gateway.identity.exchange import Client, exchange, refresh
 from gateway.identity.fetch import get_json
+from gateway.identity.logout_token import verify_logout_token
 from gateway.identity.model import Identity, Kind, Refused
+from gateway.identity.notice import Notice, Recipient
 from gateway.identity.request import Hints, authorization_url, has_login, keeps
-from gateway.identity.token import SigningKey, open_token, read_keys
+from gateway.identity.security_event import verify_security_event
+from gateway.identity.token import (
+    ID_TOKEN,
+    LOGOUT_TOKEN,
+    SECURITY_EVENT,
+    SigningKey,
+    TokenType,
+    open_token,
+    read_keys,
+)
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
 from gateway.secret import Secret
@@ -71,7 +83,7 @@ class ProviderClient:
         self.refresh_every = settings.refresh
         origin = public_url.rstrip("/")
         self.redirect_uri = f"{origin}/sso/callback/{name}"
-        self._after_sign_out = f"{origin}/sso/login"
+        self._after_sign_out = f"{origin}/sso/logout"
         self._settings = settings
         self._http = http
         self._client = Client(settings.client_id, settings.client_secret, self.redirect_uri)
@@ -154,20 +166,44 @@ class ProviderClient:
                 identity = Refused(error.reason, "the keys cannot be had")
         return Renewal(identity, tokens.refresh_token)
 
-    async def sign_out_url(self) -> str | None:
+    async def sign_out_url(self, state: str, hint: str | None) -> str | None:
         """Where the browser ends its session at the provider, or `None` if that is not offered
-        (OpenID Connect RP-Initiated Logout 1.0 section 2)."""
+        (OpenID Connect RP-Initiated Logout 1.0 section 2). `state` comes back with the browser;
+        `hint` is the identity's `logout_hint`."""
         document = await self._document.get()
         if document.end_session_endpoint is None:
             return None
-        url: str = add_params_to_uri(
-            document.end_session_endpoint,
-            [
-                ("client_id", self._client.client_id),
-                ("post_logout_redirect_uri", self._after_sign_out),
-            ],
-        )
+        params = [
+            ("client_id", self._client.client_id),
+            ("post_logout_redirect_uri", self._after_sign_out),
+            ("state", state),
+            *([] if hint is None else [("logout_hint", hint)]),
+        ]
+        url: str = add_params_to_uri(document.end_session_endpoint, params)
         return url
+
+    async def read_logout_token(self, token: str, now: float) -> Notice | Refused:
+        """What a logout token says, from whomever it came; `now` is Unix seconds."""
+        claims = await self._open(token, LOGOUT_TOKEN)
+        if isinstance(claims, Refused):
+            return claims
+        return verify_logout_token(claims, await self._recipient(), now)
+
+    async def read_security_event(self, token: str, now: float) -> Notice | Refused:
+        """What a security event token says. Google's description of RISC names the same issuer and
+        the same keys as its discovery document."""
+        claims = await self._open(token, SECURITY_EVENT)
+        if isinstance(claims, Refused):
+            return claims
+        return verify_security_event(claims, await self._recipient(), now)
+
+    def origins(self) -> tuple[str, ...]:
+        """Where the provider's own pages are, as far as is known without asking."""
+        document = self._document.held()
+        urls = [self._settings.discovery_url]
+        if document is not None and document.end_session_endpoint is not None:
+            urls.append(document.end_session_endpoint)
+        return tuple(sorted({_origin(url) for url in urls}))
 
     async def check(self) -> list[Finding]:
         """What `sonar-gateway check` says about this provider, one line each. Never raises."""
@@ -183,12 +219,15 @@ class ProviderClient:
             return claims
         return verify_claims(claims, self._expected(document, nonce), now)
 
-    async def _open(self, token: str) -> UnverifiedClaims | Refused:
-        """Verify the signature; an unknown key is asked for again, as providers roll theirs."""
-        algorithms = self._settings.algorithms
-        opened = open_token(token, await self._keys.get(), algorithms)
+    async def _open(self, token: str, wanted: TokenType = ID_TOKEN) -> UnverifiedClaims | Refused:
+        """Verify the signature; an unknown key is asked for again, as providers roll theirs. An ID
+        token comes from the provider, anything else from whoever knows our address."""
+        algorithms, stranger = self._settings.algorithms, wanted is not ID_TOKEN
+        keys = await self._keys.get(stranger=stranger)
+        opened = open_token(token, keys, algorithms, wanted)
         if isinstance(opened, Refused) and opened.reason is Reason.TOKEN_KEY_UNKNOWN:
-            opened = open_token(token, await self._keys.renewed(), algorithms)
+            keys = await self._keys.renewed(stranger=stranger)
+            opened = open_token(token, keys, algorithms, wanted)
         return opened
 
     def _expected(self, document: Document, nonce: str | None) -> Expected:
@@ -200,6 +239,12 @@ class ProviderClient:
             nonce=nonce,
             clock_skew=self._settings.clock_skew,
             tenant=tenant_of(self._settings.discovery_url) if self.kind == "microsoft" else None,
+        )
+
+    async def _recipient(self) -> Recipient:
+        document = await self._document.get()
+        return Recipient(
+            self.kind, document.issuer, self._client.client_id, self._settings.clock_skew
         )
 
     async def _load_document(self) -> Document:
@@ -235,3 +280,8 @@ class Providers:
 
     def __len__(self) -> int:
         return len(self._clients)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,4 +1,4 @@
-"""An ID token's signature: which key, which algorithm, is it right? Says nothing of its claims.
+"""A token's signature: which key, which algorithm, is it right? Says nothing of its claims.
 
 The token names algorithm and key itself, and whoever wrote it may have been an attacker. So the
 algorithm is taken from our list only, and a key is used for nothing but what it was published for:
@@ -43,6 +43,28 @@ _RSA_EXPONENTS = range(3, 2**32, 2)
 _MOST_UNDER_ONE_ID = 4
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenType:
+    """What a token's header may call it (`typ`, in small letters and without `application/`), and
+    whether it must: one made for another purpose is signed with the same keys (RFC 8725 section
+    3.11)."""
+
+    names: frozenset[str]
+    demanded: bool
+
+    def fits(self, header: Mapping[str, object]) -> bool:
+        if "typ" not in header:
+            return not self.demanded
+        return str(header["typ"]).lower().removeprefix("application/") in self.names
+
+
+ID_TOKEN = TokenType(frozenset(("jwt",)), demanded=False)
+# Providers that send logout tokens name them so; the specification lets them do without.
+LOGOUT_TOKEN = TokenType(frozenset(("logout+jwt",)), demanded=True)
+# Google does not say how it names its security events.
+SECURITY_EVENT = TokenType(frozenset(("secevent+jwt", "jwt")), demanded=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +117,16 @@ def _is_strong(key: RSAKey) -> bool:
 
 
 def open_token(
-    token: str, keys: tuple[SigningKey, ...], algorithms: tuple[str, ...]
+    token: str,
+    keys: tuple[SigningKey, ...],
+    algorithms: tuple[str, ...],
+    wanted: TokenType = ID_TOKEN,
 ) -> UnverifiedClaims | Refused:
     """The claims of a token that one of `keys` signed with one of `algorithms`.
 
     `TOKEN_KEY_UNKNOWN` means that newer keys may know better.
     """
-    header = _header(token)
+    header = _header(token, wanted)
     if isinstance(header, Refused):
         return header
     algorithm = header["alg"]
@@ -118,7 +143,7 @@ def open_token(
     return outcome
 
 
-def _header(token: str) -> Mapping[str, object] | Refused:
+def _header(token: str, wanted: TokenType) -> Mapping[str, object] | Refused:
     malformed = Refused(Reason.TOKEN_MALFORMED, "not a signed JWT")
     found = _COMPACT.fullmatch(token) if len(token) <= _LONGEST_TOKEN else None
     if found is None or len(found[1]) > _LONGEST_HEADER:
@@ -132,8 +157,7 @@ def _header(token: str) -> Mapping[str, object] | Refused:
     if "crit" in header or "b64" in header:
         # An extension we do not know changes what the signature covers (RFC 7515 section 4.1.11).
         return Refused(Reason.TOKEN_MALFORMED, "the header demands an extension")
-    if str(header.get("typ", "JWT")).upper() not in {"JWT", "APPLICATION/JWT"}:
-        # A logout token or an access token signed by the same key is no ID token (RFC 8725 3.11).
+    if not wanted.fits(header):
         return Refused(Reason.TOKEN_MALFORMED, "a JWT of another type")
     return header
 

@@ -1,9 +1,10 @@
-"""What a browser carries for one sign-in, sealed, one cookie a tab.
+"""What a browser carries for one sign-in, or for the end of one, sealed, one cookie a tab.
 
 `Transaction`  between our redirect to the provider and its answer
 `Proven`       between a verified identity and the account: while the person chooses or links
+`Leaving`      between signing out here and coming back from signing out at the provider
 
-    __Host-sonar_tx_<id> = sealed JSON, bound to <id> and to which of the two it is
+    __Host-sonar_tx_<id> = sealed JSON, bound to <id> and to which of these it is
 
 Several tabs sign in at once without disturbing each other, nothing is kept on the server, and a
 browser that never comes back costs nothing. Single use is the portal's to claim, by id, in the
@@ -15,7 +16,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -86,9 +87,28 @@ class Proven:
     kind: Literal["proven"] = "proven"
 
 
-_Entry = TypeVar("_Entry", Transaction, Proven)
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Somebody who has signed out here, and may want to at the provider as well. `state` as a
+    transaction's; `hint`: who it is, in the provider's own words."""
+
+    id: str
+    provider: str
+    state: str
+    hint: str | None
+    started: float
+    kind: Literal["leaving"] = "leaving"
+
+
+_Entry = TypeVar("_Entry", Transaction, Proven, Leaving)
 _TRANSACTION = TypeAdapter(Transaction)
 _PROVEN = TypeAdapter(Proven)
+_LEAVING = TypeAdapter(Leaving)
+_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
+    "transaction": _TRANSACTION,
+    "proven": _PROVEN,
+    "leaving": _LEAVING,
+}
 
 
 class Transactions:
@@ -126,13 +146,20 @@ class Transactions:
         """Remember a verified identity while the person chooses an account or links one."""
         return Proven(secrets.token_urlsafe(_ID_BYTES), identity, next_path, reason, now)
 
-    def keep(self, entry: Transaction | Proven) -> str:
+    def leave(self, provider: str, hint: str | None, now: float) -> Leaving:
+        """Remember who has signed out, for the way to the provider's own sign-out and back. The
+        next sign-in takes it for surplus."""
+        entry_id = secrets.token_urlsafe(_ID_BYTES)
+        state = f"{entry_id}.{secrets.token_urlsafe(_STATE_BYTES)}"
+        return Leaving(entry_id, provider, state, hint, now)
+
+    def keep(self, entry: Transaction | Proven | Leaving) -> str:
         """The cookie that carries `entry`."""
-        adapter = _TRANSACTION if isinstance(entry, Transaction) else _PROVEN
-        sealed = self._sealer.seal(entry.kind, entry.id, adapter.dump_json(entry))  # type: ignore[arg-type]
-        return set_cookie(
-            self._name(entry.id), sealed, secure=self._names.secure, max_age=_COOKIE_KEPT
-        )
+        adapter = _ADAPTERS[entry.kind]
+        sealed = self._sealer.seal(entry.kind, entry.id, adapter.dump_json(entry))
+        # Whoever has left leaves nothing behind for longer than it is of use.
+        kept = int(LIFETIME) if isinstance(entry, Leaving) else _COOKIE_KEPT
+        return set_cookie(self._name(entry.id), sealed, secure=self._names.secure, max_age=kept)
 
     def drop(self, entry_id: str) -> str:
         """The cookie that removes an entry from the browser."""
@@ -147,13 +174,25 @@ class Transactions:
         found = self._open(_TRANSACTION, "transaction", state.partition(".")[0], cookies, now)
         if isinstance(found, Refused):
             return found
-        if not hmac.compare_digest(found.state.encode(), state.encode("utf-8", "replace")):
+        if not _same(found.state, state):
             return Refused(Reason.TRANSACTION_UNKNOWN, "state differs from the transaction's")
         return found
 
     def proven(self, entry_id: str, cookies: Mapping[str, str], now: float) -> Proven | Refused:
         """The verified identity under `entry_id`, which a page of ours named."""
         return self._open(_PROVEN, "proven", entry_id, cookies, now)
+
+    def leaving(self, entry_id: str, cookies: Mapping[str, str], now: float) -> Leaving | Refused:
+        """Who has signed out under `entry_id`, which a page of ours named."""
+        return self._open(_LEAVING, "leaving", entry_id, cookies, now)
+
+    def left(self, state: str, cookies: Mapping[str, str], now: float) -> Leaving | Refused:
+        """Who comes back from the provider's sign-out with `state`. Another site can send a browser
+        to the same page, but not with the state of a sign-out that this browser began."""
+        found = self._open(_LEAVING, "leaving", state.partition(".")[0], cookies, now)
+        if isinstance(found, Leaving) and not _same(found.state, state):
+            return Refused(Reason.TRANSACTION_UNKNOWN, "state differs from the sign-out's")
+        return found
 
     def led_to(self, entry_id: str, cookies: Mapping[str, str]) -> str | None:
         """Where an entry of this browser leads, even one past its time: for a page that offers to
@@ -212,3 +251,7 @@ class Transactions:
 
     def _name(self, entry_id: str) -> str:
         return f"{self._names.transaction_prefix}{entry_id}"
+
+
+def _same(ours: str, given: str) -> bool:
+    return hmac.compare_digest(ours.encode(), given.encode("utf-8", "replace"))

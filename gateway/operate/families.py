@@ -18,6 +18,7 @@ def families(counters: Counters) -> Iterator[Metric]:
     yield _by_reason(
         "sonar_gateway_sign_ins", "Sign-ins finished, refused or to be proven", counters.sign_ins
     )
+    yield _logouts(counters)
     yield _injections(counters)
     yield from _connections(counters)
     yield from _addresses(counters)
@@ -35,6 +36,17 @@ def _requests(counters: Counters) -> Metric:
     )
     for (kind, status), count in tuple(counters.requests.items()):
         family.add_metric((kind, f"{status}xx"), count)
+    return family
+
+
+def _logouts(counters: Counters) -> Metric:
+    family = CounterMetricFamily(
+        "sonar_gateway_logouts",
+        "Logouts that a provider told of, believed or refused",
+        labels=("channel", "reason"),
+    )
+    for pair, count in tuple(counters.logouts.items()):
+        family.add_metric(pair, count)
     return family
 
 

@@ -69,8 +69,8 @@ class Counters:
     `requests` by kind and status class (2 for 2xx). `rejected` by why a request was refused,
     `upstream_errors` by why Sonar or the portal did not answer. `injections` by fragment name and
     outcome. `sign_ins` by reason: of those that ended in a session, and of every refusal a page of
-    the portal gave. `sessions_live`, `addresses` and
-    `audit_waiting` are asked at the scrape. Times are Unix
+    the portal gave. `logouts` by channel and reason: those that a provider told of, believed or
+    not. `sessions_live`, `addresses` and `audit_waiting` are asked at the scrape. Times are Unix
     seconds, 0.0 for never.
     """
 
@@ -86,6 +86,7 @@ class Counters:
         "certificate_reloads_ok",
         "connections_open",
         "injections",
+        "logouts",
         "policy_failed_at",
         "policy_loaded_at",
         "policy_problems",
@@ -108,6 +109,7 @@ class Counters:
         self.upstream_errors: defaultdict[Reason, int] = defaultdict(int)
         self.injections: defaultdict[tuple[str, InjectionOutcome], int] = defaultdict(int)
         self.sign_ins: defaultdict[Reason, int] = defaultdict(int)
+        self.logouts: defaultdict[tuple[str, Reason], int] = defaultdict(int)
         self.accepts_failed = 0
         self.tls_failed = 0
         self.certificate_reloads_ok = 0

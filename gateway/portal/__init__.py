@@ -11,6 +11,7 @@
     link.py         none: prove one with its password
     settings.py     one's own links and matches
     sign_out.py     sign out here, and at the provider
+    received.py     logouts that a provider tells of;  misses.py: how often one may guess
     about.py        /sso/me and the assertion's public keys
 
     trip.py         off to the provider

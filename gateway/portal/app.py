@@ -9,7 +9,7 @@ from aiohttp import web
 from structlog.contextvars import bound_contextvars
 
 from gateway.errors import Unavailable
-from gateway.portal import about, choose, link, settings, sign_in, sign_out
+from gateway.portal import about, choose, link, received, settings, sign_in, sign_out
 from gateway.portal.forms import LONGEST_FORM
 from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
@@ -64,7 +64,8 @@ def make_portal(parts: Portal) -> web.Application:
     app.on_response_prepare.append(_protect)
     app.router.add_get("/sso/login", _page(sign_in.show))
     app.router.add_get("/sso/login/{provider}", _page(sign_in.start))
-    # Not for HEAD, which asks what GET would do and must not do it: the code works only once.
+    # Not for HEAD, which asks what GET would do and must not do it: a code works only once, and a
+    # session ends only once.
     app.router.add_get("/sso/callback/{provider}", _page(sign_in.callback), allow_head=False)
     app.router.add_get("/sso/accounts", _page(choose.show))
     app.router.add_post("/sso/accounts", _page(choose.choose))
@@ -75,6 +76,11 @@ def make_portal(parts: Portal) -> web.Application:
     app.router.add_post("/sso/settings/links/remove", _page(settings.remove))
     app.router.add_get("/sso/logout", _page(sign_out.show))
     app.router.add_post("/sso/logout", _page(sign_out.sign_out))
+    app.router.add_post("/sso/logout/backchannel/{provider}", _page(received.backchannel))
+    app.router.add_post("/sso/logout/risc/{provider}", _page(received.risc))
+    app.router.add_get(
+        "/sso/logout/frontchannel/{provider}", _page(received.frontchannel), allow_head=False
+    )
     app.router.add_get("/sso/me", _page(about.me))
     app.router.add_get("/sso/jwks.json", _page(about.jwks))
     app.router.add_static("/sso/static", _STATIC)
@@ -128,8 +134,10 @@ async def _protect(request: web.Request, response: web.StreamResponse) -> None:
     if request.path.startswith("/sso/callback/"):
         # Its address holds a code; the way to the password would tell it to Sonar, and its log.
         response.headers["Referrer-Policy"] = "no-referrer"
+    framed = "frame-ancestors" in response.headers.get("Content-Security-Policy", "")
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name != "X-Frame-Options" or not framed:
+            response.headers.setdefault(name, value)
     static = request.path.startswith("/sso/static/") and response.status in {200, 206, 304}
     fresh = f"public, max-age={_STATIC_FRESH}" if static else "no-store"
     response.headers.setdefault("Cache-Control", fresh)

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.account.model import Account, Link
 from gateway.account.resolution import Refuse
+from gateway.explanations import EXPLANATIONS
 from gateway.identity.model import Identity
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import stand
@@ -26,7 +27,7 @@ from gateway.portal.person import Person, leave, spend, who_is_there
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity, used_transaction
 from gateway.portal.visit import Visit
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.reasons import Reason
 from gateway.secret import Secret
 
 PATH = "/sso/link"

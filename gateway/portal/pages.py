@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 
+from gateway.explanations import EXPLANATIONS
 from gateway.identity.model import Identity
 from gateway.portal.forms import form_token
 from gateway.portal.visit import Visit
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.reasons import Reason
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -187,6 +188,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.REQUEST_TOO_LARGE: 413,
     Reason.PASSWORD_THROTTLED: 429,
+    Reason.LOGOUT_THROTTLED: 429,
     Reason.REQUEST_MALFORMED: 400,
     Reason.CALLBACK_MALFORMED: 400,
     Reason.TRANSACTION_UNKNOWN: 400,

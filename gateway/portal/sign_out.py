@@ -1,10 +1,21 @@
-"""Sign out here, with a word about the provider, where the person stays signed in."""
+"""Sign out here, and then, for who wants to, at the provider.
+
+OpenID Connect RP-Initiated Logout 1.0. The provider is told who leaves by `logout_hint`, with the
+opaque `login_hint` claim that it gave us for this (Entra: an optional claim). Not by
+`id_token_hint`: for that every session would have to keep its ID token, one to three KiB with name
+and address in it, and put it into a URL, which stays in the browser's history and in the logs of
+whoever stands in between. Without a hint a provider asks who it is, or whether it shall.
+"""
+
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 
 from gateway.errors import ProviderUnavailable, SessionsUnavailable
+from gateway.identity.model import Identity
 from gateway.identity.provider import ProviderClient
+from gateway.identity.transaction import Leaving
 from gateway.operate.audit import EventKind
 from gateway.portal.forms import Unreadable
 from gateway.portal.pages import (
@@ -18,11 +29,14 @@ from gateway.portal.pages import (
 )
 from gateway.portal.person import session_binding
 from gateway.portal.refusals import refused_form
-from gateway.portal.visit import Visit, browser_session, sign_off
+from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 
 log = structlog.get_logger()
 
 PATH = "/sso/logout"
+
+# Where Google's own sign-out is, behind the picture; no other site can lead to it.
+GOOGLE_ACCOUNT = "https://myaccount.google.com/"
 
 
 async def show(visit: Visit) -> web.Response:
@@ -64,27 +78,72 @@ async def sign_out(visit: Visit) -> web.Response:
         session=session.public_id,
     )
     visit.parts.audit.note(signed_out)
-    response = see_other(link_to(PATH, provider=session.identity.provider))
+    response = _to_signed_out(visit, session.identity)
     sign_off(visit, response)
     return response
 
 
+def _to_signed_out(visit: Visit, identity: Identity) -> web.Response:
+    """The page that says so, which knows by a cookie of its own who has left."""
+    transactions = visit.parts.transactions
+    leaving = transactions.leave(identity.provider, identity.logout_hint, visit.now)
+    response = see_other(link_to(PATH, tx=leaving.id))
+    add_cookie(response, transactions.keep(leaving))
+    return response
+
+
 async def _signed_out(visit: Visit) -> web.Response:
-    client = visit.parts.providers.get(visit.query("provider") or "")
+    left = _left(visit)
+    if left is not None:
+        log.info("signed_out_at_provider", provider=left.provider)
+        response = await _signed_out_page(visit, left, back=True)
+        add_cookie(response, visit.parts.transactions.drop(left.id))
+        return response
+    entry_id = visit.query("tx") or ""
+    leaving = visit.parts.transactions.leaving(entry_id, visit.request.cookies, visit.now)
+    return await _signed_out_page(visit, leaving if isinstance(leaving, Leaving) else None)
+
+
+def _left(visit: Visit) -> Leaving | None:
+    """Who comes back from the provider's sign-out, to the browser that went there."""
+    state = visit.query("state") or ""
+    left = visit.parts.transactions.left(state, visit.request.cookies, visit.now)
+    return left if isinstance(left, Leaving) else None
+
+
+async def _signed_out_page(
+    visit: Visit, leaving: Leaving | None, *, back: bool = False
+) -> web.Response:
+    client = None if leaving is None else visit.parts.providers.get(leaving.provider)
+    way = None if leaving is None or client is None or back else await _way(client, leaving)
     return page(
         visit,
         "signed_out.html",
         provider=None if client is None else face_of(visit, client.name),
-        provider_way=None if client is None else await _provider_way(client),
+        back=back,
+        way=way,
         actions=(Action("Sign in again", "/sso/login"), password_action(visit, "/")),
     )
 
 
-async def _provider_way(client: ProviderClient) -> Action | None:
-    """The provider's own sign-out; none when it has none or does not answer: being signed out
-    here must never wait for somebody else."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to sign out at the provider. `offered`: it has a sign-out that another site can lead to,
+    `None` when it did not say. `action`: where to go for it."""
+
+    offered: bool | None
+    action: Action | None
+
+
+async def _way(client: ProviderClient, leaving: Leaving) -> Way:
+    """Being signed out here must never wait for somebody else, so a provider that does not answer
+    is no error."""
     try:
-        url = await client.sign_out_url()
+        url = await client.sign_out_url(leaving.state, leaving.hint)
     except ProviderUnavailable:
-        return None
-    return None if url is None else Action(f"Sign out of {client.label} too", url)
+        return Way(None, None)
+    if url is not None:
+        return Way(True, Action(f"Sign out of {client.label} too", url))
+    if client.kind == "google":
+        return Way(False, Action("Open your Google Account", GOOGLE_ACCOUNT))
+    return Way(False, None)

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import yaml
 
 from demo.people import ACME_TENANT
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
 from tests.attacks.liar import SECRET, Liar, Lie, Realm
 from tests.journeys.browser import Browser, Page
 from tests.journeys.world import World, a_world, serve_at

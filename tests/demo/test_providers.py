@@ -227,7 +227,9 @@ async def test_a_code_is_good_once_and_soon(browser: Browser, stand_in: StandIn)
 @pytest.mark.parametrize(
     ("back", "offered"),
     [
-        ("http://localhost:8080/sso/login", True),
+        (BACK, True),
+        (f"{BACK}/", False),
+        ("http://localhost:8080/sso/login", False),
         ("http://localhost:8080.evil.example/", False),
         ("https://evil.example/", False),
         ("", False),

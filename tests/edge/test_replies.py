@@ -9,7 +9,8 @@ import pytest
 
 from gateway.edge import replies
 from gateway.edge.replies import render
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
 
 ID = "id-1"
 

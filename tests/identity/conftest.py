@@ -97,7 +97,8 @@ def signing_keys() -> tuple[RSAKey, RSAKey]:
 async def stage(signing_keys: tuple[RSAKey, RSAKey]) -> AsyncIterator[Stage]:
     listening = socket.create_server(("127.0.0.1", 0))
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    redirects = (f"{PUBLIC_URL}/sso/callback/google", f"{PUBLIC_URL}/sso/callback/microsoft")
+    paths = ("callback/google", "callback/microsoft", "logout")
+    redirects = tuple(f"{PUBLIC_URL}/sso/{path}" for path in paths)
     registered = Client("the client", SECRET, redirects)
     stand_in = make_stand_in(base_url, registered, registered, signing_keys)
     runner = web.AppRunner(make_app(stand_in), shutdown_timeout=0.1)

@@ -161,3 +161,39 @@ async def test_who_goes_away_takes_nothing_from_the_others(
     source.gate.set()
     assert await patient == 1
     assert await cached.get() == 1
+
+
+async def test_a_stranger_does_not_ask_a_dead_provider_again_at_once(
+    cached: Cached[int], source: Source, clock: Clock
+) -> None:
+    source.down = True
+    for _ in range(3):
+        with pytest.raises(ProviderUnavailable):
+            await cached.get(stranger=True)
+    assert source.fetches == 1
+    with pytest.raises(ProviderUnavailable):
+        await cached.get()
+    assert source.fetches == 2, "somebody who signs in does"
+    source.down = False
+    clock.now += RETRY_AFTER
+    assert await cached.get(stranger=True) == 3
+
+
+async def test_strangers_use_up_nothing_that_a_sign_in_may_need(
+    cached: Cached[int], clock: Clock
+) -> None:
+    assert await cached.get() == 1
+    assert await cached.renewed(stranger=True) == 2
+    assert await cached.renewed(stranger=True) == 2
+    assert await cached.renewed() == 3
+    assert await cached.renewed() == 3
+    clock.now += RENEW_AFTER - 1
+    assert await cached.renewed(stranger=True) == 3
+    assert await cached.renewed() == 3
+
+
+async def test_what_is_held_is_not_asked_for(cached: Cached[int], clock: Clock) -> None:
+    assert cached.held() is None
+    await cached.get()
+    clock.now += STALE
+    assert cached.held() == 1

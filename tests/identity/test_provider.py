@@ -157,12 +157,21 @@ async def test_the_picker_as_far_as_the_provider_has_one(
 
 
 async def test_sign_out_url(stage: Stage) -> None:
-    assert await stage.client("google").sign_out_url() is None
-    url = await stage.client("microsoft").sign_out_url()
+    assert await stage.client("google").sign_out_url("id.state", None) is None
+    url = await stage.client("microsoft").sign_out_url("id.state", "O.mara")
     assert url is not None
     assert url.startswith(f"{stage.base_url}/microsoft/organizations/oauth2/v2.0/logout?")
+    assert parse_qs(urlsplit(url).query) == {
+        "client_id": ["the client"],
+        "post_logout_redirect_uri": [f"{PUBLIC_URL}/sso/logout"],
+        "state": ["id.state"],
+        "logout_hint": ["O.mara"],
+    }
     async with stage.browser.get(url) as page:
-        assert f'href="{PUBLIC_URL}/sso/login"' in await page.text()
+        assert f'href="{PUBLIC_URL}/sso/logout?state=id.state"' in await page.text()
+    without = await stage.client("microsoft").sign_out_url("id.state", None)
+    assert without is not None
+    assert "logout_hint" not in without
 
 
 # the authorization response

@@ -235,3 +235,36 @@ def test_made_up_ones_go_a_few_at_a_time(transactions: Transactions) -> None:
 def test_a_made_up_name_stays_out_of_our_headers(transactions: Transactions) -> None:
     crafted = {"__Host-sonar_tx_x; Domain=evil.example": "1", "__Host-sonar_tx_": "1"}
     assert transactions.surplus(crafted, NOW) == ()
+
+
+def test_who_leaves_is_known_by_the_state_that_comes_back(transactions: Transactions) -> None:
+    leaving = transactions.leave("microsoft", "O.mara", NOW)
+    cookies = jar(transactions.keep(leaving))
+
+    assert transactions.leaving(leaving.id, cookies, NOW + 1) == leaving
+    assert transactions.left(leaving.state, cookies, NOW + 1) == leaving
+    assert reason(transactions.left(leaving.state, {}, NOW)) is UNKNOWN
+    assert reason(transactions.left(f"{leaving.state}x", cookies, NOW)) is UNKNOWN
+    assert reason(transactions.left(leaving.id, cookies, NOW)) is UNKNOWN
+    assert reason(transactions.left("", cookies, NOW)) is UNKNOWN
+    assert reason(transactions.left(leaving.state, cookies, NOW + LIFETIME)) is EXPIRED
+
+
+def test_leaving_is_no_sign_in_and_the_other_way_round(transactions: Transactions) -> None:
+    leaving = transactions.leave("google", None, NOW)
+    begun = transactions.begin("google", "/", NOW)
+    cookies = jar(transactions.keep(leaving), transactions.keep(begun))
+
+    assert reason(transactions.of_state(leaving.state, cookies, NOW)) is UNKNOWN
+    assert reason(transactions.proven(leaving.id, cookies, NOW)) is UNKNOWN
+    assert reason(transactions.left(begun.state, cookies, NOW)) is UNKNOWN
+    assert reason(transactions.leaving(begun.id, cookies, NOW)) is UNKNOWN
+
+
+def test_the_next_sign_in_clears_what_was_left(transactions: Transactions) -> None:
+    leaving = transactions.leave("google", None, NOW)
+    cookies = jar(transactions.keep(leaving))
+
+    (dropped,) = transactions.surplus(cookies, NOW + 1)
+
+    assert dropped == transactions.drop(leaving.id)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
 from tests.journeys.world import World, a_world, until
 from tests.servers.node import running_oidc_provider
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.reasons import EXPLANATIONS, Reason
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
 from tests.journeys.browser import Browser
 from tests.journeys.world import World, a_world
 from tests.servers.node import OidcProvider

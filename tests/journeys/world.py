@@ -280,7 +280,10 @@ async def _standin_site(closing: AsyncExitStack, origin: str) -> tuple[str, Stan
     listening.bind(("127.0.0.1", 0))
     base = f"http://localhost:{listening.getsockname()[1]}"
     microsoft = Client(
-        "microsoft-client", "microsoft-secret", (f"{origin}/sso/callback/microsoft",)
+        "microsoft-client",
+        "microsoft-secret",
+        (f"{origin}/sso/callback/microsoft", f"{origin}/sso/logout"),
+        f"{origin}/sso/logout/frontchannel/microsoft",
     )
     standin = make_stand_in(base, Client("", "", ()), microsoft)
     await serve_at(closing, make_app(standin), listening)

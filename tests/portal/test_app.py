@@ -67,7 +67,7 @@ async def test_every_field_has_its_label(world: World, browser: Browser) -> None
 @pytest.mark.parametrize(
     "path",
     ["/sso/", "/sso/nothing", "/sso/pilot", "/sso/review", "/sso/auth",
-     "/sso/logout/backchannel/google", "/sso/logout/frontchannel/google", "/sso/login/a/b"],
+     "/sso/logout/nothing/google", "/sso/logout/frontchannel", "/sso/login/a/b"],
 )  # fmt: skip
 async def test_what_is_not_there_says_so(browser: Browser, path: str) -> None:
     page = await browser.open(path)

@@ -1,6 +1,10 @@
-"""Sign out here; a word about the provider."""
+"""Sign out here, and at the provider, and back."""
 
-from tests.journeys.browser import Browser
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+from gateway.identity.transaction import LIFETIME
+from tests.journeys.browser import Browser, Page
 from tests.portal.world import World
 
 
@@ -15,8 +19,10 @@ async def test_signing_out_is_asked_for_then_done(world: World, browser: Browser
 
     assert "You are signed out" in out.text
     assert "still signed in at Google" in out.text
+    assert "lets no other site sign you out" in out.text
+    assert out.link("Open your Google Account") == "https://myaccount.google.com/"
     assert await world.live() == {}
-    assert browser.cookies() == {}
+    assert {name[:9] for name in browser.cookies()} == {"sonar_tx_"}, "what knows the way to Google"
     status, _, _ = await browser.request("GET", "/sso/me", cookies={"sonar_sso": stolen})
     assert status == 401
 
@@ -40,7 +46,85 @@ async def test_a_provider_with_a_sign_out_of_its_own_is_offered(
 
     address = out.link("Sign out of Microsoft too")
     assert address.startswith(world.standin.microsoft.base)
-    assert "post_logout_redirect_uri=" in address
+    asked = dict(parse_qsl(urlsplit(address).query))
+    assert asked["post_logout_redirect_uri"] == f"{world.origin}/sso/logout"
+    assert asked["logout_hint"].startswith("O.mara.")
+    assert "id_token_hint" not in asked
+    assert "mara@" not in address, "nothing in the address tells who it is"
+
+
+async def leave(world: World, browser: Browser) -> Page:
+    """Sign in with Microsoft and out again, and go on to Microsoft's sign-out."""
+    await world.arrive(browser, "microsoft", "mara")
+    out = await browser.press(await browser.open("/sso/logout"), "Sign out")
+    return await browser.click(out, "Sign out of Microsoft too")
+
+
+async def test_back_from_the_providers_sign_out(world: World, browser: Browser) -> None:
+    there = await leave(world, browser)
+
+    back = await browser.click(there, "Back to Sonar")
+
+    assert back.path == "/sso/logout"
+    assert "you are back from signing out at Microsoft" in back.text
+    assert "still signed in" not in back.text
+    assert browser.cookies() == {}
+    again = await browser.open(back.url)
+    assert "back from" not in again.text, "the state works once"
+
+
+async def test_coming_back_is_only_believed_of_the_browser_that_went(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    """Another site can send anybody here, and must not make the page say what is not so."""
+    address = (await leave(world, browser)).link("Back to Sonar")
+    state = dict(parse_qsl(urlsplit(address).query))["state"]
+
+    elsewhere = await other_browser.open(address)
+    assert elsewhere.status == 200
+    assert "back from" not in elsewhere.text
+    for wrong in (f"{state}x", state.partition(".")[0], "", f"{state}&state={state}"):
+        page = await browser.open(f"/sso/logout?state={wrong}")
+        assert "back from" not in page.text, wrong
+    assert "back from" in (await browser.open(address)).text
+
+
+async def test_the_way_back_is_open_for_ten_minutes(world: World, browser: Browser) -> None:
+    address = (await leave(world, browser)).link("Back to Sonar")
+    world.clock.ahead = LIFETIME
+
+    assert "back from" not in (await browser.open(address)).text
+
+
+async def test_who_signed_in_again_meanwhile_is_asked(world: World, browser: Browser) -> None:
+    address = (await leave(world, browser)).link("Back to Sonar")
+    await world.arrive(browser, "google", "jo")
+
+    page = await browser.open(address)
+
+    assert "Sign out of Sonar?" in page.text
+    assert list(await world.live()) == ["1001"]
+    assert {name[:9] for name in browser.cookies()} == {"sonar_sso"}, "a sign-in clears the rest"
+
+
+async def test_signing_out_at_the_provider_ends_its_other_sessions_here(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    """Microsoft opens our address for each in a frame: signed in twice, signed out of both."""
+    await world.arrive(browser, "microsoft", "mara")
+    sonar = browser.cookies()["sonar_sso"]
+    browser.jar.clear(lambda cookie: cookie.key == "sonar_sso")
+    there = await leave(world, browser)
+    frames = re.findall(r'<iframe src="([^"]+)"', there.text)
+    assert len(frames) == 2
+    assert len(await world.live()) == 1
+
+    for frame in frames:
+        assert (await other_browser.open(frame)).status == 200
+
+    assert await world.live() == {}
+    status, _, _ = await other_browser.request("GET", "/sso/me", cookies={"sonar_sso": sonar})
+    assert status == 401
 
 
 async def test_a_provider_that_is_down_does_not_keep_anybody_signed_in(
@@ -48,10 +132,12 @@ async def test_a_provider_that_is_down_does_not_keep_anybody_signed_in(
 ) -> None:
     await world.arrive(browser, "microsoft", "mara")
     world.standin.microsoft.down = True
+    world.forget_documents()
 
     out = await browser.press(await browser.open("/sso/logout"), "Sign out")
 
     assert out.status == 200
+    assert "Microsoft does not answer at the moment" in out.text
     assert await world.live() == {}
 
 
@@ -81,6 +167,5 @@ async def test_who_is_not_signed_in_is_told_so(browser: Browser) -> None:
 
 
 async def test_a_made_up_provider_is_not_named(browser: Browser) -> None:
-    page = await browser.open("/sso/logout?provider=evil")
-
-    assert "evil" not in page.text
+    for query in ("provider=evil", "tx=evil", "state=evil"):
+        assert "evil" not in (await browser.open(f"/sso/logout?{query}")).text

@@ -3,7 +3,7 @@
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,8 @@ from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
 from gateway.portal.app import SERVER, make_portal
-from gateway.portal.parts import Portal
+from gateway.portal.misses import Misses
+from gateway.portal.parts import MISSES_WINDOW, MOST_MISSES, Portal
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
@@ -66,7 +67,10 @@ class World:
     sessions: Sessions
     policies: Policies
     sonar: Path
+    providers: Providers
     clock: Clock = field(default_factory=Clock)
+    counters: Counters = field(default_factory=Counters)
+    misses: Misses = field(default_factory=lambda: Misses(MOST_MISSES, MISSES_WINDOW))
 
     def change_sonar(self, statement: str, *values: object) -> None:
         """Change Sonar's own database, as its administrator would."""
@@ -85,6 +89,11 @@ class World:
         with sqlite3.connect(self.sonar.parent / "sessions.db") as database:
             database.execute("DELETE FROM attempts WHERE name GLOB ?", (f"{prefix}*",))
         database.close()
+
+    def forget_documents(self) -> None:
+        """What the providers say of themselves has to be asked for again, as after a restart."""
+        for provider in self.providers:
+            provider._document._value = None
 
     async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
         """Be `person_id` on the provider's page."""
@@ -105,11 +114,14 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(folder: Path) -> AsyncIterator[World]:
+async def a_world(
+    folder: Path, more: Callable[[str], Mapping[str, object]] = lambda _: {}
+) -> AsyncIterator[World]:
+    """`more`: providers beside the stand-ins, as config.yaml names them, for this origin."""
     async with AsyncExitStack() as closing:
         portal_socket, provider_socket = _listening(), _listening()
         origin, provider_base = _address(portal_socket), _address(provider_socket)
-        config = config_from(_config(origin, provider_base, folder), folder)
+        config = config_from(_config(origin, provider_base, folder, more(origin)), folder)
         standin = _standin(provider_base, origin)
         await _serve(closing, make_app(standin), provider_socket)
 
@@ -148,13 +160,14 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
             sessions,
             policies.current,
             sonar,
+            Providers(config, http),
             clock,
         )
         sealer = Sealer(keys)
         app = make_portal(
             Portal(
                 config=config,
-                providers=Providers(config, http),
+                providers=world.providers,
                 transactions=Transactions(sealer, CookieNames(secure=False)),
                 sessions=sessions,
                 store=store,
@@ -163,9 +176,10 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
                 policies=lambda: world.policies,
                 sealer=sealer,
                 jwks=minter.jwks,
-                counters=Counters(),
+                counters=world.counters,
                 audit=Audit(),
                 clock=clock,
+                misses=world.misses,
             )
         )
         app.router.add_get("/{page:(?!sso/).*}", _sonar)
@@ -195,7 +209,9 @@ async def _serve(closing: AsyncExitStack, app: web.Application, at: socket.socke
     await web.SockSite(runner, at).start()
 
 
-def _config(origin: str, providers: str, folder: Path) -> dict[str, object]:
+def _config(
+    origin: str, providers: str, folder: Path, more: Mapping[str, object]
+) -> dict[str, object]:
     return {
         "server": {"public_url": origin, "listen": "127.0.0.1:8080"},
         "upstream": {"url": "http://127.0.0.1:8081"},
@@ -213,6 +229,7 @@ def _config(origin: str, providers: str, folder: Path) -> dict[str, object]:
                     f"{providers}/microsoft/common/v2.0/.well-known/openid-configuration"
                 ),
             },
+            **more,
         },
         "directory": {"kind": "sql", "url": f"sqlite:///{folder}/sonar.db"},
         "links": {"database": f"sqlite:///{folder}/links.db"},
@@ -225,7 +242,9 @@ def _config(origin: str, providers: str, folder: Path) -> dict[str, object]:
 
 def _standin(base: str, origin: str) -> StandIn:
     def client(name: str) -> Client:
-        return Client(f"{name}-client", f"{name}-secret", (f"{origin}/sso/callback/{name}",))
+        uris = (f"{origin}/sso/callback/{name}", f"{origin}/sso/logout")
+        front = f"{origin}/sso/logout/frontchannel/{name}"
+        return Client(f"{name}-client", f"{name}-secret", uris, front)
 
     return make_stand_in(base, client("google"), client("microsoft"))
 

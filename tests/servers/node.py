@@ -46,8 +46,11 @@ class OidcProvider:
         self.issuer = str(self._command("start", {"port": 0})["issuer"])
         self.discovery_url = f"{self.issuer}/.well-known/openid-configuration"
 
-    def register(self, *redirect_uris: str, client_secret: str | None = None) -> OidcClient:
-        """A new application with these redirect URIs; at any time, because ports are known late."""
+    def register(
+        self, *redirect_uris: str, client_secret: str | None = None, **metadata: object
+    ) -> OidcClient:
+        """A new application with these redirect URIs; at any time, because ports are known late.
+        `metadata`: what else is registered, by its name in OpenID Connect."""
         client = OidcClient(secrets.token_hex(8), client_secret or secrets.token_urlsafe(24))
         self._command(
             "client",
@@ -57,6 +60,7 @@ class OidcProvider:
                 "redirect_uris": redirect_uris,
                 "grant_types": ["authorization_code"],
                 "response_types": ["code"],
+                **metadata,
             },
         )
         return client

@@ -63,6 +63,12 @@ function findAccount(ctx, id) {
   return claims && { accountId: id, claims: async () => ({ ...claims, sub: id }) };
 }
 
+// Asks as the provider's own page does, with a button for each answer.
+async function logoutSource(ctx, form) {
+  ctx.body = `<!doctype html><title>Sign out</title>${form.replace('</form>', `
+<button name="logout" value="yes">Sign out</button> <button>Stay</button></form>`)}`;
+}
+
 function makeProvider(issuer, key) {
   const provider = new Provider(issuer, {
     adapter: Adapter,
@@ -75,13 +81,21 @@ function makeProvider(issuer, key) {
     },
     // As Google does: the claims are in the ID token, not only at the userinfo endpoint.
     conformIdTokenClaims: false,
-    features: { claimsParameter: { enabled: true }, devInteractions: { enabled: false } },
+    features: {
+      backchannelLogout: { enabled: true },
+      claimsParameter: { enabled: true },
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true, logoutSource },
+    },
+    // Applications are on this machine here, which it rightly refuses to call elsewhere.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     findAccount,
     interactions: interactions(),
     loadExistingGrant: consent,
     pkce: { required: () => true },
   });
   provider.on('server_error', (ctx, error) => console.error(error));
+  provider.on('backchannel.error', (ctx, error) => console.error(error));
   return provider;
 }
 

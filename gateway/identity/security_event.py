@@ -1,0 +1,115 @@
+"""A security event token -> `Notice`: RFC 8417, as Google sends them by RISC. Pure.
+
+https://developers.google.com/identity/protocols/risc
+"""
+
+from collections.abc import Mapping
+
+from gateway.identity.claims import UnverifiedClaims
+from gateway.identity.model import IdentityKey, Refused
+from gateway.identity.notice import (
+    LOGOUT_EVENT,
+    SUBJECT,
+    Claims,
+    Notice,
+    Recipient,
+    check_issued,
+    check_key,
+    check_name,
+    read_claims,
+)
+from gateway.reasons import Reason
+
+_RISC = "https://schemas.openid.net/secevent/risc/event-type/"
+_OAUTH = "https://schemas.openid.net/secevent/oauth/event-type/"
+
+# After these nobody may go on by what Google said before. Whether somebody may sign in anew is
+# Google's to decide, which lets nobody into a disabled account: nothing is kept here that somebody
+# would have to take back.
+ENDING: Mapping[str, str] = {
+    f"{_RISC}sessions-revoked": "sessions-revoked",
+    f"{_OAUTH}tokens-revoked": "tokens-revoked",
+    f"{_RISC}account-disabled": "account-disabled",
+    f"{_RISC}account-purged": "account-purged",
+    f"{_RISC}account-credential-change-required": "account-credential-change-required",
+}
+# These end nothing: a test that an operator asked for, an account that is back, and the end of one
+# refresh token, which shows when it is used.
+OTHERS: Mapping[str, str] = {
+    f"{_RISC}verification": "verification",
+    f"{_RISC}account-enabled": "account-enabled",
+    f"{_OAUTH}token-revoked": "token-revoked",
+}
+_KNOWN = {**ENDING, **OTHERS}
+
+# It tells of what has happened and never expires; Google sends it again for some hours while nobody
+# takes it. After three days it is somebody else who sends it.
+OLDEST = 3 * 86400.0
+
+
+def verify_security_event(
+    unverified: UnverifiedClaims, recipient: Recipient, now: float
+) -> Notice | Refused:
+    """Every check of a security event token's claims. The signature is already right, the
+    algorithm was allowed and the key the provider's (token.py). `now` is Unix seconds."""
+    claims = read_claims(unverified)
+    if isinstance(claims, Refused):
+        return claims
+    return (
+        _check_issuer(claims, recipient, unverified.key_issuer)
+        or _check_audience(claims, recipient)
+        or check_issued(claims, OLDEST, recipient.clock_skew, now)
+        or check_name(claims)
+        or _check_events(claims)
+        or _notice(claims, recipient)
+    )
+
+
+def _check_issuer(claims: Claims, recipient: Recipient, key_issuer: str | None) -> Refused | None:
+    if claims.iss not in _names(recipient.issuer):
+        return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer")
+    return check_key(key_issuer, recipient.issuer)
+
+
+def _names(issuer: str) -> tuple[str, str]:
+    """Google's documentation names its issuer with and without a slash at the end."""
+    return issuer, f"{issuer}/"
+
+
+def _check_audience(claims: Claims, recipient: Recipient) -> Refused | None:
+    """One event goes to all clients of a project at Google, of which this is one."""
+    audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud or []
+    if recipient.client_id not in audiences:
+        return Refused(Reason.TOKEN_AUDIENCE, "aud is not this client")
+    return None
+
+
+def _check_events(claims: Claims) -> Refused | None:
+    if not claims.events or LOGOUT_EVENT in claims.events:
+        return Refused(Reason.TOKEN_EVENT, "events has no security event")
+    return None
+
+
+def _notice(claims: Claims, recipient: Recipient) -> Notice | Refused:
+    """An event that nobody here knows ends nothing, and is no fault of the sender's."""
+    events = claims.events or {}
+    subjects = {_subject(body, claims, recipient) for uri, body in events.items() if uri in ENDING}
+    if None in subjects or len(subjects) > 1:
+        # RFC 8417 section 2.2: all events of a token are about one subject.
+        return Refused(Reason.TOKEN_SUBJECT, "the events do not name one account at the provider")
+    what = tuple(sorted({_KNOWN.get(uri, "unknown") for uri in events}))
+    until = (claims.iat or 0.0) + OLDEST + recipient.clock_skew
+    return Notice(next(iter(subjects), None), None, what, f"{claims.jti}", until)
+
+
+def _subject(
+    body: Mapping[str, object], claims: Claims, recipient: Recipient
+) -> IdentityKey | None:
+    """The account that an event is about: issuer and subject, as its ID tokens have them."""
+    subject = body.get("subject")
+    if not isinstance(subject, dict):
+        return None
+    issuer, name = subject.get("iss", claims.iss), subject.get("sub")
+    if issuer not in _names(recipient.issuer) or not isinstance(name, str):
+        return None
+    return IdentityKey(recipient.issuer, name) if SUBJECT.fullmatch(name) else None

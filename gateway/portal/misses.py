@@ -1,0 +1,34 @@
+"""How often somebody named what does not exist, lately: a bound on guessing. Pure."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+# As many addresses as are remembered, some hundred bytes each; the one that missed longest ago goes
+# first.
+_MOST_ADDRESSES = 4096
+
+
+@dataclass(slots=True)
+class Misses:
+    """At most `most` misses of one address in a `window` of seconds, which begins with the first.
+
+    In this process only: what is bounded is the work that guessing makes, and whoever guesses among
+    random names finds nothing with ten times as many tries.
+    """
+
+    most: int
+    window: float
+    _counts: OrderedDict[str, tuple[float, int]] = field(default_factory=OrderedDict)
+
+    def too_many(self, address: str, now: float) -> bool:
+        """Whether the address has to wait. `now` in seconds."""
+        began, count = self._counts.get(address, (now, 0))
+        return count >= self.most and now < began + self.window
+
+    def add(self, address: str, now: float) -> None:
+        began, count = self._counts.pop(address, (now, 0))
+        if now >= began + self.window:
+            began, count = now, 0
+        self._counts[address] = (began, count + 1)
+        if len(self._counts) > _MOST_ADDRESSES:
+            self._counts.popitem(last=False)
