@@ -3,13 +3,16 @@
 One line of REASONS is one reason; what it names makes the reason true and returns when it did.
 """
 
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
 
 from tests.revocation.three import BOUND, Opened, Person, Three, three_gateways
+from tests.revocation.told import logout_token, security_event, tell
 from tests.servers.valkey import Valkey
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("revocation")]
@@ -54,11 +57,39 @@ async def unlinks(_three: Three, person: Person) -> float:
     return began
 
 
+# To another gateway each than the browser's.
+
+
+async def is_signed_out_by_the_providers_server(three: Three, person: Person) -> float:
+    began = time.monotonic()
+    form = {"logout_token": logout_token(three.realm, sid=person.sid)}
+    assert await tell(three, 2, "backchannel/google", form) == (200, "")
+    return began
+
+
+async def is_signed_out_in_the_providers_page(three: Three, person: Person) -> float:
+    began = time.monotonic()
+    query = urlencode({"iss": three.realm.issuer, "sid": person.sid})
+    status, _ = await tell(three, 3, f"frontchannel/google?{query}")
+    assert status == 200
+    return began
+
+
+async def is_in_trouble_at_google(three: Three, person: Person) -> float:
+    began = time.monotonic()
+    event = security_event(three.realm, person).encode()
+    assert await tell(three, 2, "risc/google", event) == (202, "")
+    return began
+
+
 # Who ends it, and for whom: each for somebody of their own, as some lose their access for good.
 REASONS: dict[str, tuple[End, str]] = {
     "sign-out": (signs_out, "jo@acme.example"),
     "sign-out at Sonar": (signs_out_of_sonar, "jo@acme.example"),
     "unlink": (unlinks, "alex@acme.ca"),
+    "back-channel logout": (is_signed_out_by_the_providers_server, "jo@acme.example"),
+    "front-channel logout": (is_signed_out_in_the_providers_page, "jo@acme.example"),
+    "security event": (is_in_trouble_at_google, "jo@acme.example"),
 }
 
 
@@ -75,3 +106,18 @@ async def test_access_ends_everywhere_within_a_second(
         print(f"\n{reason:<28} {took[worst]:6.3f} s  (last: {worst[1]} at gateway {worst[0]})")
     assert took[worst] < BOUND, {what: round(at, 3) for what, at in took.items()}
     assert bystander.all_last()
+
+
+async def test_a_logout_works_once_at_all_gateways_together(three: Three) -> None:
+    """Replayed at another process, it must not end what began since."""
+    person = await three.sign_in()
+    form = {"logout_token": logout_token(three.realm, sub=person.claims["sub"])}
+    assert (await tell(three, 2, "backchannel/google", form))[0] == 200
+    assert (await person.browser.request("GET", "/sso/me"))[0] == 401
+
+    again = await three.sign_in()
+    for number in (1, 2, 3):
+        status, text = await tell(three, number, "backchannel/google", form)
+        assert (status, json.loads(text)["error_description"]) == (400, "token_replayed")
+
+    assert (await again.browser.request("GET", "/sso/me"))[0] == 200
