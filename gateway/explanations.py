@@ -138,6 +138,12 @@ Go to Sonar. If it asks you to sign in, start again.
 form_forged: Please send the form again
 It did not come from a page that we gave you, or that page was too old.
 Go back, reload the page, and try once more.
+form_not_sent: Your form was not sent
+You were not signed in any more when you sent it, so Sonar did not get it.
+Sign in in another tab. Then reload this page: your browser asks whether to send it once more.
+form_gone: This form is not here any more
+It was sent, or is older than fifteen minutes, or was typed when another account was open.
+Nothing was sent now. Go to the page where you typed it, and fill it in once more.
 password_wrong: Username or password is wrong
 Sonar has no active account with this username and this password.
 Try again. These are the ones you use on Sonar's own sign-in page.

@@ -64,6 +64,8 @@ class Reason(StrEnum):
     TRANSACTION_EXPIRED = "transaction_expired"
     TRANSACTION_USED = "transaction_used"
     FORM_FORGED = "form_forged"
+    FORM_NOT_SENT = "form_not_sent"
+    FORM_GONE = "form_gone"
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
     PASSWORD_THROTTLED = "password_throttled"  # noqa: S105
     ACCOUNT_NOT_OFFERED = "account_not_offered"

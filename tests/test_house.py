@@ -52,6 +52,7 @@ SHOWN_BY = {
     "operate/families.py": "operate/test_metrics.py",
     "operate/scrape.py": "operate/test_management.py",
     "portal/candidates.py": "portal/test_choose.py",
+    "portal/form_keeping.py": "portal/test_kept_form.py",
     "portal/pages.py": "portal/test_app.py",
     "portal/parts.py": "portal/world.py",
     "portal/person.py": "portal/test_link.py",

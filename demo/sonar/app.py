@@ -37,6 +37,7 @@ class SonarConfig:
 def make_sonar(config: SonarConfig) -> web.Application:
     sonar = web.Application(middlewares=[compress_pages, require_visitor])
     sonar.on_response_prepare.append(set_session_cookie)
+    sonar[pages.GREETINGS] = {}
     sonar[api.SOCKETS] = WeakSet()
     sonar.on_shutdown.append(api.close_sockets)
 
@@ -64,6 +65,7 @@ def make_sonar(config: SonarConfig) -> web.Application:
             web.post("/logout", pages.sign_out),
             web.get("/", pages.dashboard),
             web.get("/calls", pages.calls),
+            web.post("/calls/greeting", pages.save_greeting),
             web.get("/calls/live", api.live_calls),
             web.get("/voicemail", pages.voicemail),
             web.post("/voicemail", pages.upload_voicemail),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from pathlib import PurePath
+from urllib.parse import parse_qs
 
 from aiohttp import BodyPartReader, web
 
@@ -11,6 +12,9 @@ from demo.sonar.voicemail import AUDIO_TYPES, TooLarge
 from demo.sonar.who import VISITOR, WHO, expired_cookie, session_cookie
 
 _CHARSET = "iso-8859-1"
+
+# By account; as long as this Sonar runs.
+GREETINGS = web.AppKey("greetings", dict[int, str])
 
 
 async def sign_in_form(request: web.Request) -> web.Response:
@@ -53,7 +57,16 @@ async def dashboard(request: web.Request) -> web.Response:
 
 async def calls(request: web.Request) -> web.Response:
     listed = request.app[PARTS].switchboard.calls_of(request[VISITOR].account.id)
-    return _page(request, "calls.html", calls=listed)
+    greeting = request.app[GREETINGS].get(request[VISITOR].account.id, "")
+    return _page(request, "calls.html", calls=listed, greeting=greeting)
+
+
+async def save_greeting(request: web.Request) -> web.Response:
+    """A form without `accept-charset` comes in the page's own: browsers read ISO 8859-1 as
+    Windows-1252."""
+    form = parse_qs((await request.read()).decode("ascii"), encoding="cp1252")
+    request.app[GREETINGS][request[VISITOR].account.id] = form.get("greeting", [""])[0]
+    raise web.HTTPSeeOther("/calls")
 
 
 async def voicemail(request: web.Request) -> web.Response:

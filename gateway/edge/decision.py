@@ -49,10 +49,12 @@ class Portal:
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """Not signed in: `next` is where a navigation goes after the sign-in page, `None` for a
-    request that no person looks at (401)."""
+    request that no person looks at (401). `form`: a person sent one, and must hear what becomes of
+    it."""
 
     reason: Reason
     next: str | None
+    form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ def decide(
         return _PUBLIC
     if session is UNAVAILABLE:
         return Refuse(503, Reason.SESSIONS_UNAVAILABLE)
-    return SignIn(reason, _way_back(inbound) if inbound.navigation else None)
+    if not inbound.navigation:
+        return SignIn(reason, None)
+    return SignIn(reason, _way_back(inbound), form=inbound.method == "POST")
 
 
 def _answer(

@@ -33,7 +33,7 @@ from gateway.edge.inbound import Inbound, RawHead, Refusal
 from gateway.edge.page import page_for
 from gateway.edge.question import vouching_reply
 from gateway.edge.shared import Shared
-from gateway.edge.upstream_head import portal_head, upstream_head
+from gateway.edge.upstream_head import portal_head, unsent_head, upstream_head
 from gateway.errors import DirectoryUnavailable, SessionsUnavailable
 from gateway.operate.metrics import Kind
 from gateway.session.live import UNREAD, Live
@@ -107,12 +107,17 @@ class Exchange(Ending):
                 self.kind = Kind.PORTAL
                 answer = Answer(inbound, shared.rules, None, None, b"")
                 self.ask(shared.portal, portal_head(inbound), answer)
-            case SignIn(reason=reason, next=way_back):
+            case SignIn(reason=reason, form=True) if inbound.asked is None:
+                self.kind, self.reason = Kind.SIGN_IN, reason
+                handed = inbound.handed_to_portal(replies.UNSENT_PATH)
+                answer = Answer(handed, shared.rules, None, None, b"")
+                self.ask(shared.portal, unsent_head(inbound, handed), answer)
+            case SignIn(reason=reason, next=way_back, form=form):
                 self.kind, self.reason = Kind.SIGN_IN, reason
                 asked_by = None if inbound.asked is None else shared.rules.forward_auth
                 self._say(
                     replies.to_sign_in(
-                        reason, way_back, self.request_id, asked_by, shared.rules.public
+                        reason, way_back, self.request_id, asked_by, shared.rules.public, form=form
                     )
                 )
             case Refuse(status=status, reason=reason):

@@ -178,6 +178,25 @@ class Inbound:
         self.for_portal: Final = for_portal
         self.asked: Final = asked
 
+    def handed_to_portal(self, path: str) -> "Inbound":
+        """The same request, to a page of the gateway's own."""
+        return Inbound(
+            self.method,
+            path,
+            "",
+            self.minor,
+            self.fields,
+            self.host,
+            self.client,
+            self.proto,
+            self.forwarded_host,
+            self.request_id,
+            keep_alive=self.keep_alive,
+            wants_websocket=False,
+            navigation=self.navigation,
+            for_portal=True,
+        )
+
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent once more after a connection broke without an answer."""

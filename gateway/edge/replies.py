@@ -34,6 +34,8 @@ _HTML = (
 _JSON = f"Content-Type: application/json\r\n{_COMMON}"
 
 SIGN_IN_PATH = "/sso/login"
+# Where a form goes, or whoever sent it, that met no session.
+UNSENT_PATH = "/sso/unsent"
 
 
 class Reply(NamedTuple):
@@ -45,21 +47,34 @@ class Reply(NamedTuple):
 
 
 def to_sign_in(
-    reason: Reason, way_back: str | None, request_id: str, asked_by: str | None, public: Origin
+    reason: Reason,
+    way_back: str | None,
+    request_id: str,
+    asked_by: str | None,
+    public: Origin,
+    *,
+    form: bool = False,
 ) -> Reply:
     """For who is not signed in: the way to the sign-in page and from there to `way_back`, or 401
-    without one. `asked_by`: the proxy that asks at /sso/auth. `public`: what browsers type."""
+    without one. `asked_by`: the proxy that asks at /sso/auth. `public`: what browsers type. `form`:
+    a person sent one, which the proxy keeps to itself; the page says that it is lost."""
     if way_back is None:
         # nginx would add a challenge of this answer to the reply that the browser gets from us.
         return not_signed_in(reason, request_id, challenge=asked_by != "nginx")
     # Traefik takes a path in a Location for one of the address that it asked.
-    return redirect_to_sign_in(way_back, request_id, "" if asked_by is None else str(public))
+    origin = "" if asked_by is None else str(public)
+    if form:
+        return _redirect(f"{origin}{UNSENT_PATH}", request_id)
+    return redirect_to_sign_in(way_back, request_id, origin)
 
 
 def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Reply:
     """302 to the sign-in page, which leads back to `next_path` (a canonical path and its query).
     `origin`: for whoever would take a path for one of the host it asked, not of the public one."""
-    location = f"{origin}{SIGN_IN_PATH}?next={quote(next_path, safe='/')}"
+    return _redirect(f"{origin}{SIGN_IN_PATH}?next={quote(next_path, safe='/')}", request_id)
+
+
+def _redirect(location: str, request_id: str) -> Reply:
     return Reply(302, f"Location: {location}\r\n{_COMMON}X-Request-ID: {request_id}\r\n", b"")
 
 

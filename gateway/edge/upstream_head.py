@@ -40,6 +40,15 @@ def portal_head(inbound: Inbound) -> bytes:
     return _start(inbound) + _rest(inbound, fields.passing_lines, fields.cookies.header, b"")
 
 
+def unsent_head(inbound: Inbound, handed: Inbound) -> bytes:
+    """The request head for the portal of a form that Sonar does not get. Where it was meant to go
+    is in a header that no client can send: names that begin like it never pass."""
+    meant = f"X-Sonar-Meant: {inbound.path}{inbound.query}\r\n".encode("ascii")
+    fields = inbound.fields
+    lines = meant + fields.passing_lines
+    return _start(handed) + _rest(handed, lines, fields.cookies.header, b"")
+
+
 def _start(inbound: Inbound) -> bytes:
     """What is another with each request."""
     return (

@@ -9,7 +9,16 @@ from aiohttp import web
 from structlog.contextvars import bound_contextvars
 
 from gateway.errors import Unavailable
-from gateway.portal import about, choose, link, received, settings, sign_in, sign_out
+from gateway.portal import (
+    about,
+    choose,
+    kept_form,
+    link,
+    received,
+    settings,
+    sign_in,
+    sign_out,
+)
 from gateway.portal.forms import LONGEST_FORM
 from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
@@ -71,6 +80,11 @@ def make_portal(parts: Portal) -> web.Application:
     app.router.add_post("/sso/accounts", _page(choose.choose))
     app.router.add_get("/sso/link", _page(link.show))
     app.router.add_post("/sso/link", _page(link.link))
+    app.router.add_post("/sso/unsent", _page(kept_form.unsent))
+    app.router.add_get("/sso/unsent", _page(kept_form.unsent_unseen))
+    app.router.add_get("/sso/form", _page(kept_form.show))
+    app.router.add_post("/sso/form", _page(kept_form.send))
+    app.router.add_post("/sso/form/drop", _page(kept_form.drop))
     app.router.add_get("/sso/settings", _page(settings.show))
     app.router.add_post("/sso/settings/links/add", _page(settings.add))
     app.router.add_post("/sso/settings/links/remove", _page(settings.remove))

@@ -7,6 +7,7 @@ from gateway.errors import AuditUnavailable
 from gateway.identity.model import Identity, IdentityKey
 from gateway.operate.audit import Event, EventKind
 from gateway.portal.candidates import Standing
+from gateway.portal.form_keeping import remember_owner
 from gateway.portal.pages import refusal, see_other, start_over
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
@@ -54,6 +55,7 @@ async def complete(
         replaced=previous.session.public_id if previous else None,
     )
     await _record(visit, signed_in, session)
+    await remember_owner(visit, session)
     if previous is not None:
         await visit.parts.sessions.end(previous.session.key)
     visit.parts.counters.sign_ins[reason] += 1

@@ -17,6 +17,9 @@ from gateway.portal.forms import form_token
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 
+# Where a kept form waits.
+KEPT_FORM = "/sso/form"
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -114,6 +117,8 @@ def password_action(visit: Visit, next_path: str) -> Action:
     what a provider's sign-in opens, and with the password one would go round in a circle.
     """
     upstream = visit.parts.config.upstream
+    if next_path.startswith(f"{KEPT_FORM}?"):
+        return Action("Use your Sonar password, without sending it", upstream.login_path)
     if next_path.startswith("/sso/"):
         return Action("Back to your profile", upstream.profile_path)
     query = {upstream.return_parameter: next_path} if next_path != "/" else {}
@@ -159,10 +164,11 @@ def refusal(
     reason: Reason,
     *actions: Action,
     identity: Identity | None = None,
+    note: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """A page that says why not, and what to do next. `identity`: who came, where that is known, for
-    whoever has several accounts and chose none."""
+    whoever has several accounts and chose none. `note`: one sentence more."""
     came = None if identity is None else identity.email
     visit.parts.counters.sign_ins[reason] += 1
     response = page(
@@ -171,6 +177,7 @@ def refusal(
         status=STATUS.get(reason, 403),
         reason=reason,
         explanation=EXPLANATIONS[reason],
+        note=note,
         came=None if came is None else str(came),
         provider=None if identity is None else face_of(visit, identity.provider),
         actions=actions,
@@ -182,9 +189,11 @@ def refusal(
 # What a refusal is in HTTP; what is not named here is 403: understood, and refused.
 STATUS: Mapping[Reason, int] = {
     Reason.NOT_SIGNED_IN: 401,
+    Reason.FORM_NOT_SENT: 401,
     Reason.SESSION_EXPIRED: 401,
     Reason.PROVIDER_UNKNOWN: 404,
     Reason.NOT_FOUND: 404,
+    Reason.FORM_GONE: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.REQUEST_TOO_LARGE: 413,
     Reason.PASSWORD_THROTTLED: 429,

@@ -12,6 +12,7 @@ from gateway.policy.model import Policy
 from gateway.portal.candidates import decide, stand
 from gateway.portal.completion import complete
 from gateway.portal.pages import (
+    KEPT_FORM,
     link_to,
     page,
     password_action,
@@ -49,6 +50,7 @@ async def show(visit: Visit) -> web.Response:
             for provider in visit.parts.providers
         ],
         onward=next_path != "/",
+        for_form=next_path.partition("?")[0] == KEPT_FORM,
         for_settings=next_path.partition("?")[0] == SETTINGS,
         password=password_action(visit, next_path),
     )

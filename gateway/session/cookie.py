@@ -45,6 +45,11 @@ class CookieNames:
     def transaction_prefix(self) -> str:
         return "__Host-sonar_tx_" if self.secure else "sonar_tx_"
 
+    @property
+    def forms(self) -> str:
+        """Which browser kept forms belong to. By its prefix it is one that never goes upstream."""
+        return f"{self.transaction_prefix}forms"
+
 
 def set_cookie(name: str, value: str, *, secure: bool, max_age: int | None = None) -> str:
     """The value of a `Set-Cookie` header. `max_age` in seconds; without it, until the browser

@@ -108,7 +108,7 @@ class Sessions:
         live = self._cache.get(cookie)
         if live is not None and live.doubted is None and now < live.ends:
             return live
-        key = self._key_of(cookie) if live is None else live.session.key
+        key = self.key_of(cookie) if live is None else live.session.key
         if key is None or key in self._endings or self._known.is_gone(key, now):
             return None
         if live is not None and live.session.over(now):
@@ -116,7 +116,7 @@ class Sessions:
             return None
         return UNREAD
 
-    def _key_of(self, cookie: str) -> str | None:
+    def key_of(self, cookie: str) -> str | None:
         """The session key of a cookie we made. One that somebody made up is known when it comes
         again, so that refusing it costs less than serving; the keys of a process stay the same."""
         if cookie in self._made_up:

@@ -11,6 +11,8 @@ _KIB = 1024
 _LINE = Field(8 * _KIB, ge=256, le=64 * _KIB)
 _ONE_HEADER = Field(16 * _KIB, ge=_KIB, le=256 * _KIB)
 _ALL_HEADERS = Field(32 * _KIB, ge=_KIB, le=256 * _KIB)
+# What is kept is sealed, a third longer, and the seal has a limit of its own.
+_KEPT_FORM = Field(32 * _KIB, ge=1, le=40 * _KIB)
 _AHEAD = Field(64 * _KIB, ge=_KIB, le=16 * _KIB * _KIB)
 
 
@@ -23,6 +25,8 @@ class Limits(Section):
     """The longest header, name and value; beyond it 431."""
     headers: Size = _ALL_HEADERS
     """All headers of a request together; beyond it 431."""
+    kept_form: Size = _KEPT_FORM
+    """The longest form that is kept for who has to sign in again first; `1B` keeps none."""
     header_count: Annotated[int, Field(strict=True, ge=10, le=1000)] = 100
     """The most header lines of a request; beyond it 431."""
     pipelined: Size = _AHEAD

@@ -49,4 +49,4 @@ async def stage(
     config.write_text(text.replace("policies: policies/", f"policies: {ROOT / 'policies'}"))
     plan = make_plan(config, free_ports())
     async with running(plan):
-        yield Stage(chromium, plan.config.server.public_url)
+        yield Stage(chromium, plan.config.server.public_url, plan.config.sessions.path)

@@ -1,5 +1,6 @@
 """What the browser tests do on every page: watch for complaints, press keys, take a picture."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from playwright.async_api import (
     ViewportSize,
     expect,
 )
+
+from gateway.session.store.embedded import EmbeddedStore
 
 # Two busy cores need a second for a page; this only bounds one that never comes.
 PATIENCE = 20_000
@@ -39,10 +42,22 @@ _A_STATUS = "Failed to load resource: the server responded with a status of"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running system; `origin` is what people type."""
+    """A running system; `origin` is what people type, `sessions` the file of the store."""
 
     chromium: Browser
     origin: str
+    sessions: Path
+
+    async def end_sessions(self, page: Page) -> None:
+        """Every session is over; wait until the gateway says so of this page's browser."""
+        store = EmbeddedStore(self.sessions)
+        await store.open()
+        for session in await store.all():
+            await store.end(session.key)
+        await store.close()
+        async with asyncio.timeout(PATIENCE / 1000):
+            while (await page.request.get("/sso/me")).status != 401:  # noqa: ASYNC110 - a process
+                await asyncio.sleep(0.05)
 
     @asynccontextmanager
     async def visitor(self) -> AsyncIterator[Page]:

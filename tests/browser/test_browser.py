@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from tests.browser.stage import Stage, box_of, fits_a_phone, pick, picture, press
 
@@ -157,3 +157,59 @@ async def test_refusal_says_why_and_leads_to_the_password(stage: Stage, tmp_path
         await page.keyboard.press("Enter")
         await expect(page.locator("#whoami")).to_contain_text("Peter Gibbons")
         assert page.url == stage.at("/calls")
+
+
+async def test_a_form_that_met_no_session_is_sent_as_it_was_typed(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Sonar's page is in ISO 8859-1, so that its form is, too; the one that asks is in UTF-8."""
+    greeting = 'Grüße, "back" <at> 9 & 10 €\nÁ bientôt ~*'
+    async with stage.visitor() as page:
+        await page.goto("/calls")
+        await page.get_by_role("link", name="Sign in with Google").click()
+        await pick(page, "Jo March")
+        await page.get_by_label("Greeting").fill(greeting)
+        await stage.end_sessions(page)
+        await page.get_by_role("button", name="Save greeting").click()
+        await expect(page.get_by_role("heading", name="Sign in, and then send it")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "form-sign-in", tmp_path)
+        await press(page, page.get_by_role("link", name="Sign in with Google"))
+        await pick(page, "Jo March")
+        await expect(page.get_by_role("heading", name="Send your form?")).to_be_visible()
+        await expect(page.get_by_text("/calls/greeting")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "form", tmp_path)
+        await press(page, page.get_by_role("button", name="Send it now"))
+        await expect(page.get_by_label("Greeting")).to_have_value(greeting)
+        assert page.url == stage.at("/calls")
+
+
+async def test_a_recording_that_met_no_session_is_sent_by_a_reload(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """What the page says that a person can do, done: sign in in another tab, and reload."""
+    recording: FilePayload = {
+        "name": "hello.wav",
+        "mimeType": "audio/wav",
+        "buffer": b"RIFF" + bytes(3_000_000),
+    }
+    async with stage.visitor() as page:
+        await page.goto("/voicemail")
+        await page.get_by_role("link", name="Sign in with Google").click()
+        await pick(page, "Kim Okafor")
+        await page.get_by_label("Recording").set_input_files(recording)
+        await stage.end_sessions(page)
+        await page.get_by_role("button", name="Upload").click()
+        await expect(page.get_by_role("heading", name="Your form was not sent")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "form-not-sent", tmp_path)
+        other = await page.context.new_page()
+        await other.goto("/calls")
+        await other.get_by_role("link", name="Sign in with Google").click()
+        await pick(other, "Kim Okafor")
+        await expect(other.locator("#whoami")).to_contain_text("Kim Okafor")
+        await other.close()
+        await page.reload()
+        await expect(page.get_by_role("heading", name="Voicemail")).to_be_visible()
+        await expect(page.get_by_text("hello")).to_be_visible()

@@ -124,13 +124,19 @@ def test_a_session_without_an_email_is_none() -> None:
         ("/voicemail/7?play=1&x=%20", "GET", "/voicemail/7?play=1&x=%20"),
         ("/%61", "GET", "/a"),
         ("/a", "HEAD", "/a"),
-        # what was posted is gone
-        ("/calls/7/delete", "POST", "/"),
     ],
 )
 def test_a_navigation_comes_back(target: str, method: str, way_back: str) -> None:
     made = decided(target, *NAVIGATION, method=method)
     assert made == SignIn(Reason.NOT_SIGNED_IN, way_back)
+
+
+@pytest.mark.parametrize(
+    ("cookie", "reason"), [("", Reason.NOT_SIGNED_IN), (COOKIE, Reason.SESSION_EXPIRED)]
+)
+def test_a_form_is_one_and_does_not_come_back_by_itself(cookie: str, reason: Reason) -> None:
+    made = decided("/calls/7/delete", *NAVIGATION, method="POST", cookie=cookie)
+    assert made == SignIn(reason, "/", form=True)
 
 
 @pytest.mark.parametrize(

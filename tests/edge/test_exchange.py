@@ -94,6 +94,66 @@ async def test_not_signed_in(world: World) -> None:
     assert [line["reason"] for line in world.lines_of(2)] == ["not_signed_in"] * 2
 
 
+def post(path: str, body: bytes, *headers: str) -> bytes:
+    """A form that a person sends."""
+    lines = (*NAVIGATION, f"Content-Length: {len(body)}", *headers)
+    return get(path, *lines).replace(b"GET ", b"POST ", 1) + body
+
+
+async def test_a_form_of_nobody_goes_to_the_portal_which_hears_where_it_was_meant_to_go(
+    world: World,
+) -> None:
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.body(3)
+        await call.say(
+            b"HTTP/1.1 303 See Other\r\nLocation: /sso/login\r\nContent-Length: 0\r\n"
+            b"Set-Cookie: sonar_tx_forms=1; Path=/\r\n\r\n"
+        )
+
+    world.portal.script = script
+    forged = ("X-Sonar-Meant: /evil", "X_Sonar_Meant: /evil", "Cookie: sonar_sso=old; a=b")
+    reply = await world.ask(post("/calls/%67reet?x=1", b"a=b", *forged))
+
+    assert (reply.status, reply.headers["location"]) == (303, "/sso/login")
+    assert cookies_set(reply.raw) == ["sonar_tx_forms=1; Path=/"]
+    (call,) = world.portal.calls
+    head, _, body = bytes(call.seen).partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /sso/unsent HTTP/1.1"
+    meant = [line for line in lines if line.lower().replace(b"_", b"-").startswith(b"x-sonar-")]
+    assert meant == [b"X-Sonar-Meant: /calls/greet?x=1"]
+    assert b"Cookie: sonar_sso=old; a=b" in lines
+    assert body == b"a=b"
+    assert world.sonar.heads == []
+    (line,) = world.lines_of(1)
+    assert (line["kind"], line["path"], line["status"]) == ("sign_in", "/calls/greet", 303)
+    assert line["reason"] == "session_expired"
+
+
+async def test_what_a_script_posts_for_nobody_gets_401(world: World) -> None:
+    request = get("/calls", "Sec-Fetch-Mode: cors", "Content-Length: 3").replace(b"GET", b"POST")
+    reply = await world.ask(request + b"a=b")
+    assert reply.status == 401
+    assert world.portal.calls == []
+
+
+async def test_a_form_of_somebody_signed_in_and_of_a_password_user_goes_to_sonar(
+    world: World,
+) -> None:
+    cookie, _ = await world.sign_in()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.body(3)
+        await call.say(OK)
+
+    world.sonar.script = script
+    for header in (f"Cookie: {cookie}", "Cookie: SONARSESSID=1"):
+        assert (await world.ask(post("/calls", b"a=b", header))).status == 200
+    assert world.portal.calls == []
+
+
 async def test_a_websocket_of_nobody_gets_401(world: World) -> None:
     reply = await world.ask(get("/ws", "Connection: Upgrade", "Upgrade: websocket"))
     assert reply.status == 401

@@ -140,7 +140,7 @@ async def test_envoy_sends_the_path_itself(make_world: MakeWorld) -> None:
     head = get("/sso/auth/static/a").replace(b"GET ", b"HEAD ")
     assert (await world.ask(head)).status == 200
     post = get("/sso/auth/calls", "Content-Length: 0", *NAVIGATION).replace(b"GET ", b"POST ")
-    assert (await world.ask(post)).headers["location"] == "http://localhost:8080/sso/login?next=/"
+    assert (await world.ask(post)).headers["location"] == "http://localhost:8080/sso/unsent"
     assert world.sonar.calls == world.portal.calls == []
 
 

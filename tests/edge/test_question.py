@@ -318,7 +318,7 @@ def test_a_preflight_gets_401(proxy: str) -> None:
 def test_a_navigation_is_led_to_the_sign_in_page(method: str, uri: str, way_back: str) -> None:
     for proxy in ("traefik", "caddy", "envoy"):
         made = told(proxy, uri, NAVIGATION, method=method)
-        assert made == SignIn(Reason.NOT_SIGNED_IN, way_back)
+        assert made == SignIn(Reason.NOT_SIGNED_IN, way_back, form=method == "POST")
     # nginx takes no redirect from `auth_request`.
     made = told("nginx", uri, NAVIGATION, method=method)
     assert made == SignIn(Reason.NOT_SIGNED_IN, None)

@@ -58,6 +58,8 @@ class _Reader(HTMLParser):
             self._button, self._text = attributes, ""
         elif tag == "input" and self.forms:
             self._input(attributes)
+        elif tag == "textarea" and self.forms:
+            self.forms[-1].fields[attributes.get("name") or ""] = ""
 
     def _input(self, attributes: dict[str, str | None]) -> None:
         name, value = attributes.get("name"), attributes.get("value") or ""

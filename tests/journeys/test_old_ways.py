@@ -1,8 +1,11 @@
 """What worked before the gateway works as before: passwords, public pages, Sonar's own pages."""
 
+import io
+
 import aiohttp
 import pytest
 
+from tests.journeys.browser import NAVIGATION
 from tests.journeys.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -96,3 +99,42 @@ async def test_voicemail_goes_up_and_comes_down(world: World) -> None:
         assert (reply.status, len(audio) > 0) == (200, True)
         async with browser.get(page.link("Download"), headers={"Range": "bytes=4-9"}) as reply:
             assert (reply.status, await reply.read()) == (206, audio[4:10])
+
+
+async def test_a_form_that_met_no_session_is_sent_after_the_sign_in(world: World) -> None:
+    async with world.browser() as browser:
+        page = await world.google(browser, "jo", "/calls")
+        await world.end_sessions()
+        page = await browser.press(page, "Save greeting", greeting="back at nine")
+        assert "We keep it for 15 minutes" in page.text
+        page = await browser.click(page, "Google")
+        page = await world.pick(browser, page, "jo")
+        assert "Nothing has been sent yet" in page.text
+        asked = len(world.asked)
+        page = await browser.press(page, "Send it now")
+        assert page.url == f"{world.origin}/calls"
+        assert [(each.method, each.path_qs) for each in world.asked[asked:]] == [
+            ("POST", "/calls/greeting"),
+            ("GET", "/calls"),
+        ]
+        assert "back at nine" in page.text
+        assert "greeting=" not in world.said()
+        assert "back+at+nine" not in (world.folder / "access.log").read_text()
+
+
+async def test_a_recording_that_met_no_session_is_said_to_be_lost(world: World) -> None:
+    async with world.browser() as browser:
+        await world.google(browser, "jo", "/voicemail")
+        await world.end_sessions()
+        form = aiohttp.FormData()
+        recording = io.BytesIO(bytes(range(256)) * 40_000)  # ten megabytes
+        form.add_field("recording", recording, filename="greeting.wav", content_type="audio/wav")
+        asked = len(world.asked)
+        headers = {**NAVIGATION, "Origin": world.origin}
+        status, _headers, text = await browser.request(
+            "POST", "/voicemail", data=form, headers=headers
+        )
+        assert status == 401
+        assert "Your form was not sent" in text
+        assert "a file in it" in text
+        assert world.asked[asked:] == []

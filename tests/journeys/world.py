@@ -30,6 +30,7 @@ from demo.sonar.assertion import GatewayTrust
 from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
 from gateway.secret import Secret
+from gateway.session.store.embedded import EmbeddedStore
 from tests.journeys.browser import Browser, Page
 from tests.servers.node import OidcProvider
 
@@ -131,6 +132,20 @@ class World:
             self.process.kill()
             await self.process.wait()
             raise AssertionError(f"the gateway did not stop:\n{self.said()}") from None
+
+    async def end_sessions(self) -> None:
+        """Every session is over; browsers do not know it yet. The gateway hears of it by itself."""
+        store = EmbeddedStore(self.folder / "var" / "sessions.db")
+        await store.open()
+        ended = [session.key for session in await store.all()]
+        for key in ended:
+            await store.end(key)
+        await store.close()
+
+        async def heard() -> bool:
+            return "sonar_gateway_sessions_live 0" in await self.metrics()
+
+        await until(heard, self.said)
 
     async def is_ready(self) -> bool:
         if self.process is not None and self.process.returncode is not None:

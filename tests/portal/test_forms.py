@@ -150,7 +150,7 @@ async def test_what_can_be_read_in_two_ways_is_refused(
     assert (await reply.json())["reason"] == "request_malformed", why
 
 
-@pytest.mark.parametrize("value", ["nul\0byte", "x" * 1025])
+@pytest.mark.parametrize("value", ["x" * (16 * 1024 + 1)])
 async def test_values_that_no_field_holds_are_refused(
     client: TestClient[web.Request, web.Application], sealer: Sealer, value: str
 ) -> None:
