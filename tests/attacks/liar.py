@@ -3,7 +3,7 @@
 Each realm is a provider of its own to the gateway, whose caches of documents and keys are apart, so
 that a lie in one never shows in another. Nobody is asked who they are: a browser that comes to
 `authorize` is sent back at once. What is not lied about is honest: jo@acme.example at Google's and
-any other provider, mara@acme.example at Microsoft's.
+any other provider, mara@acme.example at Microsoft's, or whoever `login_hint` names.
 
     lie      what is different in the next token and authorization response
     replies  whole answers of an endpoint: `discovery`, `keys`, `token`
@@ -79,7 +79,7 @@ class Realm:
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
     secrets: list[str] = field(default_factory=list)
-    _nonces: dict[str, str] = field(default_factory=dict)
+    _grants: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -104,17 +104,19 @@ class Realm:
     def told(self, changes: Mapping[str, object]) -> dict[str, object]:
         return {name: one(self) if callable(one) else one for name, one in changes.items()}
 
-    def remember(self, nonce: str) -> str:
+    def remember(self, nonce: str, email: str) -> str:
         """A new code."""
         code = secrets.token_urlsafe(24)
-        self._nonces[code] = nonce
+        self._grants[code] = nonce, email
         self.secrets.append(code)
         return code
 
     def token(self, code: str) -> str:
         """The token for a code, with whatever is told."""
         lie, signing = self.lie, self.keys[self.lie.key]
-        claims = overridden(self.claims(self._nonces.pop(code, "")), self.told(lie.claims))
+        nonce, email = self._grants.pop(code, ("", ""))
+        hinted = {"email": email, "sub": email.partition("@")[0]} if email else {}
+        claims = overridden(self.claims(nonce) | hinted, self.told(lie.claims))
         honest: dict[str, object] = {"alg": signing.algorithm, "typ": "JWT"}
         if signing.jwk is not None:
             honest["kid"] = signing.jwk.get("kid", ABSENT)
@@ -247,7 +249,7 @@ def _jwk(realm: Realm, jwk: Mapping[str, object]) -> dict[str, object]:
 def _sent_back(realm: Realm, request: web.Request) -> web.Response:
     asked = request.query
     answer: dict[str, object] = {
-        "code": realm.remember(asked.get("nonce", "")),
+        "code": realm.remember(asked.get("nonce", ""), asked.get("login_hint", "")),
         "state": asked["state"],
         **({"iss": realm.issuer} if realm.kind != "microsoft" else {}),
     }

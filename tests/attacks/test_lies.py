@@ -5,16 +5,15 @@ session, no link, no pin, no preference, no cookie. `test_the_truth_is_let_in` i
 nothing wrong, so that it is the lie that was refused.
 """
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from demo.people import CONSUMER_TENANT, GLOBEX_TENANT, STRANGER_TENANT
 from demo.providers.faults import ABSENT
 from gateway.reasons import Reason
-from tests.attacks.liar import (
-    CLIENT,
-    OBJECT,
-    Lie,
-)
+from tests.attacks.liar import CLIENT, OBJECT, Lie, Realm
 from tests.attacks.lied_to import LiedTo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("lies")]
@@ -69,6 +68,8 @@ CLAIMS: list[tuple[dict[str, object], Reason]] = [
     ({"sub": "x\n"}, R.TOKEN_SUBJECT),
     ({"sub": "\u0131\u0307"}, R.TOKEN_SUBJECT),
     ({"sub": 100000000000000000001}, R.TOKEN_MALFORMED),
+    ({"sid": "x" * 256}, R.TOKEN_MALFORMED),
+    ({"sid": ["x"]}, R.TOKEN_MALFORMED),
     # with which address
     ({"email": "jo@evil.example@acme.example"}, R.TOKEN_EMAIL),
     ({"email": "jo@acme.example@evil.example"}, R.TOKEN_EMAIL),
@@ -164,6 +165,37 @@ async def test_one_tenants_provider_takes_no_other_tenant(lied: LiedTo) -> None:
 @pytest.mark.parametrize("hosted", [["acme.example"], True, {"x": 1}, "\uff41cme.example"])
 async def test_a_hosted_domain_that_is_none(lied: LiedTo, hosted: object) -> None:
     await lied.is_refused(lied.liar["google"], Lie({"hd": hosted}), R.TOKEN_MALFORMED)
+
+
+def off(seconds: int) -> Callable[[Realm], int]:
+    """A time so far from now."""
+    return lambda realm: int(time.time()) + seconds
+
+
+@pytest.mark.parametrize("name", ["google", "microsoft"])
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"exp": off(-40)}, None),
+        ({"exp": off(-90)}, R.TOKEN_EXPIRED),
+        ({"iat": off(40), "nbf": off(40)}, None),
+        ({"iat": off(90)}, R.TOKEN_ISSUED_AT),
+        ({"nbf": off(90)}, R.TOKEN_ISSUED_AT),
+        ({"iat": off(-600)}, None),
+        ({"iat": off(-700)}, R.TOKEN_ISSUED_AT),
+        ({"auth_time": off(-DAY)}, None),
+        ({"auth_time": off(90)}, R.TOKEN_ISSUED_AT),
+    ],
+)
+async def test_a_clock_is_forgiven_a_minute(
+    lied: LiedTo, name: str, claims: dict[str, object], reason: Reason | None
+) -> None:
+    """`clock_skew` as it is unless configured; libraries forgive two minutes."""
+    realm = lied.liar[name]
+    if reason is None:
+        await lied.is_let_in(realm, Lie(claims), "mjensen" if name == "microsoft" else "jmarch")
+    else:
+        await lied.is_refused(realm, Lie(claims), reason)
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,27 @@ async def test_the_oldest_tab_makes_room_for_a_sixth(lied: LiedTo, browser: Brow
         await finishes(lied, browser, addresses[tab], f"/calls?tab={tab}")
 
 
+async def test_many_people_at_once_are_each_themselves(lied: LiedTo) -> None:
+    """Whatever is shared by sign-ins (documents, keys, connections) mixes nobody up
+    (CVE-2026-33544, CVE-2026-71326)."""
+    lied.liar["corp"].lie = Lie()
+    people = {
+        "riley": "rstone", "rita": "rmoreau", "ada": "abyrne", "uri": "ulevi", "mara": "mjensen",
+        "milo": "mhart", "cora": "clang", "noel": "nfischer", "blake": "bturner",
+    }  # fmt: skip
+
+    async def signs_in(person: str, username: str) -> None:
+        async with Browser(lied.world.origin, keeps_connections=False) as own:
+            page = await own.open(
+                f"/sso/login/corp?login_hint={person}@acme.example&next=/{person}"
+            )
+            assert page.path == f"/{person}"
+            me = json.loads((await own.request("GET", "/sso/me"))[2])
+            assert (me["account"]["username"], me["email"]) == (username, f"{person}@acme.example")
+
+    await asyncio.gather(*(signs_in(*one) for one in people.items() for _ in range(3)))
+
+
 # Between the identity and the account.
 
 

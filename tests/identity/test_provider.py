@@ -13,7 +13,7 @@ from demo.providers.faults import ABSENT, Fault, TokenReply
 from demo.providers.standin import SigningKey, new_key
 from gateway.email import Email
 from gateway.errors import ProviderUnavailable
-from gateway.identity.cached import FRESH, RENEW_AFTER
+from gateway.identity.cached import FRESH, RENEW_AFTER, STALE
 from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
@@ -423,6 +423,23 @@ async def test_documents_are_kept_and_fetched_anew(stage: Stage) -> None:
     stage.clock.now += FRESH
     assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
     assert (provider.requests["discovery"], provider.requests["keys"]) == (2, 2)
+
+
+async def test_a_document_that_names_another_issuer_later_is_not_believed_then_either(
+    stage: Stage,
+) -> None:
+    client, provider = stage.client("google"), stage.stand_in.google
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    provider.document_changes = {"issuer": "https://evil.example"}
+    provider.fault = Fault(claims={"iss": "https://evil.example"})
+    stage.clock.now += FRESH
+    refused = await stage.sign_in(client, "jo", transaction(), time.time())
+    assert reason(refused) == Reason.TOKEN_ISSUER
+    provider.fault = Fault()
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    stage.clock.now += STALE
+    with pytest.raises(ProviderUnavailable, match="another issuer"):
+        await stage.sign_in(client, "jo", transaction(), time.time())
 
 
 async def test_a_rolled_key_is_found_but_not_by_hammering(
