@@ -235,3 +235,11 @@ def test_nothing_names_a_registry_or_a_machine_path() -> None:
     locks = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
     for lock in locks:
         assert "http" not in lock.read_text().replace("aiohttp", "").replace("httptools", "")
+
+
+@pytest.mark.xdist_group("house")
+def test_groups_of_tests_stay_together(request: pytest.FixtureRequest) -> None:
+    """xdist hands tests out by a name that has the group in it; where pytest takes that away again,
+    each goes to whoever is free, and nothing else fails."""
+    if request.config.getoption("loadgroup", default=False):
+        assert request.node.nodeid.endswith("@house")
