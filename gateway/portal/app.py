@@ -90,6 +90,7 @@ def make_portal(parts: Portal) -> web.Application:
     app.router.add_post("/sso/settings/links/remove", _page(settings.remove))
     app.router.add_get("/sso/logout", _page(sign_out.show))
     app.router.add_post("/sso/logout", _page(sign_out.sign_out))
+    app.router.add_post("/sso/logout/everywhere", _page(sign_out.everywhere))
     app.router.add_post("/sso/logout/backchannel/{provider}", _page(received.backchannel))
     app.router.add_post("/sso/logout/risc/{provider}", _page(received.risc))
     app.router.add_get(

@@ -30,7 +30,7 @@ from gateway.portal.refusals import refused_form, refused_identity
 from gateway.portal.visit import Visit, sign_off, signed_in
 from gateway.reasons import Reason
 from gateway.secret import Secret
-from gateway.session.model import Session
+from gateway.session.model import Session, link_label
 
 PATH = "/sso/settings"
 
@@ -102,9 +102,7 @@ async def remove(visit: Visit) -> web.Response:
     if all(entry.account.id != account_id for entry in _entries(standing, identity)):
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, Action("Back to settings", PATH))
     await visit.parts.links.remove(identity.key, account_id, visit.now)
-    ended = await visit.parts.sessions.end_where(
-        lambda other: other.identity.key == identity.key and other.account.id == account_id
-    )
+    ended = await visit.parts.sessions.end_labelled(link_label(identity.key, account_id))
     removed = visit.event(
         EventKind.LINK_REMOVED,
         identity=identity,

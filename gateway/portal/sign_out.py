@@ -1,4 +1,4 @@
-"""Sign out here, and then, for who wants to, at the provider.
+"""Sign out here or everywhere, and then, for who wants to, at the provider.
 
 OpenID Connect RP-Initiated Logout 1.0. The provider is told who leaves by `logout_hint`, with the
 opaque `login_hint` claim that it gave us for this (Entra: an optional claim). Not by
@@ -28,8 +28,9 @@ from gateway.portal.pages import (
     token_for,
 )
 from gateway.portal.person import session_binding
-from gateway.portal.refusals import refused_form
+from gateway.portal.refusals import broken, refused_form
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
+from gateway.session.model import identity_label
 
 log = structlog.get_logger()
 
@@ -83,11 +84,40 @@ async def sign_out(visit: Visit) -> web.Response:
     return response
 
 
-def _to_signed_out(visit: Visit, identity: Identity) -> web.Response:
+async def everywhere(visit: Visit) -> web.Response:
+    """End every session of this identity, in whatever browser and account."""
+    live = await browser_session(visit)
+    if live is None:
+        return see_other(PATH)
+    session = live.session
+    fields = await visit.form(session_binding(session.key))
+    if isinstance(fields, Unreadable):
+        return refused_form(visit, fields, PATH)
+    try:
+        ended = await visit.parts.sessions.end_labelled(identity_label(session.identity.key))
+    except SessionsUnavailable as error:
+        # They end as soon as the store answers; but nobody is told that it has happened.
+        response = broken(visit, error, PATH)
+        sign_off(visit, response)
+        return response
+    signed_out = visit.event(
+        EventKind.SIGNED_OUT,
+        identity=session.identity,
+        account=session.account.id,
+        session=session.public_id,
+        sessions_ended=ended,
+    )
+    visit.parts.audit.note(signed_out)
+    response = _to_signed_out(visit, session.identity, done="everywhere")
+    sign_off(visit, response)
+    return response
+
+
+def _to_signed_out(visit: Visit, identity: Identity, **done: str) -> web.Response:
     """The page that says so, which knows by a cookie of its own who has left."""
     transactions = visit.parts.transactions
     leaving = transactions.leave(identity.provider, identity.logout_hint, visit.now)
-    response = see_other(link_to(PATH, tx=leaving.id))
+    response = see_other(link_to(PATH, tx=leaving.id, **done))
     add_cookie(response, transactions.keep(leaving))
     return response
 
@@ -119,6 +149,7 @@ async def _signed_out_page(
     return page(
         visit,
         "signed_out.html",
+        everywhere=leaving is not None and visit.query("done") == "everywhere",
         provider=None if client is None else face_of(visit, client.name),
         back=back,
         way=way,

@@ -44,10 +44,14 @@ class Session:
         return self.started if self.proved is None else self.proved
 
     def labels(self) -> tuple[str, ...]:
-        """By what it is found when it is to end: its identity, its account, and the provider's
-        own session if the provider named it."""
+        """By what it is found when it is to end: its identity, its account, both together, and
+        the provider's own session if the provider named it."""
         identity = self.identity
-        labels = (identity_label(identity.key), account_label(self.account.id))
+        labels = (
+            identity_label(identity.key),
+            account_label(self.account.id),
+            link_label(identity.key, self.account.id),
+        )
         if identity.sid is None:
             return labels
         return (*labels, provider_label(identity.provider, identity.sid))
@@ -73,6 +77,11 @@ def identity_label(key: IdentityKey) -> str:
 def account_label(account_id: str) -> str:
     """Every session in one Sonar account, whoever signed in to it."""
     return _label("account", account_id)
+
+
+def link_label(key: IdentityKey, account_id: str) -> str:
+    """Every session in which this identity opened this account."""
+    return _label("link", key.issuer, key.subject, account_id)
 
 
 def provider_label(provider: str, sid: str) -> str:

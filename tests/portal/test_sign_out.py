@@ -1,11 +1,14 @@
-"""Sign out here, and at the provider, and back."""
+"""Sign out here or everywhere, and at the provider, and back."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from gateway.identity.transaction import LIFETIME
 from tests.journeys.browser import Browser, Page
 from tests.portal.world import World
+from tests.session.samples import until
 
 
 async def test_signing_out_is_asked_for_then_done(world: World, browser: Browser) -> None:
@@ -169,3 +172,74 @@ async def test_who_is_not_signed_in_is_told_so(browser: Browser) -> None:
 async def test_a_made_up_provider_is_not_named(browser: Browser) -> None:
     for query in ("provider=evil", "tx=evil", "state=evil"):
         assert "evil" not in (await browser.open(f"/sso/logout?{query}")).text
+
+
+# Everywhere.
+
+
+@pytest.mark.parametrize("place", ["/sso/logout", "/sso/settings"])
+async def test_signing_out_everywhere_ends_every_session_of_the_identity_and_no_other(
+    place: str, world: World, browser: Browser
+) -> None:
+    """Whatever the account: Sam's choice in one browser is another in the second."""
+    async with Browser(world.origin) as elsewhere, Browser(world.origin) as other:
+        page = await world.arrive(elsewhere, "google", "sam")
+        await elsewhere.press(page, "Acme Support Desk")
+        await world.arrive(other, "google", "jo")
+        await world.arrive(browser, "google", "sam")
+        page = await browser.open("/sso/accounts")
+        await browser.press(page, "srivera")
+        before = await world.live()
+        assert len(before) == 3
+
+        out = await browser.press(await browser.open(place), "Sign out everywhere")
+
+        assert "You are signed out everywhere" in out.text
+        assert list(await world.live()) == ["1001"]
+        assert "sonar_sso" not in browser.cookies()
+        assert (await elsewhere.request("GET", "/sso/me"))[0] == 401
+        assert (await other.request("GET", "/sso/me"))[0] == 200
+
+
+async def test_another_site_cannot_sign_anybody_out_everywhere(
+    world: World, browser: Browser
+) -> None:
+    await world.arrive(browser, "google", "jo")
+    token = (await browser.open("/sso/logout")).form("everywhere").fields["token"]
+    async with Browser(world.origin) as other:
+        await world.arrive(other, "google", "hank")
+        foreign = (await other.open("/sso/logout")).form("everywhere").fields["token"]
+    for body, headers in (
+        ({}, {}),
+        ({"token": foreign}, {}),
+        ({"token": token, "more": "1"}, {}),
+        ({"token": token}, {"Origin": "https://evil.example"}),
+        ({"token": token}, {"Sec-Fetch-Site": "cross-site"}),
+    ):
+        path = "/sso/logout/everywhere"
+        status, _, _ = await browser.request("POST", path, data=body, headers=headers)
+        assert status in {400, 403}
+        assert (await browser.request("GET", path))[0] == 405
+    assert set(await world.live()) >= {"1001"}
+
+
+async def test_who_is_not_signed_in_is_signed_out_everywhere_already(browser: Browser) -> None:
+    status, headers, _ = await browser.request("POST", "/sso/logout/everywhere")
+    assert (status, headers["Location"]) == (303, "/sso/logout")
+    assert "everywhere" not in (await browser.open("/sso/logout?done=everywhere")).text
+
+
+async def test_everywhere_is_not_said_before_the_store_has_taken_it(
+    world: World, browser: Browser
+) -> None:
+    await world.arrive(browser, "google", "jo")
+    page = await browser.open("/sso/logout")
+    world.change_own("sessions.db", "ALTER TABLE labels RENAME TO mislaid")
+
+    out = await browser.press(page, "everywhere")
+
+    assert (out.status, "sessions_unavailable" in out.text) == (503, True)
+    assert "sonar_sso" not in browser.cookies()
+    world.change_own("sessions.db", "ALTER TABLE mislaid RENAME TO labels")
+    await until(lambda: not world.sessions._endings._labels)
+    assert await world.live() == {}

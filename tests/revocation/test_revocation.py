@@ -50,6 +50,16 @@ async def signs_out_of_sonar(_three: Three, person: Person) -> float:
     return began
 
 
+async def signs_out_everywhere(three: Three, person: Person) -> float:
+    """In another browser."""
+    other = await three.sign_in(person.email)
+    page = await other.browser.open("/sso/settings")
+    began = time.monotonic()
+    page = await other.browser.press(page, "Sign out everywhere")
+    assert "signed out everywhere" in page.text
+    return began
+
+
 async def unlinks(_three: Three, person: Person) -> float:
     page = await person.browser.open("/sso/settings")
     began = time.monotonic()
@@ -86,6 +96,7 @@ async def is_in_trouble_at_google(three: Three, person: Person) -> float:
 REASONS: dict[str, tuple[End, str]] = {
     "sign-out": (signs_out, "jo@acme.example"),
     "sign-out at Sonar": (signs_out_of_sonar, "jo@acme.example"),
+    "sign-out everywhere": (signs_out_everywhere, "jo@acme.example"),
     "unlink": (unlinks, "alex@acme.ca"),
     "back-channel logout": (is_signed_out_by_the_providers_server, "jo@acme.example"),
     "front-channel logout": (is_signed_out_in_the_providers_page, "jo@acme.example"),

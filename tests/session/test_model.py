@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from gateway.identity.model import IdentityKey
-from gateway.session.model import account_label, identity_label, provider_label
+from gateway.session.model import account_label, identity_label, link_label, provider_label
 from tests.session.samples import a_session, an_account, an_identity
 
 
@@ -51,12 +51,13 @@ def test_labels_are_of_its_identity_its_account_and_the_provider_s_session() -> 
     assert a_session(0.0, identity=identity, account=an_account("jo")).labels() == (
         identity_label(identity.key),
         account_label("id-jo"),
+        link_label(identity.key, "id-jo"),
         provider_label("google", "a-session-there"),
     )
 
 
 def test_without_a_session_named_by_the_provider_there_is_no_label_for_it() -> None:
-    assert len(a_session(0.0).labels()) == 2
+    assert len(a_session(0.0).labels()) == 3
 
 
 def test_no_label_can_be_mistaken_for_another() -> None:
@@ -67,6 +68,8 @@ def test_no_label_can_be_mistaken_for_another() -> None:
         identity_label(IdentityKey("b", "a")),
         identity_label(IdentityKey("a b", "")),
         identity_label(IdentityKey('a", "b', "")),
+        link_label(IdentityKey("a", "b"), ""),
+        link_label(IdentityKey("a", ""), "b"),
         provider_label("a", "b"),
         provider_label("ab", ""),
         provider_label("a\0b", ""),
