@@ -5,13 +5,16 @@ from aiohttp import web
 from gateway.account.model import Account
 from gateway.errors import AuditUnavailable
 from gateway.identity.model import Identity, IdentityKey
-from gateway.operate.audit import Event, EventKind
+from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing
 from gateway.portal.form_keeping import remember_owner
 from gateway.portal.pages import refusal, see_other, start_over
+from gateway.portal.recall import is_recalled
+from gateway.portal.refusals import refused_recalled
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
 from gateway.session.cookie import set_cookie
+from gateway.session.live import Live
 from gateway.session.model import Session
 
 
@@ -46,15 +49,11 @@ async def complete(
         password_at=visit.now if by_password else None,
         continues=continues,
     )
-    signed_in = visit.event(
-        EventKind.SIGN_IN,
-        reason,
-        identity=identity,
-        account=account.id,
-        session=session.public_id,
-        replaced=previous.session.public_id if previous else None,
-    )
-    await _record(visit, signed_in, session)
+    if await is_recalled(visit, identity, visit.now):
+        # A logout that came between the proof and the session has found none.
+        await visit.parts.sessions.end(session.key)
+        return refused_recalled(visit, identity, next_path)
+    await _record(visit, reason, session, previous)
     await remember_owner(visit, session)
     if previous is not None:
         await visit.parts.sessions.end(previous.session.key)
@@ -62,7 +61,15 @@ async def complete(
     return _onward(visit, cookie, next_path)
 
 
-async def _record(visit: Visit, signed_in: Event, session: Session) -> None:
+async def _record(visit: Visit, reason: Reason, session: Session, previous: Live | None) -> None:
+    signed_in = visit.event(
+        EventKind.SIGN_IN,
+        reason,
+        identity=session.identity,
+        account=session.account.id,
+        session=session.public_id,
+        replaced=previous.session.public_id if previous else None,
+    )
     try:
         await visit.parts.audit.record(signed_in)
     except AuditUnavailable:

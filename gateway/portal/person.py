@@ -11,7 +11,8 @@ from aiohttp import web
 from gateway.identity.model import Identity, Refused
 from gateway.identity.transaction import Proven
 from gateway.portal.pages import link_to, refusal, see_other, start_over
-from gateway.portal.refusals import refused_transaction
+from gateway.portal.recall import is_recalled
+from gateway.portal.refusals import refused_recalled, refused_transaction
 from gateway.portal.visit import Visit, add_cookie, claim, signed_in
 from gateway.reasons import Reason
 from gateway.session.model import Session
@@ -63,6 +64,8 @@ async def who_is_there(visit: Visit) -> Person | web.Response:
         proven = visit.parts.transactions.proven(transaction, visit.request.cookies, visit.now)
         if isinstance(proven, Refused):
             return refused_transaction(visit, proven, transaction)
+        if await is_recalled(visit, proven.identity, proven.started):
+            return refused_recalled(visit, proven.identity, proven.next)
         return Person(proven.identity, proven.next, proven)
     live = await signed_in(visit)
     if live is None:

@@ -25,6 +25,7 @@ from gateway.identity.notice import LONGEST_NAME, Notice
 from gateway.identity.provider import ProviderClient
 from gateway.operate.audit import EventKind
 from gateway.portal.pages import Action, refusal
+from gateway.portal.recall import recall
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 from gateway.session.model import Session, identity_label, provider_label
@@ -180,6 +181,7 @@ async def _end(visit: Visit, provider: ProviderClient, notice: Notice) -> tuple[
     else:
         return ()
     try:
+        await recall(visit, label)
         meant = await visit.parts.store.labelled(label)
     except SessionsUnavailable:
         # Those in this process's memory end all the same, and the others later.

@@ -38,6 +38,13 @@ def refused_transaction(visit: Visit, refused: Refused, *entry_ids: str) -> web.
     return _no_identity(visit, refused, next_path, None)
 
 
+def refused_recalled(visit: Visit, identity: Identity, next_path: str) -> web.Response:
+    """The provider has taken back what it said of who is on the way in."""
+    reason = Reason.PROVIDER_SIGNED_OUT
+    visit.parts.audit.note(visit.event(EventKind.SIGN_IN_REFUSED, reason, identity=identity))
+    return refusal(visit, reason, start_over(next_path), password_action(visit, next_path))
+
+
 def used_transaction(visit: Visit, next_path: str) -> web.Response:
     """Sent twice, or the back button: probably signed in already."""
     refused = Refused(Reason.TRANSACTION_USED, "its single use was claimed before")

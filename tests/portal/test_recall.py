@@ -1,0 +1,93 @@
+"""Who has proved an identity and has no session yet is signed out by the provider all the same."""
+
+from typing import Any
+
+import pytest
+
+from demo.providers.faults import Fault
+from gateway.identity.model import IdentityKey
+from gateway.session.model import Session
+from tests.journeys.browser import Browser, Page
+from tests.portal.logouts import logout_token, security_event, subject, tell, tell_event
+from tests.portal.world import PASSWORDS, World
+
+SID = "2f1e0d9c8b7a69584736251403f2e1d0"
+
+
+async def arrive(world: World, browser: Browser, person: str) -> Page:
+    world.standin.google.fault = Fault(claims={"sid": SID})
+    page = await world.arrive(browser, "google", person)
+    world.standin.google.fault = Fault()
+    return page
+
+
+@pytest.mark.parametrize("meant", [{"sid": SID}, {"sub": subject("sam")}])
+async def test_who_still_chooses_an_account(
+    world: World, browser: Browser, other_browser: Browser, meant: dict[str, Any]
+) -> None:
+    page = await arrive(world, browser, "sam")
+    assert page.path == "/sso/accounts"
+
+    assert (await tell(other_browser, logout_token(world.standin.google, **meant)))[0] == 200
+
+    refused = await browser.press(page, "Acme Support Desk")
+    assert (refused.status, "provider_signed_out" in refused.text) == (403, True)
+    assert refused.link("Start over").startswith(f"{world.origin}/sso/login")
+    assert "provider_signed_out" in (await browser.open(page.url)).text
+    assert await world.live() == {}
+
+    again = await browser.press(await world.arrive(browser, "google", "sam"), "Acme Support Desk")
+    assert again.status == 200
+    assert list(await world.live()) == ["1003"]
+
+
+async def test_who_still_types_a_password(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    page = await arrive(world, browser, "nora")
+    assert page.path == "/sso/link"
+
+    event = security_event(world.standin.google, "nora")
+    assert (await tell_event(other_browser, event))[0] == 202
+
+    typed = {"username": "nlindqvist", "password": PASSWORDS["nlindqvist"]}
+    refused = await browser.press(page, "Link and sign in", **typed)
+    assert "provider_signed_out" in refused.text
+    assert await world.live() == {}
+    key = IdentityKey(world.standin.google.base, subject("nora"))
+    assert await world.links.links_of(key) == ()
+
+
+@pytest.mark.parametrize("meant", [{"sid": SID}, {"sub": subject("jo")}])
+async def test_a_logout_in_the_moment_before_the_session(
+    world: World,
+    browser: Browser,
+    other_browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    meant: dict[str, Any],
+) -> None:
+    create = world.store.create
+
+    async def a_moment_later(session: Session) -> None:
+        assert (await tell(other_browser, logout_token(world.standin.google, **meant)))[0] == 200
+        await create(session)
+
+    monkeypatch.setattr(world.store, "create", a_moment_later)
+    page = await arrive(world, browser, "jo")
+
+    assert "provider_signed_out" in page.text
+    assert "sonar_sso" not in browser.cookies()
+    assert await world.live() == {}
+
+
+async def test_somebody_elses_logout_is_nothing_to_them(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    page = await arrive(world, browser, "sam")
+
+    others: tuple[dict[str, Any], ...] = ({"sid": SID[::-1]}, {"sub": subject("riley")})
+    for meant in others:
+        assert (await tell(other_browser, logout_token(world.standin.google, **meant)))[0] == 200
+
+    await browser.press(page, "Acme Support Desk")
+    assert list(await world.live()) == ["1003"]
