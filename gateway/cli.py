@@ -14,6 +14,7 @@ import click
 
 from gateway import __version__
 from gateway.commands.audit_words import audit
+from gateway.commands.keys_words import keys
 from gateway.commands.words import FILE, PROBLEM, EmailType, with_config
 from gateway.config import Config, load_config
 from gateway.email import Email
@@ -134,3 +135,4 @@ def migrate(config_file: Path) -> None:
 
 
 main.add_command(audit)
+main.add_command(keys)

@@ -24,6 +24,7 @@ from gateway.settings.http import (
     Tls,
     Upstream,
 )
+from gateway.settings.keys import Keys, short_too
 from gateway.settings.limits import Limits
 from gateway.settings.provider import KNOWN_LABELS, Provider, completed
 from gateway.settings.storage import (
@@ -48,6 +49,7 @@ __all__ = [
     "ForwardAuth",
     "Fragment",
     "IdentityHeaders",
+    "Keys",
     "Limits",
     "Links",
     "ListenAddress",
@@ -93,8 +95,8 @@ class Config(Section):
     """The record of who was let in or refused, and of who changed who may get in."""
     sessions: Sessions = Sessions()
     """Signed-in browsers."""
-    keys: PathOnDisk = Field(Path("var/keys"), validate_default=True)
-    """The folder of the signing and sealing keys; made, with keys, where it is missing."""
+    keys: Keys = Field(Keys(), json_schema_extra=short_too)
+    """The signing and sealing keys."""
     policies: PathOnDisk = Field(Path("policies"), validate_default=True)
     """The folder of the policies, one file a domain."""
     log: Log = Log()
@@ -151,7 +153,7 @@ def config_from(mapping: Mapping[str, object], base: Path) -> Config:
 
 def _config(document: Document, base: Path) -> Config:
     # Named, so that the relative paths in their defaults start at `base` too.
-    value = {"links": {}, "sessions": {}} | dict(document.value)
+    value = {"links": {}, "sessions": {}, "keys": {}} | dict(document.value)
     context = {"base": base.absolute(), "environ": os.environ}
     result = checked(Config, Document(document.file, value, document.lines), context)
     if isinstance(result, tuple):

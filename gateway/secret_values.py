@@ -18,12 +18,15 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from gateway.private import Exposed, private_content
 from gateway.secret import Secret
 from gateway.section import secret_error
 from gateway.values import base_of
 
 # A key in PEM is 3 KB; a larger file is not a secret but the wrong file.
 _LARGEST_SECRET = 64 * 1024
+# 128 bits in hex: what cannot be guessed however many machines try.
+_SHORTEST_KEYS_SECRET = 32
 # A SQLAlchemy URL that names its driver, such as mysql+aiomysql://.
 _OTHER_DRIVER = re.compile(r"[a-z0-9]+\+[a-z0-9_]+://")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -74,6 +77,24 @@ def _from_file(path: Path) -> str:
     if not text or len(content) > _LARGEST_SECRET:
         raise secret_error(f"the file {path} is {'empty' if not text else 'too large'}")
     return text
+
+
+def keys_secret(value: object, info: ValidationInfo) -> Secret:
+    """What keys are encrypted with: `env:NAME`, or `file:PATH` that nobody else can read."""
+    secret = secret_text(value, info)
+    if isinstance(secret, LiteralSecret):
+        raise secret_error("must be env:NAME or file:PATH: who reads config.yaml must not have it")
+    if len(secret.reveal()) < _SHORTEST_KEYS_SECRET:
+        raise secret_error(
+            f"must have at least {_SHORTEST_KEYS_SECRET} characters; make one: openssl rand -hex 32"
+        )
+    if isinstance(value, str) and value.startswith("file:"):
+        path = base_of(info) / value.removeprefix("file:")
+        try:
+            private_content(path)
+        except (Exposed, OSError) as error:
+            raise secret_error(f"the file {path}: {error}") from None
+    return secret
 
 
 def database_url(value: object, info: ValidationInfo) -> Secret:
@@ -136,6 +157,7 @@ def holds_password(secret: Secret | str) -> bool:
 _TEXT = WithJsonSchema({"type": "string"})
 _MASK = PlainSerializer(str, return_type=str, when_used="json")
 SecretText = Annotated[Secret, PlainValidator(secret_text), _TEXT, _MASK]
+KeysSecret = Annotated[Secret, PlainValidator(keys_secret), _TEXT, _MASK]
 DatabaseUrl = Annotated[Secret, PlainValidator(database_url), _TEXT, _MASK]
 DirectoryUrl = Annotated[Secret, PlainValidator(directory_url), _TEXT, _MASK]
 SessionStoreUrl = Annotated[

@@ -30,6 +30,8 @@ from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
+from gateway.session.keys.choose import lives_in, source_for
+from gateway.session.keys.watch import KeyWatch
 from gateway.session.live import Sessions
 from gateway.session.seal import Sealer
 from gateway.session.store.choose import store_for
@@ -61,7 +63,8 @@ class Service:
         self._vacant: list[int] = []
         self._closing = AsyncExitStack()
         self._state = "starting"
-        keys = self._keys = KeyRing.load(config.keys)
+        keys = self._keys = KeyRing(lives=lives_in(config))
+        self._key_watch = KeyWatch(source_for(config), keys, config.keys.overlap)
         minter = AssertionMinter(
             keys,
             issuer=config.server.public_url,
@@ -158,6 +161,8 @@ class Service:
         self._policies.load()
         _start_access_log(self._access_log, self._config.log.access)
         closing.callback(self._access_log.close)
+        await self._key_watch.start()
+        closing.push_async_callback(self._key_watch.stop)
         await self._sessions.start()
         closing.push_async_callback(self._sessions.stop)
         self._policies.on_change(self._end_disallowed)

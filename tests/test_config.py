@@ -13,6 +13,7 @@ import yaml
 from gateway.config import (
     Config,
     FileDirectory,
+    Keys,
     SqlDirectory,
     config_from,
     load_config,
@@ -59,7 +60,7 @@ def test_the_least() -> None:
 
 def test_paths_start_where_the_config_is() -> None:
     config = config_from(mapping(), Path("/srv"))
-    assert config.keys == Path("/srv/var/keys")
+    assert config.keys.folder == Path("/srv/var/keys")
     assert config.policies == Path("/srv/policies")
     assert config.sessions.path == Path("/srv/var/sessions.db")
     assert config.links.database.reveal() == "sqlite:////srv/var/gateway.db"
@@ -313,6 +314,26 @@ def test_other_providers_and_other_names() -> None:
             {"sessions": {"store": "memcached://x"}},
             "sessions.store = **********: must be embedded, redis://HOST:PORT/0, …",
         ),
+        ({"keys": "https://x"}, "keys.source = https://x: must be a folder, env:NAME or database"),
+        ({"keys": "env:1"}, "keys.source = env:1: must be a folder, env:NAME or database"),
+        (
+            {"keys": "database"},
+            "keys = database: source: database needs a secret to encrypt the keys with",
+        ),
+        (
+            {"keys": {"secret": "env:KEYS_SECRET"}},
+            "keys: secret and old_secret go with source: database only",
+        ),
+        (
+            {"keys": {"source": "database", "secret": "k" * 40}},
+            "keys.secret = **********: must be env:NAME or file:PATH: who reads config.yaml must "
+            "not have it",
+        ),
+        (
+            {"keys": {"source": "database", "secret": "env:SHORT_SECRET"}},
+            "keys.secret = **********: must have at least 32 characters; make one: openssl rand "
+            "-hex 32",
+        ),
         (
             {"polices": "x"},
             "polices: unknown key, did you mean `policies`?; allowed: server, upstream, limits, "
@@ -321,10 +342,41 @@ def test_other_providers_and_other_names() -> None:
         ),
     ],
 )  # fmt: skip
-def test_refused(sections: Mapping[str, Any], expected: str) -> None:
+def test_refused(
+    sections: Mapping[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYS_SECRET", "k" * 32)
+    monkeypatch.setenv("SHORT_SECRET", "k" * 31)
     (problem,) = told(**sections)
     start, cut, _rest = expected.partition("…")
     assert problem.startswith(start) if cut else problem == expected
+
+
+def test_where_keys_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYS_SECRET", "k" * 32)
+
+    def keys(said: object) -> Keys:
+        return config_from(mapping(keys=said), tmp_path).keys
+
+    assert keys("keys") == keys({"source": "keys"}) == Keys(source=tmp_path / "keys")
+    assert keys("./database").folder == tmp_path / "database"
+    assert keys("env:SONAR_KEYS").source == "env:SONAR_KEYS"
+    found = keys({"source": "database", "secret": "env:KEYS_SECRET", "overlap": "3h"})
+    assert found.secret == Secret("k" * 32)
+    assert found.overlap == 3 * 3600
+    assert "kkk" not in f"{found!r} {found.model_dump_json()}"
+
+
+def test_what_keys_are_encrypted_with_is_closed_to_others(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("k" * 32 + "\n")
+    file.chmod(0o644)
+    sections = mapping(keys={"source": "database", "secret": "file:secret"})
+    with pytest.raises(ConfigError, match="mode 0644 lets others at it; run: chmod 600") as caught:
+        config_from(sections, tmp_path)
+    assert "kkk" not in str(caught.value)
+    file.chmod(0o600)
+    assert config_from(sections, tmp_path).keys.secret == Secret("k" * 32)
 
 
 def test_every_problem_at_once() -> None:
@@ -360,7 +412,7 @@ def test_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_config(file)
     assert config.providers["google"].client_secret == Secret(SECRET)
     assert config.providers["microsoft"].client_secret == Secret("from a file")
-    assert config.keys == tmp_path / "var/keys"
+    assert config.keys.folder == tmp_path / "var/keys"
     assert warnings_about(config) == ()
 
 
@@ -424,7 +476,7 @@ def test_warnings() -> None:
 def test_a_config_is_frozen() -> None:
     config = config_from(mapping(), Path("/srv"))
     with pytest.raises(ValueError, match="frozen"):
-        config.keys = Path("/tmp")  # type: ignore[misc]  # noqa: S108
+        config.log = config.log  # type: ignore[misc]
 
 
 def test_the_demonstration_config_is_sound() -> None:

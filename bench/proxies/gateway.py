@@ -125,7 +125,7 @@ def _command(config: Path, command: str) -> tuple[str, ...]:
 
 async def _sign_in(config: Config) -> str:
     """The cookies of a browser in which somebody is signed in, and Sonar has set its own."""
-    keys = KeyRing.load(config.keys)
+    keys = KeyRing.load(config.keys.folder)
     minter = AssertionMinter(
         keys,
         issuer=config.server.public_url,

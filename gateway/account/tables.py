@@ -5,7 +5,7 @@ PostgreSQL's default for text. Nothing is cut off (`TEXT` has no length), so tha
 meet in one row (CVE-2026-57580).
 """
 
-from sqlalchemy import BigInteger, Column, Double, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, MetaData, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
@@ -80,6 +80,18 @@ audit_head = Table(
     Column("trimmed_hash", Text, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("mac", Text, nullable=False),
+)
+
+# What encrypts `sealed` is never in this database (session/keys/database.py). `after` is the name
+# of the key before, so that of two rotations at once only one is.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    UniqueConstraint("kind", "after", name="uq_keys_kind_after"),
 )
 
 alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text))

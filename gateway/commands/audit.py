@@ -9,10 +9,9 @@ from typing import Any
 
 from gateway.account.trail import Trail, Wanted
 from gateway.config import Config
-from gateway.errors import ConfigError, Problem
 from gateway.operate.audit.chain import Chain, Entry
 from gateway.operate.audit.verify import Verdict, verify
-from gateway.session.keys import KeyRing
+from gateway.session.keys.choose import ring_for
 
 # A table of millions is looked through for a value that no index has.
 _PATIENCE = 120.0
@@ -46,11 +45,7 @@ async def verified(config: Config, after: int, told: Mapping[int, str]) -> Verdi
 
 @asynccontextmanager
 async def _trail(config: Config) -> AsyncIterator[tuple[Trail, Chain]]:
-    keys = KeyRing.look(config.keys)
-    if keys is None:
-        wrong = "has no keys, so nobody can say what was written with them"
-        raise ConfigError((Problem(str(config.keys), "keys", None, wrong),))
-    chain = Chain(keys)
+    chain = Chain(await ring_for(config))
     trail = Trail(config.links.database, chain, timeout=_PATIENCE)
     try:
         yield trail, chain

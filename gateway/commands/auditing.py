@@ -16,13 +16,13 @@ from gateway.config import Config
 from gateway.errors import AuditUnavailable
 from gateway.operate.audit import Audit
 from gateway.operate.audit.chain import Chain
-from gateway.session.keys import KeyRing
+from gateway.session.keys.choose import ring_for
 
 
 @asynccontextmanager
 async def auditing(config: Config) -> AsyncIterator[Audit]:
     """An `Audit` that has kept everything when the block is left, or raises `AuditUnavailable`."""
-    trail = Trail(config.links.database, Chain(KeyRing.load(config.keys)))
+    trail = Trail(config.links.database, Chain(await ring_for(config, make=True)))
     audit = Audit(config.audit, tell=False)
     audit.start(trail)
     try:

@@ -23,7 +23,8 @@ from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
 from gateway.policy.store import read_policies
-from gateway.session.keys import KeyRing
+from gateway.session.keys.choose import lives_in, source_for
+from gateway.session.keys.rotation import standing
 from gateway.session.store.choose import store_for
 from gateway.session.store.embedded import count_sessions
 from gateway.urls import parse_origin
@@ -91,11 +92,20 @@ async def _policies(config: Config) -> Lines:
 
 
 async def _keys(config: Config) -> Lines:
-    keys = await asyncio.to_thread(KeyRing.look, config.keys)
-    if keys is None:
-        later = f"none yet in {config.keys}; `serve` makes them at its first start"
+    source = source_for(config)
+    await source.open()
+    try:
+        kept = await source.read()
+    finally:
+        await source.close()
+    if kept.problems:
+        raise ConfigError(kept.problems)
+    if kept.missing:
+        later = f"none yet {source.where}; `serve` makes them at its first start"
         return (Line("warn", "keys", later),)
-    return (Line("ok", "keys", f"in {config.keys}; signing with {keys.signing_key.id}"),)
+    found = standing(kept, lives_in(config), time.time())
+    in_use = ", ".join(each.key.name for each in found if each.state == "in use")
+    return (Line("ok", "keys", f"{source.where}; in use: {in_use}"),)
 
 
 async def _certificate(config: Config) -> Lines:

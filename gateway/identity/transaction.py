@@ -197,8 +197,9 @@ class Transactions:
     def led_to(self, entry_id: str, cookies: Mapping[str, str]) -> str | None:
         """Where an entry of this browser leads, even one past its time: for a page that offers to
         start over."""
-        transaction = self._read(_TRANSACTION, "transaction", entry_id, cookies)
-        entry = transaction or self._read(_PROVEN, "proven", entry_id, cookies)
+        kept = float(_COOKIE_KEPT)
+        transaction = self._read(_TRANSACTION, "transaction", entry_id, cookies, kept)
+        entry = transaction or self._read(_PROVEN, "proven", entry_id, cookies, kept)
         return None if entry is None else entry.next
 
     def surplus(self, cookies: Mapping[str, str], now: float) -> tuple[str, ...]:
@@ -229,7 +230,7 @@ class Transactions:
         cookies: Mapping[str, str],
         now: float,
     ) -> _Entry | Refused:
-        entry = self._read(adapter, kind, entry_id, cookies)
+        entry = self._read(adapter, kind, entry_id, cookies, LIFETIME)
         if entry is None:
             return Refused(Reason.TRANSACTION_UNKNOWN, f"no {kind} of ours in this browser")
         if not -_CLOCKS_APART <= now - entry.started < LIFETIME:
@@ -237,10 +238,15 @@ class Transactions:
         return entry
 
     def _read(
-        self, adapter: TypeAdapter[_Entry], kind: str, entry_id: str, cookies: Mapping[str, str]
+        self,
+        adapter: TypeAdapter[_Entry],
+        kind: str,
+        entry_id: str,
+        cookies: Mapping[str, str],
+        lives: float,
     ) -> _Entry | None:
         sealed = cookies.get(self._name(entry_id)) if _ID.fullmatch(entry_id) else None
-        opened = self._sealer.open(kind, entry_id, sealed) if sealed is not None else None
+        opened = self._sealer.open(kind, entry_id, sealed, lives) if sealed else None
         if opened is None:
             return None
         try:

@@ -8,7 +8,7 @@ endings.py           what must end ends, whatever happens to the store meanwhile
 cache.py, known.py   which of them there are, and how sure this process is of each
 store/               SessionStore, and its two implementations: embedded (SQLite) and Redis
 
-keys.py              the keys of cookies, seals and assertions, with ids
+keys/                the keys of cookies, seals and assertions, with ids, kept and rotated
 cookie.py            names, attributes, and the session cookie: opaque random id + MAC
 seal.py              authenticated encryption for what a browser carries for us
 assertion.py         the ES256 identity assertion upstream verifies, and the JWKS

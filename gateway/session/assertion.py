@@ -11,6 +11,7 @@ A JWT (RFC 7519) signed with ES256 (RFC 7518 section 3.4). Claims:
 from typing import TYPE_CHECKING
 
 from gateway.session.keys import KeyRing
+from gateway.session.keys.model import Key
 from gateway.session.model import Session
 
 if TYPE_CHECKING:
@@ -20,12 +21,11 @@ ALGORITHM = "ES256"
 
 
 class AssertionMinter:
-    """Signs with the newest key. `lifetime` in seconds."""
+    """Signs with the key in use. `lifetime` in seconds."""
 
     def __init__(self, keys: KeyRing, *, issuer: str, audience: str, lifetime: float) -> None:
-        self._header = {"alg": ALGORITHM, "kid": keys.signing_key.id}
         self._keys = keys
-        self._key: ECKey | None = None
+        self._signs_with: tuple[Key, ECKey] | None = None
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
@@ -53,18 +53,21 @@ class AssertionMinter:
         from joserfc import jwt
         from joserfc.jwk import ECKey
 
-        if self._key is None:
-            self._key = ECKey.import_key(self._keys.signing_key.key)
-        return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
+        key = self._keys.signing_key
+        if self._signs_with is None or self._signs_with[0] is not key:
+            self._signs_with = key, ECKey.import_key(key.private)
+        header = {"alg": ALGORITHM, "kid": key.id}
+        return jwt.encode(header, claims, self._signs_with[1], algorithms=[ALGORITHM])
 
     def jwks(self) -> dict[str, list[dict[str, object]]]:
-        """The public half of every signing key (RFC 7517 section 5), newest first."""
+        """The public half of every signing key (RFC 7517 section 5), newest first: also of the
+        one that will sign next, so that it is known before it does."""
         from joserfc.jwk import ECKey
 
         return {
             "keys": [
                 {
-                    **ECKey.import_key(signing.key).as_dict(private=False),
+                    **ECKey.import_key(signing.private).as_dict(private=False),
                     "kid": signing.id,
                     "use": "sig",
                     "alg": ALGORITHM,

@@ -100,6 +100,12 @@ def verify(keys: KeyRing, value: str) -> str | None:
     return _session_key(session_id)
 
 
+def key_id_of(value: str) -> str | None:
+    """Which key a cookie value says it was made with, whether or not that is so."""
+    found = _VALUE.fullmatch(value)
+    return None if found is None else found[2]
+
+
 def _mac(keys: KeyRing, key_id: str, session_id: str) -> str | None:
     key = keys.subkey(key_id, _PURPOSE)
     return None if key is None else _text(hmac.digest(key, session_id.encode(), "sha256"))

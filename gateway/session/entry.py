@@ -101,6 +101,13 @@ class Live:
         """Have `value` in `kept` the next time, unless too much has come in between."""
         _remember(self.kept, key, value)
 
+    def forget_keys(self) -> None:
+        """Make and open everything anew: a key was dropped."""
+        self._sealed.clear()
+        self._opened.clear()
+        self.kept.clear()
+        self._lines_until = 0.0
+
     def _bound(self, name: str) -> str:
         return f"{self.session.key} {name}"
 

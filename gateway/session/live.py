@@ -22,7 +22,7 @@ from gateway.errors import SessionsUnavailable
 from gateway.identity.model import Identity
 from gateway.policy.model import Policies, Policy
 from gateway.session.cache import Cache
-from gateway.session.cookie import mint, verify
+from gateway.session.cookie import key_id_of, mint, verify
 from gateway.session.endings import Endings
 from gateway.session.entry import Live
 from gateway.session.identity_headers import IdentityLines
@@ -83,6 +83,7 @@ class Sessions:
         self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
         self._keeper: asyncio.Task[None] | None = None
+        keys.on_change(self._other_keys)
 
     async def start(self) -> None:
         """Open the store: a bad one is seen here, not at the first sign-in."""
@@ -118,7 +119,7 @@ class Sessions:
 
     def key_of(self, cookie: str) -> str | None:
         """The session key of a cookie we made. One that somebody made up is known when it comes
-        again, so that refusing it costs less than serving; the keys of a process stay the same."""
+        again, until there are other keys, so that refusing it costs less than serving."""
         if cookie in self._made_up:
             return None
         key = verify(self._keys, cookie)
@@ -146,9 +147,21 @@ class Sessions:
             live = self._known.in_grace(key, now)
             if live is None:
                 raise
+        if verify(self._keys, cookie) is None:
+            # Its key was dropped meanwhile.
+            return None
         if live is not None and not live.ended:
             self._cache.keep(cookie, live)
         return live
+
+    def _other_keys(self, dropped: frozenset[str]) -> None:
+        """A cookie that seemed made up may be of a key that came; whoever has one of a key that
+        was dropped is signed out here and now, and nothing made with it is handed on."""
+        self._made_up.clear()
+        for live in self._cache.all() if dropped else ():
+            live.forget_keys()
+            if any(f"{key_id_of(cookie)}.root" in dropped for cookie in live.cookies):
+                self._known.heard(live.session.key)
 
     def touch(self, live: Live, now: float) -> None:
         """Note activity; the store hears of it at most once a minute, and not from here."""

@@ -40,12 +40,16 @@ class Sealer:
         sealed = nonce + cipher.encrypt(nonce, plaintext, _associated(purpose, bound_to))
         return f"{key_id}.{_encode(sealed)}"
 
-    def open(self, purpose: str, bound_to: str, sealed: str) -> bytes | None:
-        """What was sealed for exactly this purpose and binding, or `None`."""
+    def open(
+        self, purpose: str, bound_to: str, sealed: str, lives: float | None = None
+    ) -> bytes | None:
+        """What was sealed for exactly this purpose and binding, or `None`. `lives`: how many
+        seconds it is good for, a session's unless said: whoever steals a key that is retired for
+        longer has nothing to seal with it."""
         if len(sealed) > _LONGEST_TEXT or (found := _SEALED.fullmatch(sealed)) is None:
             return None
         content = _decode(found[2])
-        cipher = self._cipher(found[1], purpose, bound_to)
+        cipher = self._cipher(found[1], purpose, bound_to, lives)
         if content is None or cipher is None or len(content) < _SHORTEST:
             return None
         nonce, ciphertext = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
@@ -54,8 +58,10 @@ class Sealer:
         except InvalidTag:
             return None
 
-    def _cipher(self, key_id: str, purpose: str, bound_to: str) -> AESGCM | None:
-        key = self._keys.bound_key(key_id, f"seal {purpose}", bound_to)
+    def _cipher(
+        self, key_id: str, purpose: str, bound_to: str, lives: float | None = None
+    ) -> AESGCM | None:
+        key = self._keys.bound_key(key_id, f"seal {purpose}", bound_to, lives)
         return None if key is None else AESGCM(key)
 
 

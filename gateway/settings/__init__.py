@@ -5,4 +5,5 @@ upstream.py   how connections to Sonar are made: upstream.tls, upstream.health
 limits.py     how much the gateway takes from browsers, and how long it waits
 provider.py   providers
 storage.py    directory, passwords, links, sessions, log
+keys.py       keys: where they are kept, how they are rotated
 """

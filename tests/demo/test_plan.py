@@ -46,7 +46,7 @@ def test_another_port_moves_everything_and_its_data(config_file: Path, tmp_path:
     assert {p.discovery_url.split("/")[2] for p in config.providers.values()} == {"localhost:18082"}
     data = tmp_path / "var" / "port-18080"
     assert plan.data == data
-    assert config.keys == data / "keys"
+    assert config.keys.folder == data / "keys"
     assert config.sessions.path == data / "sessions.db"
     assert config.links.database.reveal() == f"sqlite:///{data / 'gateway.db'}"
     assert config.log.access == str(data / "access.log")

@@ -19,7 +19,9 @@ from gateway.identity.transaction import LIFETIME, MOST, Proven, Transaction, Tr
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames
 from gateway.session.keys import KeyRing
+from gateway.session.keys.model import SLACK, new_key
 from gateway.session.seal import Sealer
+from tests.session.samples import Clock
 
 NOW = 1_800_000_000.0
 
@@ -268,3 +270,23 @@ def test_the_next_sign_in_clears_what_was_left(transactions: Transactions) -> No
     (dropped,) = transactions.surplus(cookies, NOW + 1)
 
     assert dropped == transactions.drop(leaving.id)
+
+
+def test_a_key_that_is_retired_for_longer_than_a_sign_in_takes_seals_none() -> None:
+    """Whoever steals an old key, still good for cookies, cannot make up a proven identity of now:
+    only what an in-between page shows anyway, where the sign-in was to lead."""
+    clock = Clock(NOW)
+    old, new = new_key("root", NOW - 60), new_key("root", NOW)
+    thief = Transactions(Sealer(KeyRing([old])), CookieNames(secure=True))
+    ours = Transactions(Sealer(KeyRing([old, new], clock=clock)), CookieNames(secure=True))
+
+    def makes_up(at: float) -> object:
+        clock.now = at
+        proven = thief.prove(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, at)
+        return ours.proven(proven.id, jar(thief.keep(proven)), at)
+
+    assert isinstance(makes_up(NOW + LIFETIME), Proven)
+    assert reason(makes_up(NOW + LIFETIME + SLACK)) == UNKNOWN
+    begun = thief.begin("google", "/calls", NOW - 1)
+    cookies = jar(thief.keep(begun))
+    assert ours.led_to(begun.id, cookies) == "/calls"

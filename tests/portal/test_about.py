@@ -45,7 +45,7 @@ async def test_me_is_401_without_a_session_and_never_a_redirect(browser: Browser
 async def test_me_is_503_for_programs_too_when_nobody_can_say(
     world: World, browser: Browser
 ) -> None:
-    cookie = mint(KeyRing.load(world.config.keys)).value
+    cookie = mint(KeyRing.load(world.config.keys.folder)).value
     world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
 
     status, _, text = await browser.request("GET", "/sso/me", cookies={"sonar_sso": cookie})

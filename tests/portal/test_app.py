@@ -145,7 +145,7 @@ async def test_every_line_of_the_log_says_which_request_it_is_about(
     world: World, browser: Browser
 ) -> None:
     world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
-    cookie = mint(KeyRing.load(world.config.keys)).value
+    cookie = mint(KeyRing.load(world.config.keys.folder)).value
     with capture_logs(processors=[merge_contextvars]) as logs:
         await browser.request(
             "GET",

@@ -136,7 +136,7 @@ async def a_world(
         links = LinkStore(config.links.database)
         await links.open()
         closing.push_async_callback(links.close)
-        keys = KeyRing.load(config.keys)
+        keys = KeyRing.load(config.keys.folder)
         minter = AssertionMinter(keys, issuer=origin, audience="sonar", lifetime=300)
         clock = Clock()
         store = EmbeddedStore(config.sessions.path, clock)

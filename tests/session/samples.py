@@ -3,8 +3,11 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.account.model import CONTACT, Account, Address
 from gateway.config import IdentityHeaders
@@ -15,6 +18,7 @@ from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
+from gateway.session.keys.model import root_key, signing_key
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.store import SessionStore
@@ -116,3 +120,14 @@ def sessions_on(
 
 def new_keys(directory: Path) -> KeyRing:
     return KeyRing.load(directory / "keys")
+
+
+def ring_of(signing: Mapping[str, ec.EllipticCurvePrivateKey]) -> KeyRing:
+    """A root key of nothing but zeros, and these."""
+    encoding = serialization.Encoding.DER
+    form, open_ = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    keys = [
+        signing_key(key_id, key.private_bytes(encoding, form, open_))
+        for key_id, key in signing.items()
+    ]
+    return KeyRing([root_key("0" * 16, bytes(32)), *keys])

@@ -10,7 +10,9 @@ from joserfc.jwk import ECKey, KeySet, KeySetSerialization
 
 from gateway.session.assertion import AssertionMinter
 from gateway.session.keys import KeyRing
-from tests.session.samples import AUDIENCE, ISSUER, a_session, an_account
+from gateway.session.keys.model import SLACK, new_key, root_key
+from gateway.session.keys.ring import Lives
+from tests.session.samples import AUDIENCE, ISSUER, Clock, a_session, an_account, ring_of
 
 NOW = 1_800_000_000.75
 
@@ -55,7 +57,7 @@ def test_says_nothing_that_would_let_its_reader_sign_in(keys: KeyRing) -> None:
 
 def test_jwks_has_public_keys_only_newest_first() -> None:
     signing = {name * 16: ec.generate_private_key(ec.SECP256R1()) for name in "abc"}
-    published = minter_for(KeyRing({"0" * 16: bytes(32)}, signing)).jwks()["keys"]
+    published = minter_for(ring_of(signing)).jwks()["keys"]
     assert [key["kid"] for key in published] == ["c" * 16, "b" * 16, "a" * 16]
     for key in published:
         assert key.keys() == {"kty", "crv", "x", "y", "kid", "use", "alg"}
@@ -63,10 +65,9 @@ def test_jwks_has_public_keys_only_newest_first() -> None:
 
 
 def test_an_older_key_still_verifies_and_the_newest_signs() -> None:
-    root = {"0" * 16: bytes(32)}
     old, new = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    before = minter_for(KeyRing(root, {"a" * 16: old}))
-    after = minter_for(KeyRing(root, {"a" * 16: old, "b" * 16: new}))
+    before = minter_for(ring_of({"a" * 16: old}))
+    after = minter_for(ring_of({"a" * 16: old, "b" * 16: new}))
     assertion = before.mint(a_session(NOW), NOW)
     assert jwt.decode(assertion, key_set(after), algorithms=["ES256"]).claims["sub"] == "id-jo"
     newest = jwt.decode(
@@ -80,3 +81,28 @@ def test_another_key_does_not_verify(keys: KeyRing) -> None:
     other = ECKey.import_key(ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(BadSignatureError):
         jwt.decode(assertion, other, algorithms=["ES256"])
+
+
+def test_a_key_is_published_before_it_signs_and_after() -> None:
+    """One minter goes on while its keys change under it."""
+    clock = Clock(NOW)
+    old, new = new_key("es256", NOW - 7200), new_key("es256", NOW + 3600)
+    lives: Lives = {"root": 86400.0, "es256": 300.0}
+    ring = KeyRing([root_key("0" * 16, bytes(32)), old], lives=lives, clock=clock)
+    minter = minter_for(ring)
+
+    def signed_with() -> str:
+        ring.settle()
+        assertion = minter.mint(a_session(NOW), clock())
+        return str(jwt.decode(assertion, key_set(minter), algorithms=["ES256"]).header["kid"])
+
+    def published() -> list[object]:
+        return [key["kid"] for key in minter.jwks()["keys"]]
+
+    assert (signed_with(), published()) == (old.id, [old.id])
+    ring.renew([*ring.keys, new])
+    assert (signed_with(), published()) == (old.id, [new.id, old.id])
+    clock.pass_by(3600)
+    assert (signed_with(), published()) == (new.id, [new.id, old.id])
+    clock.pass_by(300 + SLACK)
+    assert (signed_with(), published()) == (new.id, [new.id])

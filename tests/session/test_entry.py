@@ -1,13 +1,17 @@
 """One signed-in browser in memory: its lines, its sealed cookies, its closers."""
 
+import json
+from base64 import urlsafe_b64decode
+
 import pytest
 
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.entry import Live
 from gateway.session.keys import KeyRing
+from gateway.session.keys.model import new_key
 from gateway.session.model import Session
 from gateway.session.seal import Sealer
-from tests.session.samples import a_session, lines_for
+from tests.session.samples import Clock, a_session, lines_for
 
 NOW = 1_800_000_000.0
 
@@ -137,3 +141,28 @@ class TestClosers:
 def test_repr_shows_only_the_public_id(keys: KeyRing) -> None:
     live = live_of(keys)
     assert repr(live) == f"<Live {live.session.public_id}>"
+
+
+class TestKeys:
+    def test_nothing_made_with_a_dropped_key_is_handed_on(self) -> None:
+        """Sealed, opened, signed and rendered ahead alike."""
+        old, new = (new_key("root", NOW), new_key("es256", NOW)), new_key("root", NOW + 1)
+        ring = KeyRing([*old, new], clock=Clock(NOW + 2))
+        live = live_of(ring)
+        sealed, lines = live.seal("SONARSESSID", "abc"), live.identity_headers(NOW)
+        before = Sealer(KeyRing(old)).seal("legacy cookie", f"{live.session.key} OTHER", b"x")
+        assert live.open("OTHER", SEALED_PREFIX + before) == "x"
+        live.keep("a head", lines)
+
+        successor = new_key("es256", NOW + 1)
+        ring.renew([new, successor])
+        live.forget_keys()
+
+        assert live.open("OTHER", SEALED_PREFIX + before) is None
+        assert live.open("SONARSESSID", sealed) == "abc"
+        assert live.seal("SONARSESSID", "abc") != sealed
+        assert live.kept == {}
+        assertion = live.identity_headers(NOW).partition(b"X-Sonar-Assertion: ")[2]
+        assert assertion != lines.partition(b"X-Sonar-Assertion: ")[2]
+        header = assertion.partition(b".")[0].decode()
+        assert json.loads(urlsafe_b64decode(header + "=="))["kid"] == successor.id

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.session.cache import Cache
 from gateway.session.cookie import mint
 from gateway.session.keys import KeyRing
+from gateway.session.keys.model import Key, new_key
 from gateway.session.live import UNREAD, Live, Sessions
 from gateway.session.model import Session
 from gateway.session.store.embedded import EmbeddedStore
@@ -632,3 +634,55 @@ async def test_made_up_cookies_are_refused_each_time_and_remembered_within_bound
     assert len(sessions._made_up) <= 1024
     assert max(map(len, sessions._made_up)) <= 128
     assert isinstance(sessions.peek(cookie, clock()), Live)
+
+
+class TestKeys:
+    @pytest.fixture
+    def keys(self, tmp_path: Path, clock: Clock) -> KeyRing:
+        return KeyRing(new_keys(tmp_path).keys, clock=clock)
+
+    def root(self, keys: KeyRing) -> Key:
+        return next(key for key in keys.keys if key.kind == "root")
+
+    async def test_a_cookie_of_a_key_that_comes_is_not_taken_for_made_up(
+        self, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        """Another process uses the new key already, and its cookie comes here first."""
+        new = new_key("root", clock() + 60)
+        cookie = mint(KeyRing([new])).value
+        for _ in range(3):
+            assert sessions.peek(cookie, clock()) is None
+        assert cookie in sessions._made_up
+        keys.renew([*keys.keys, new])
+        assert sessions.peek(cookie, clock()) is UNREAD
+
+    async def test_a_dropped_key_signs_out_whoever_depends_on_it_and_nobody_else(
+        self, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        old = self.root(keys)
+        before, _ = await sign_in(sessions, clock)
+        keys.renew([*keys.keys, new_key("root", clock() + 1)])
+        clock.pass_by(10)
+        keys.settle()
+        after, _ = await sign_in(sessions, clock, "al")
+        closed: list[str] = []
+        for cookie in (before, after):
+            (await known(sessions, cookie, clock)).closers.add(partial(closed.append, cookie))
+        keys.renew(keys.keys - {old})
+        assert closed == [before]
+        assert sessions.peek(before, clock()) is None
+        assert await sessions.read(before, clock()) is None
+        assert isinstance(sessions.peek(after, clock()), Live)
+
+    async def test_a_key_dropped_while_its_session_is_read(
+        self, store: CountedStore, sessions: Sessions, elsewhere: tuple[str, Session],
+        keys: KeyRing, clock: Clock,
+    ) -> None:  # fmt: skip
+        cookie, session = elsewhere
+        store.gate.clear()
+        reading = asyncio.create_task(sessions.read(cookie, clock()))
+        await until(lambda: store.loads == [session.key])
+        keys.renew([*(keys.keys - {self.root(keys)}), new_key("root", clock() + 1)])
+        store.gate.set()
+        assert await reading is None
+        assert sessions.peek(cookie, clock()) is None

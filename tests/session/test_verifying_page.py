@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 
 from gateway.session.assertion import AssertionMinter
 from gateway.session.keys import KeyRing
-from tests.session.samples import AUDIENCE, ISSUER, a_session, an_account
+from tests.session.samples import AUDIENCE, ISSUER, a_session, an_account, ring_of
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "verifying.md"
 KEY_ID = "261123124700a1b2"
@@ -63,7 +63,7 @@ class Gateway:
 
     @property
     def minter(self) -> AssertionMinter:
-        keys = KeyRing({"0" * 16: bytes(32)}, self.signing)
+        keys = ring_of(self.signing)
         return AssertionMinter(keys, issuer=ISSUER, audience=AUDIENCE, lifetime=300.0)
 
     def mint(self) -> str:
@@ -214,7 +214,7 @@ def test_the_page_names_what_the_assertion_holds(keys: KeyRing) -> None:
     minter = AssertionMinter(keys, issuer=ISSUER, audience=AUDIENCE, lifetime=300)
     claims = jwt.decode(
         minter.mint(a_session(time.time()), time.time()),
-        ECKey.import_key(keys.signing_key.key),
+        ECKey.import_key(keys.signing_key.private),
         algorithms=["ES256"],
     ).claims
     table = PAGE.read_text().partition("## What is in it")[2].partition("## What to check")[0]

@@ -13,6 +13,7 @@ and through them to a key that is there: a key may be taken away whenever a newe
 
 import hmac
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from hashlib import sha256
@@ -30,7 +31,7 @@ class Keys(Protocol):
 
     @property
     def root_id(self) -> str: ...
-    def subkey(self, root_id: str, purpose: str, /) -> bytes | None: ...
+    def subkey(self, root_id: str, purpose: str, lives: float, /) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,15 @@ class Chain:
         return None
 
     def _mac(self, key_id: str, text: str) -> str:
-        key = self._keys.subkey(key_id, _PURPOSE)
+        key = self._keys.subkey(key_id, _PURPOSE, math.inf)
         if key is None:
             raise LookupError("the current root key is not in its own ring")
         return hmac.digest(key, text.encode(), "sha256").hex()
 
     def _vouches(self, key_id: str, text: str, mac: str) -> bool | None:
         """`None`: nobody here knows the key any more."""
-        key = self._keys.subkey(key_id, _PURPOSE)
+        # A record is older than any cookie: every key that is there counts.
+        key = self._keys.subkey(key_id, _PURPOSE, math.inf)
         if key is None:
             return None
         return hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), mac)

@@ -1,11 +1,12 @@
-"""Keys are made once, agreed on by all processes, and closed to everybody else."""
+"""Keys as files: made once, agreed on by all processes, and closed to everybody else."""
 
 import os
 import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.errors import ConfigError
 from gateway.session.cookie import mint, verify
-from gateway.session.keys import KeyRing, new_key_id
-from gateway.session.seal import Sealer
+from gateway.session.keys import KeyRing
+from gateway.session.keys.files import FileKeys
+from gateway.session.keys.model import new_key
+
+# uid and gid of `nobody`.
+_NOBODY = 65534
 
 
 def pem(
@@ -40,10 +45,9 @@ def put(directory: Path, name: str, content: bytes, mode: int = 0o600) -> Path:
 class TestFirstStart:
     def test_makes_one_key_of_each_kind(self, tmp_path: Path) -> None:
         KeyRing.load(tmp_path / "var" / "keys")
-        names = sorted(path.name for path in (tmp_path / "var" / "keys").iterdir())
-        assert len(names) == 2
-        assert re.fullmatch(r"[0-9a-z]{16}\.es256\.pem", names[0])
-        assert re.fullmatch(r"[0-9a-z]{16}\.root\.key", names[1])
+        names = [path.name for path in (tmp_path / "var" / "keys").iterdir()]
+        assert all(re.fullmatch(r"[0-9a-z]{16}\.(es256\.pem|root\.key)", name) for name in names)
+        assert sorted(name.partition(".")[2] for name in names) == ["es256.pem", "root.key"]
 
     def test_only_the_owner_may_read_them(self, tmp_path: Path) -> None:
         KeyRing.load(tmp_path / "keys")
@@ -96,85 +100,6 @@ class TestFirstStart:
         (tmp_path / "file").write_text("")
         with pytest.raises(ConfigError, match="cannot be used"):
             KeyRing.load(tmp_path / "file" / "keys")
-
-
-class TestLook:
-    def test_finds_what_load_would(self, tmp_path: Path) -> None:
-        made = KeyRing.load(tmp_path)
-        found = KeyRing.look(tmp_path)
-        assert found is not None
-        assert found.signing_key.id == made.signing_key.id
-
-    def test_makes_nothing(self, tmp_path: Path) -> None:
-        assert KeyRing.look(tmp_path / "var" / "keys") is None
-        assert KeyRing.look(tmp_path) is None
-        assert list(tmp_path.iterdir()) == []
-
-    def test_one_kind_is_not_enough(self, tmp_path: Path) -> None:
-        KeyRing.load(tmp_path)
-        next(tmp_path.glob("*.es256.pem")).unlink()
-        assert KeyRing.look(tmp_path) is None
-        assert len(list(tmp_path.iterdir())) == 1
-
-    def test_what_cannot_be_used_is_a_config_error(self, tmp_path: Path) -> None:
-        put(tmp_path, "261123124700a1b2.root.key", b"12")
-        with pytest.raises(ConfigError, match="not a root key"):
-            KeyRing.look(tmp_path)
-        with pytest.raises(ConfigError, match="cannot be used"):
-            KeyRing.look(tmp_path / "261123124700a1b2.root.key")
-
-
-class TestSeveralKeys:
-    OLD, NEW = "250101000000aaaa", "260101000000aaaa"
-
-    def load(self, directory: Path) -> KeyRing:
-        put(directory, f"{self.OLD}.root.key", b"11" * 32)
-        put(directory, f"{self.OLD}.es256.pem", pem(ec.generate_private_key(ec.SECP256R1())))
-        return KeyRing.load(directory)
-
-    def test_the_newest_is_current_and_the_older_still_serves(self, tmp_path: Path) -> None:
-        before = self.load(tmp_path)
-        cookie = mint(before)
-        sealed = Sealer(before).seal("p", "b", b"text")
-        put(tmp_path, f"{self.NEW}.root.key", b"22" * 32 + b"\n")
-        put(tmp_path, f"{self.NEW}.es256.pem", pem(ec.generate_private_key(ec.SECP256R1())))
-
-        after = KeyRing.load(tmp_path)
-
-        assert after.root_id == self.NEW
-        assert [key.id for key in after.signing_keys] == [self.OLD, self.NEW]
-        assert after.signing_key.id == self.NEW
-        assert verify(after, cookie.value) == cookie.key
-        assert Sealer(after).open("p", "b", sealed) == b"text"
-        assert verify(before, mint(after).value) is None
-
-    def test_ids_sort_by_age(self) -> None:
-        assert new_key_id(1_700_000_000) < new_key_id(1_700_000_001) < new_key_id(1_900_000_000)
-
-
-class TestSubkeys:
-    def test_differ_by_purpose_root_and_binding(self, tmp_path: Path) -> None:
-        put(tmp_path, "250101000000aaaa.root.key", b"11" * 32)
-        put(tmp_path, "260101000000aaaa.root.key", b"22" * 32)
-        ring = KeyRing.load(tmp_path)
-        keys = [
-            ring.subkey("250101000000aaaa", "a"),
-            ring.subkey("250101000000aaaa", "b"),
-            ring.subkey("260101000000aaaa", "a"),
-            ring.bound_key("250101000000aaaa", "a", ""),
-            ring.bound_key("250101000000aaaa", "a", "x"),
-            ring.bound_key("250101000000aaaa", "b", "x"),
-        ]
-        assert len(set(keys)) == len(keys)
-        assert {len(key or b"") for key in keys} == {32}
-
-    def test_none_for_an_unknown_root(self, keys: KeyRing) -> None:
-        assert keys.subkey("0000000000000000", "a") is None
-        assert keys.bound_key("0000000000000000", "a", "x") is None
-
-    def test_repr_shows_no_key(self, tmp_path: Path) -> None:
-        put(tmp_path, "250101000000aaaa.root.key", b"ab" * 32)
-        assert "abab" not in repr(KeyRing.load(tmp_path))
 
 
 UNUSABLE: dict[str, tuple[str, Callable[[], bytes], str]] = {
@@ -233,3 +158,69 @@ class TestUnusableFiles:
         root.chmod(0o460)
         with pytest.raises(ConfigError, match="mode 0460"):
             KeyRing.load(tmp_path)
+
+
+class TestFolder:
+    """What only a folder can have wrong."""
+
+    async def test_a_half_written_file_spoils_no_other_key(self, tmp_path: Path) -> None:
+        ring = KeyRing.load(tmp_path)
+        path = put(tmp_path, "260101000000aaaa.root.key", b"11" * 12)
+        kept = await FileKeys(tmp_path).read()
+        assert kept.keys == ring.keys
+        assert kept.damaged == {"260101000000aaaa.root"}
+        (problem,) = kept.problems
+        assert problem.where == str(path)
+        assert "copy it here again, whole, or take it away" in problem.wrong
+
+    async def test_tidying_takes_half_written_files_away(self, tmp_path: Path) -> None:
+        KeyRing.load(tmp_path)
+        left = put(tmp_path, ".261123124700a1b2.root.key.1234abcd", b"12")
+        others = put(tmp_path, ".nothing-of-ours", b"12")
+        await FileKeys(tmp_path).tidy()
+        assert not left.exists()
+        assert others.exists()
+        assert len(KeyRing.load(tmp_path).keys) == 2
+
+    async def test_a_folder_in_place_of_a_key_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "260101000000aaaa.root.key").mkdir(mode=0o700)
+        (problem,) = (await FileKeys(tmp_path).read()).problems
+        assert "not a file" in str(problem) or "Is a directory" in str(problem)
+
+    async def test_a_pipe_in_place_of_a_key_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "260101000000aaaa.root.key", 0o600)
+        (problem,) = (await FileKeys(tmp_path).read()).problems
+        assert "not a file" in str(problem)
+
+    async def test_a_folder_that_cannot_be_written_says_what_to_do(self, tmp_path: Path) -> None:
+        ring = KeyRing.load(tmp_path)
+        with as_somebody_who_may_only_read(tmp_path):
+            kept = await FileKeys(tmp_path).read()
+            with pytest.raises(ConfigError, match="Permission denied; be the gateway's user") as no:
+                await FileKeys(tmp_path).add(new_key("root", 1_900_000_000), f"{ring.root_id}.root")
+            assert "--write" in str(no.value)
+        assert kept.keys == ring.keys
+
+
+@contextmanager
+def as_somebody_who_may_only_read(folder: Path) -> Iterator[None]:
+    """Root may write everything, so be somebody else for a moment."""
+    root = os.geteuid() == 0
+    for path in (folder, *folder.iterdir()):
+        if root:
+            os.chown(path, _NOBODY, _NOBODY)
+    folder.chmod(0o500)
+    closed = [above for above in folder.parents if root and above.stat().st_mode & 0o011 < 0o011]
+    modes = {above: above.stat().st_mode for above in closed}
+    try:
+        for above in closed:
+            above.chmod(modes[above] | 0o011)
+        if root:
+            os.seteuid(_NOBODY)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        for above, mode in modes.items():
+            above.chmod(mode)
+        folder.chmod(0o700)

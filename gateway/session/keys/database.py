@@ -1,0 +1,173 @@
+"""Keys in the gateway's own database (`links.database`), encrypted: for several machines that
+should share them without anybody copying files.
+
+Encrypted because more people read a database than read its machine: whoever has a backup, a
+replica or a reporting account would else have what makes up a sign-in of anybody. So what it holds
+is worth nothing without `keys.secret`, which comes from the environment or a file of each machine
+and never meets the database: AES-256-GCM under a key derived from it (HKDF-SHA256, RFC 5869), the
+key's own name as associated data, so that no row can stand in for another.
+
+Two rotations at once, on two machines: the row says after which key it came, and that is unique.
+"""
+
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.account.database import Database, open_database, parse_url, sqlite_file, working
+from gateway.account.migrations import check_revision, current_revision
+from gateway.account.tables import keys as table
+from gateway.errors import LinksUnavailable, Problem
+from gateway.secret import Secret
+from gateway.session.keys.kept import Kept
+from gateway.session.keys.model import KINDS, Key, UnusableKey, key_of
+
+# Somebody waits at start; while serving, the keys there are go on.
+_TIMEOUT = 5.0
+_NONCE_BYTES = 12
+_URL_KEY = "links.database"
+
+
+class DatabaseKeys:
+    """The keys in a database, sealed with `secret`; those sealed with `old` are read too, and
+    sealed anew by `tidy`. See `KeySource`."""
+
+    late_after_restart = False
+    where = "in links.database"
+
+    def __init__(self, url: Secret, secret: Secret, old: Secret | None) -> None:
+        self._url = url
+        self._seal = _Seal(secret)
+        self._old = None if old is None else _Seal(old)
+        self._database: Database | None = None
+
+    async def open(self) -> None:
+        file = sqlite_file(parse_url(self._url, _URL_KEY))
+        if file is not None and not file.exists():
+            check_revision(None)
+        database = open_database(
+            self._url, _URL_KEY, use="write", timeout=_TIMEOUT, unavailable=LinksUnavailable
+        )
+        try:
+            async with working(database) as connection:
+                check_revision(await current_revision(connection))
+        except BaseException:
+            await database.engine.dispose()
+            raise
+        self._database = database
+
+    async def close(self) -> None:
+        if self._database is not None:
+            await self._database.engine.dispose()
+            self._database = None
+
+    async def read(self) -> Kept:
+        keys: list[Key] = []
+        problems: list[Problem] = []
+        damaged: list[str] = []
+        for name, sealed in await self._rows():
+            key = self._opened(name, sealed)
+            if isinstance(key, Key):
+                keys.append(key)
+            else:
+                problems.append(Problem(f"keys {self.where}", name, None, key))
+                damaged.append(name)
+        return Kept(frozenset(keys), tuple(problems), frozenset(damaged))
+
+    async def add(self, key: Key, after: str | None) -> bool:
+        row = {
+            "name": key.name,
+            "kind": key.kind,
+            "after": after or "",
+            "sealed": self._seal.close(key.name, key.material),
+        }
+        async with working(self._open()) as connection:
+            done = await connection.execute(
+                self._insert(table).values(row).on_conflict_do_nothing()
+            )
+            await connection.commit()
+        return done.rowcount > 0
+
+    async def remove(self, names: Iterable[str]) -> None:
+        async with working(self._open()) as connection:
+            await connection.execute(delete(table).where(table.c.name.in_(list(names))))
+            await connection.commit()
+
+    async def tidy(self) -> None:
+        for name, sealed in await self._rows():
+            material = None if self._old is None else self._old.open(name, sealed)
+            if material is None:
+                continue
+            async with working(self._open()) as connection:
+                await connection.execute(
+                    update(table)
+                    .where(table.c.name == name, table.c.sealed == sealed)
+                    .values(sealed=self._seal.close(name, material))
+                )
+                await connection.commit()
+
+    async def _rows(self) -> list[tuple[str, str]]:
+        query = select(table.c.name, table.c.sealed).order_by(table.c.name)
+        async with working(self._open()) as connection:
+            rows = (await connection.execute(query)).all()
+        return [(row.name, row.sealed) for row in rows]
+
+    def _opened(self, name: str, sealed: str) -> Key | str:
+        """The key of a row, or what is wrong with it."""
+        material = self._seal.open(name, sealed)
+        if material is None and self._old is not None:
+            material = self._old.open(name, sealed)
+        if material is None:
+            return (
+                "cannot be opened: it was put there with another keys.secret (name that one as "
+                "keys.old_secret), or was changed (keys rotate --now --revoke takes it away)"
+            )
+        key_id, _, kind = name.partition(".")
+        for known in KINDS:
+            if kind == known:
+                try:
+                    return key_of(known, key_id, material)
+                except UnusableKey as error:
+                    return str(error)
+        return "is of a kind that this version does not know; upgrade, or take it away"
+
+    def _open(self) -> Database:
+        if self._database is None:
+            raise LinksUnavailable("not open")
+        return self._database
+
+    def _insert(self, into: Table) -> postgresql.Insert | sqlite.Insert:
+        if self._open().engine.dialect.name == "postgresql":
+            return postgresql.insert(into)
+        return sqlite.insert(into)
+
+
+class _Seal:
+    """What stands in a row: base64 of nonce, ciphertext and tag."""
+
+    def __init__(self, secret: Secret) -> None:
+        info = b"sonar-gateway keys in the database"
+        derived = HKDF(SHA256(), length=32, salt=None, info=info)
+        self._cipher = AESGCM(derived.derive(secret.reveal().encode()))
+
+    def close(self, name: str, material: bytes) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, material, name.encode())
+        return b64encode(sealed).decode("ascii")
+
+    def open(self, name: str, sealed: str) -> bytes | None:
+        try:
+            content = b64decode(sealed, validate=True)
+            nonce, ciphertext = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
+            found: Any = self._cipher.decrypt(nonce, ciphertext, name.encode())
+        except (InvalidTag, ValueError):
+            return None
+        return bytes(found)
