@@ -65,9 +65,35 @@ async def rotate(
     if not revoke:
         _refuse_wrong_clock(kept, clock() + overlap)
     await source.tidy()
+    kinds = [kind for kind in KINDS if not revoke or any(_of(kind, name) for name in revoke)]
+    added, announced = await _announce(source, kept, kinds, overlap, at_once, clock)
+    if revoke:
+        await sleep(HEARD + 1)
+    over = [
+        each.key.name for each in standing(kept, lives, clock() - _LATE) if each.state == "over"
+    ]
+    done = Rotation(added, announced, tuple(sorted({*revoke, *over})))
+    try:
+        if before_removal is not None and (added or done.removed):
+            await before_removal(done)
+    finally:
+        # A leaked key goes, whatever else fails.
+        if done.removed:
+            await source.remove(done.removed)
+    return done
+
+
+async def _announce(
+    source: KeySource,
+    kept: Kept,
+    kinds: Collection[Kind],
+    overlap: float,
+    at_once: bool,
+    clock: Clock,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the keys that were added, and of those that were on their way already."""
     added: list[str] = []
     announced: list[str] = []
-    kinds = [kind for kind in KINDS if not revoke or any(_of(kind, name) for name in revoke)]
     for kind in kinds:
         coming = _coming(kept, kind, clock())
         if coming is not None and not at_once:
@@ -81,21 +107,8 @@ async def rotate(
             added.append(key.name)
         else:
             # Somebody else rotates at this moment: theirs will do.
-            announced += [_coming(await source.read(), kind, clock()) or "another one"]
-    if revoke:
-        await sleep(HEARD + 1)
-    over = [
-        each.key.name for each in standing(kept, lives, clock() - _LATE) if each.state == "over"
-    ]
-    done = Rotation(tuple(added), tuple(announced), tuple(sorted({*revoke, *over})))
-    try:
-        if before_removal is not None and (added or done.removed):
-            await before_removal(done)
-    finally:
-        # A leaked key goes, whatever else fails.
-        if done.removed:
-            await source.remove(done.removed)
-    return done
+            announced.append(_coming(await source.read(), kind, clock()) or "another one")
+    return tuple(added), tuple(announced)
 
 
 def standing(kept: Kept, lives: Lives, now: float) -> tuple[Standing, ...]:
