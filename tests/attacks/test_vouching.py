@@ -4,13 +4,15 @@ An email that does not count opens nothing and claims nothing: the Sonar passwor
 neither session, link, pin nor preference is there afterwards.
 """
 
+import json
+
 import pytest
 
 from demo.people import ACME_TENANT, CONSUMER_TENANT, GLOBEX_TENANT, STRANGER_TENANT
 from demo.providers.faults import ABSENT
 from gateway.reasons import Reason
 from tests.attacks.liar import OBJECT, Lie, Realm
-from tests.attacks.lied_to import LiedTo
+from tests.attacks.lied_to import SESSION, LiedTo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("lies")]
 
@@ -63,7 +65,7 @@ async def test_what_google_vouches_for(
     lied: LiedTo, claims: dict[str, object], account: str
 ) -> None:
     await lied.is_let_in(lied.liar["google"], Lie(claims), account)
-    assert lied.stored()["links"] == [], "a match is worked out anew each time"
+    assert lied.stored()["links"] == set(), "a match is worked out anew each time"
 
 
 async def test_gmail_is_googles_only_when_verified(lied: LiedTo) -> None:
@@ -175,3 +177,22 @@ async def test_who_is_not_believed_claims_no_address(lied: LiedTo) -> None:
     await lied.must_prove(own, stranger, UNTRUSTED)
     await lied.is_let_in(own, Lie({"email": "cora@acme.example"}), "clang")
     await lied.must_prove(own, stranger, UNTRUSTED)
+
+
+async def test_a_new_sign_in_forgets_what_was_said_before(lied: LiedTo) -> None:
+    """CVE-2021-41230: the claims of the sign-in before, in the session of this one."""
+    corp = lied.liar["corp"]
+    async with lied.world.browser() as browser:
+        for person, username in (("ada", "abyrne"), ("uri", "ulevi"), ("ada", "abyrne")):
+            before = browser.cookies().get(SESSION, "")
+            corp.lie = Lie({"sub": "one-person", "email": f"{person}@acme.example"})
+            await lied.arrive(corp, browser)
+            me = json.loads((await browser.request("GET", "/sso/me"))[2])
+            assert (me["account"]["username"], me["email"]) == (
+                username,
+                f"{person}@acme.example",
+            )
+            async with lied.world.browser() as other:
+                status, _, _ = await other.request("GET", "/sso/me", cookies={SESSION: before})
+                assert status == 401
+        corp.lie = Lie()
