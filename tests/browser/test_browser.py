@@ -136,7 +136,7 @@ async def sign_out(page: Page) -> None:
     await press(page, page.get_by_role("link", name="Sign out"))
     await expect(page.get_by_role("heading", name="Sign out of Sonar?")).to_be_visible()
     await fits_a_phone(page)
-    await press(page, page.get_by_role("button", name="Sign out"))
+    await press(page, page.get_by_role("button", name="Sign out", exact=True))
     await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     await fits_a_phone(page)
     await page.goto("/calls")
@@ -213,3 +213,49 @@ async def test_a_recording_that_met_no_session_is_sent_by_a_reload(
         await page.reload()
         await expect(page.get_by_role("heading", name="Voicemail")).to_be_visible()
         await expect(page.get_by_text("hello")).to_be_visible()
+
+
+async def test_signing_out_at_microsoft_closes_sonar_and_the_way_back_works(
+    stage: Stage, tmp_path: Path
+) -> None:
+    async with stage.visitor() as page:
+        await page.goto("/sso/login")
+        await page.get_by_role("link", name="Sign in with Microsoft").click()
+        microsoft = page.url.partition("/oauth2/")[0]
+        await pick(page, "Mara Jensen")
+        await expect(page.locator("#whoami")).to_contain_text("Mara Jensen")
+        async with page.expect_response("**/sso/logout/frontchannel/microsoft?sid=*") as answer:
+            await page.goto(f"{microsoft}/oauth2/v2.0/logout")
+        assert (await answer.value).status == 200
+        await expect(page.locator("iframe").content_frame.locator("html")).to_have_attribute(
+            "lang", "en"
+        )
+        await page.goto("/voicemail")
+        await expect(page.get_by_role("heading", name="Sign in to Sonar")).to_be_visible()
+
+        await page.get_by_role("link", name="Sign in with Microsoft").click()
+        await pick(page, "Mara Jensen")
+        await page.goto("/sso/logout")
+        await page.get_by_role("button", name="Sign out", exact=True).click()
+        await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "signed-out-microsoft", tmp_path)
+        await page.get_by_role("link", name="Sign out of Microsoft too").click()
+        await page.get_by_role("link", name="Back to Sonar").click()
+        await expect(page.get_by_text("back from signing out at Microsoft")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "signed-out-back", tmp_path)
+
+
+async def test_google_has_no_sign_out_and_the_page_says_so(stage: Stage, tmp_path: Path) -> None:
+    async with stage.visitor() as page:
+        await page.goto("/sso/login")
+        await page.get_by_role("link", name="Sign in with Google").click()
+        await pick(page, "Jo March")
+        await page.goto("/sso/logout")
+        await picture(page, "sign-out", tmp_path)
+        await page.get_by_role("button", name="Sign out", exact=True).click()
+        await expect(page.get_by_text("lets no other site sign you out")).to_be_visible()
+        await expect(page.get_by_role("link", name="Open your Google Account")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "signed-out-google", tmp_path)
