@@ -28,6 +28,7 @@ from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
+from gateway.session.disallowed import PolicyRecords
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.keys.choose import lives_in, source_for
@@ -82,6 +83,9 @@ class Service:
         cache = Cache()
         self.counters.sessions_live = lambda: len(cache)
         self._sessions = Sessions(self._store, keys, lines, config.sessions, cache=cache)
+        self._policy_records = PolicyRecords(
+            config.policies, self._sessions, self._store, self._audit
+        )
         self._edge: EdgeServer | None = None
         self._sign_ins: SignIns | None = None
         self._portal = ""
@@ -165,6 +169,7 @@ class Service:
         closing.push_async_callback(self._key_watch.stop)
         await self._sessions.start()
         closing.push_async_callback(self._sessions.stop)
+        await self._policy_records.loaded(self._policies.current)
         self._policies.on_change(self._end_disallowed)
         await self._policies.start()
         closing.push_async_callback(self._policies.stop)
@@ -229,9 +234,8 @@ class Service:
         await management.open(sockets)
         self._closing.push_async_callback(management.close)
 
-    async def _end_disallowed(self, _old: Policies, new: Policies) -> None:
-        ended = await self._sessions.sweep(new)
-        if ended:
+    async def _end_disallowed(self, old: Policies, new: Policies) -> None:
+        if ended := await self._policy_records.end_disallowed(old, new):
             _log.info("sessions_ended_by_policy", count=ended)
 
 

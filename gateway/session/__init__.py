@@ -4,6 +4,7 @@ model.py             Session: one signed-in browser, and when it ends; pure
 live.py              Sessions: what edge and portal call; begins, finds and ends sessions
 entry.py             Live: one session in this process's memory; its headers, its sealed cookies
 recheck.py           is its account still one that the identity opens? asked while it lives
+disallowed.py        what a change of the policies does to sessions, and the records of both
 endings.py           what must end ends, whatever happens to the store meanwhile
 cache.py, known.py   which of them there are, and how sure this process is of each
 store/               SessionStore, and its two implementations: embedded (SQLite) and Redis

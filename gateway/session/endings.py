@@ -59,10 +59,12 @@ class Endings:
             await self._refuse_where(lambda session: label in session.labels())
             raise
 
-    async def end_where(self, predicate: Callable[[Session], bool]) -> int:
-        """End every session for which `predicate` says so; how many."""
+    async def end_where(self, predicate: Callable[[Session], bool]) -> tuple[Session, ...]:
+        """End every session for which `predicate` says so; those that were there."""
         await self._refuse_where(predicate)
-        return await self._end_all(s.key for s in await self._store.all() if predicate(s))
+        meant = [session for session in await self._store.all() if predicate(session)]
+        ended = await self._end_all(session.key for session in meant)
+        return tuple(session for session in meant if session.key in ended)
 
     async def tell(self) -> None:
         """Tell the store again what it did not take."""
@@ -76,16 +78,18 @@ class Endings:
     async def _end_labelled(self, label: str, since: float) -> int:
         """Those that began by `since`: whoever signed in later is meant by no ending before."""
         found = await self._store.labelled(label)
-        return await self._end_all(s.key for s in found if s.started <= since)
+        return len(await self._end_all(s.key for s in found if s.started <= since))
 
-    async def _end_all(self, keys: Iterable[str]) -> int:
+    async def _end_all(self, keys: Iterable[str]) -> set[str]:
+        """Those that were there."""
         ending = tuple(keys)
         for key in ending:
             self._refuse(key)
-        ended = 0
+        ended: set[str] = set()
         for begin in range(0, len(ending), _AT_ONCE):
             part = ending[begin : begin + _AT_ONCE]
-            ended += sum(await asyncio.gather(*(self.end(key) for key in part)))
+            were_there = await asyncio.gather(*(self.end(key) for key in part))
+            ended.update(key for key, was_there in zip(part, were_there, strict=True) if was_there)
         return ended
 
     async def _refuse_where(self, predicate: Callable[[Session], bool]) -> None:

@@ -226,15 +226,15 @@ class Sessions:
 
     async def end_where(self, predicate: Callable[[Session], bool]) -> int:
         """End every session, on whatever process, for which `predicate` says so; how many."""
-        return await self._endings.end_where(predicate)
+        return len(await self._endings.end_where(predicate))
 
     def in_use(self) -> tuple[Live, ...]:
         """The sessions in this process's memory."""
         return self._cache.all()
 
-    async def sweep(self, policies: Policies) -> int:
-        """End every session that the policies no longer allow; how many."""
-        return await self.end_where(lambda session: not _allowed(session, policies))
+    async def sweep(self, policies: Policies) -> tuple[Session, ...]:
+        """End every session that the policies no longer allow; those that this ended."""
+        return await self._endings.end_where(lambda session: not _allowed(session, policies))
 
     # Between requests.
 

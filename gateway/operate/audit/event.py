@@ -38,6 +38,8 @@ class EventKind(StrEnum):
     """An operator let somebody in again."""
     POLICY_CHANGED = "policy_changed"
     """A domain's policy that is in force differs from the one before."""
+    POLICIES_LOADED = "policies_loaded"
+    """A gateway started with these policies."""
     KEYS_ROTATED = "keys_rotated"
     """New keys make what is made from now on."""
     # in no more

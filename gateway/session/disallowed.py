@@ -1,0 +1,88 @@
+"""What a change of the policies does to who is signed in, and the records of both.
+
+Every process reads the policies and acts on them; the first to say so records it. Of two processes
+on one machine the files' times are the same, so that one change has one record; the same change
+made again a moment later has its own.
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.errors import SessionsUnavailable
+from gateway.operate.audit import Audit, Event, EventKind
+from gateway.policy.changes import changes, digest
+from gateway.policy.model import Policies
+from gateway.session.live import Sessions
+from gateway.session.store import SessionStore
+
+# Longer than the slowest process takes to see a change.
+_ONE_CHANGE = 60.0
+
+
+class PolicyRecords:
+    """`folder`: where the policies are."""
+
+    def __init__(self, folder: Path, sessions: Sessions, store: SessionStore, audit: Audit) -> None:
+        self._folder = folder
+        self._sessions = sessions
+        self._store = store
+        self._audit = audit
+
+    async def loaded(self, policies: Policies) -> None:
+        """These are in force from the start on: a change while nobody looked shows by the digest
+        being another than the last one recorded."""
+        event = Event(
+            EventKind.POLICIES_LOADED,
+            detail={"domains": len(policies.by_domain), "digest": digest(policies)},
+        )
+        await self._say((event,))
+
+    async def end_disallowed(self, old: Policies, new: Policies) -> int:
+        """Record what changed, and end every session that `new` does not allow; how many."""
+        after = digest(new)
+        await self._say(
+            tuple(
+                Event(
+                    EventKind.POLICY_CHANGED,
+                    domain=change.domain,
+                    detail={"what": change.what, "digest": after},
+                )
+                for change in changes(old, new)
+            )
+        )
+        ended = await self._sessions.sweep(new)
+        for session in ended:
+            identity = session.identity
+            email = identity.email
+            self._audit.note(
+                Event(
+                    EventKind.SESSION_ENDED,
+                    None if email is None else new.refusal(email, identity.provider),
+                    identity,
+                    account=session.account.id,
+                    session=session.public_id,
+                    detail={"by": "policy"},
+                )
+            )
+        return len(ended)
+
+    async def _say(self, events: tuple[Event, ...]) -> None:
+        if not events:
+            return
+        told = [(event.kind, event.domain, dict(event.detail)) for event in events]
+        name = hashlib.sha256(json.dumps([told, self._times()]).encode()).hexdigest()
+        # Twice is better than never.
+        first = True
+        with suppress(SessionsUnavailable):
+            first = await self._store.claim(f"audit:{name}", _ONE_CHANGE)
+        for event in events if first else ():
+            self._audit.note(event)
+
+    def _times(self) -> list[tuple[str, int]]:
+        """When each file was changed, and the folder itself, in nanoseconds."""
+        with suppress(OSError):
+            files = (path for path in self._folder.iterdir() if not path.name.startswith("."))
+            return sorted((path.name, path.stat().st_mtime_ns) for path in (self._folder, *files))
+        return []
