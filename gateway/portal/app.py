@@ -9,6 +9,7 @@ from aiohttp import web
 from structlog.contextvars import bound_contextvars
 
 from gateway.errors import Unavailable
+from gateway.operate.audit import EventKind
 from gateway.portal import (
     about,
     choose,
@@ -22,7 +23,7 @@ from gateway.portal import (
 from gateway.portal.forms import LONGEST_FORM
 from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
-from gateway.portal.refusals import broken
+from gateway.portal.refusals import broken, would_let_in
 from gateway.portal.visit import VISIT, Visit, open_visit
 from gateway.reasons import Reason
 
@@ -122,6 +123,10 @@ async def _answer_everything(request: web.Request, handler: _Handler) -> web.Str
         except web.HTTPException as answer:
             return _refused(visit, answer)
         except Exception:
+            if would_let_in(visit):
+                visit.parts.audit.note(
+                    visit.event(EventKind.SIGN_IN_REFUSED, Reason.INTERNAL_ERROR)
+                )
             log.exception("portal_failed", reason=Reason.INTERNAL_ERROR, path=request.path)
             return refusal(visit, Reason.INTERNAL_ERROR, start_over("/"))
 

@@ -38,7 +38,7 @@ async def complete(
     by_password = reason is Reason.PROVED
     if not (continues or by_password) and standing.policy.demands_proof(identity, visit.now):
         # They took longer to choose than a proof may be old, or went round the page that asks.
-        return refusal(visit, Reason.PROOF_TOO_OLD, start_over(next_path))
+        return _too_old(visit, identity, next_path)
     await _remember(visit, identity.key, standing, account)
     previous = await browser_session(visit)
     cookie, session = await visit.parts.sessions.create(
@@ -59,6 +59,12 @@ async def complete(
         await visit.parts.sessions.end(previous.session.key)
     visit.parts.counters.sign_ins[reason] += 1
     return _onward(visit, cookie, next_path)
+
+
+def _too_old(visit: Visit, identity: Identity, next_path: str) -> web.Response:
+    event = visit.event(EventKind.SIGN_IN_REFUSED, Reason.PROOF_TOO_OLD, identity=identity)
+    visit.parts.audit.note(event)
+    return refusal(visit, Reason.PROOF_TOO_OLD, start_over(next_path))
 
 
 async def _record(visit: Visit, reason: Reason, session: Session, previous: Live | None) -> None:

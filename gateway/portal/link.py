@@ -67,6 +67,11 @@ async def link(visit: Visit) -> web.Response:
         return refused_identity(visit, person.identity, standing, person.next)
     linked = standing.account(account.id)
     if linked is None:
+        visit.parts.audit.note(
+            visit.event(
+                EventKind.CHOICE_REFUSED, Reason.ACCOUNT_NOT_OFFERED, identity=person.identity
+            )
+        )
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, start_over(person.next))
     response = await complete(
         visit, person.identity, standing, linked, Reason.PROVED, person.next, person.session

@@ -106,7 +106,7 @@ def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
         error=str(error),
         path=visit.request.path,
     )
-    if _would_let_in(visit):
+    if would_let_in(visit):
         visit.parts.audit.note(visit.event(EventKind.SIGN_IN_REFUSED, error.reason))
     return refusal(
         visit,
@@ -117,7 +117,7 @@ def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
     )
 
 
-def _would_let_in(visit: Visit) -> bool:
+def would_let_in(visit: Visit) -> bool:
     """Whether this is a request that ends in a session if all goes well."""
     path = visit.request.path
     form = visit.request.method == "POST" and path in {"/sso/accounts", "/sso/link"}

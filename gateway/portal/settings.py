@@ -100,6 +100,9 @@ async def remove(visit: Visit) -> web.Response:
     if isinstance(standing, Refuse):
         return refused_identity(visit, identity, standing, "/")
     if all(entry.account.id != account_id for entry in _entries(standing, identity)):
+        visit.parts.audit.note(
+            visit.event(EventKind.CHOICE_REFUSED, Reason.ACCOUNT_NOT_OFFERED, identity=identity)
+        )
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, Action("Back to settings", PATH))
     await visit.parts.links.remove(identity.key, account_id, visit.now)
     ended = await visit.parts.sessions.end_labelled(link_label(identity.key, account_id))

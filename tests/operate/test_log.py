@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.operate.log import REDACTED, configure_logging, redact
+from gateway.operate.log import AUDIT_LOGGER, REDACTED, configure_logging, redact
 from gateway.secret import Secret
 
 
@@ -21,11 +21,13 @@ from gateway.secret import Secret
 def _as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    audit = logging.getLogger(AUDIT_LOGGER)
     access, watchfiles = logging.getLogger("aiohttp.access"), logging.getLogger("watchfiles")
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     access.disabled = False
+    audit.handlers[:], audit.propagate = [], True
     watchfiles.setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
@@ -79,6 +81,22 @@ def test_libraries_come_out_in_the_same_form(log: Any, stream: io.StringIO) -> N
     assert event["event"] == "gone: away"
     assert (event["logger"], event["level"]) == ("sqlalchemy.pool", "warning")
     assert "hunter2" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_lines_of_the_audit_go_to_standard_output_and_nowhere_else(
+    form: Any, stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", form, stream)
+    structlog.get_logger(AUDIT_LOGGER).info("sign_in", account="7", token="hunter2")
+    assert stream.getvalue() == ""
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert told.out.count("\n") == 1
+    assert "sign_in" in told.out
+    assert "hunter2" not in told.out
+    if form == "json":
+        assert json.loads(told.out)["account"] == "7"
 
 
 def test_aiohttp_does_not_log_queries(log: Any, stream: io.StringIO) -> None:

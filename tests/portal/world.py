@@ -1,5 +1,6 @@
 """The portal with everything behind it real: providers, SQL accounts, links, sessions."""
 
+import asyncio
 import socket
 import sqlite3
 import time
@@ -20,10 +21,12 @@ from gateway.account.directory import Directory, open_directory
 from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
 from gateway.account.passwords import Passwords
+from gateway.account.trail import Trail
 from gateway.config import Config, config_from
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
 from gateway.operate.audit import Audit
+from gateway.operate.audit.chain import Chain, Record
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
@@ -68,6 +71,7 @@ class World:
     policies: Policies
     sonar: Path
     providers: Providers
+    trail: Trail
     clock: Clock = field(default_factory=Clock)
     counters: Counters = field(default_factory=Counters)
     misses: Misses = field(default_factory=lambda: Misses(MOST_MISSES, MISSES_WINDOW))
@@ -95,6 +99,15 @@ class World:
         for provider in self.providers:
             provider._document._value = None
 
+    async def records(self, number: int = 0) -> list[Record]:
+        """What the audit has kept, when these are so many."""
+        for _ in range(1000):
+            entries = await self.trail.entries(0, 1000)
+            if len(entries) >= number:
+                return [entry.record for entry in entries]
+            await asyncio.sleep(0.01)
+        raise AssertionError("waited in vain")
+
     async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
         """Be `person_id` on the provider's page."""
         person = next(person for person in PEOPLE if person.id == person_id)
@@ -115,13 +128,19 @@ class World:
 
 @asynccontextmanager
 async def a_world(
-    folder: Path, more: Callable[[str], Mapping[str, object]] = lambda _: {}
+    folder: Path,
+    more: Callable[[str], Mapping[str, object]] = lambda _: {},
+    *,
+    audited: bool = False,
+    audit_required: bool = False,
 ) -> AsyncIterator[World]:
-    """`more`: providers beside the stand-ins, as config.yaml names them, for this origin."""
+    """`more`: providers beside the stand-ins, as config.yaml names them, for this origin. Unless it
+    is `audited`, events are lines of the log and nothing more."""
     async with AsyncExitStack() as closing:
         portal_socket, provider_socket = _listening(), _listening()
         origin, provider_base = _address(portal_socket), _address(provider_socket)
-        config = config_from(_config(origin, provider_base, folder, more(origin)), folder)
+        sections = _config(origin, provider_base, folder, more(origin))
+        config = config_from({**sections, "audit": {"required": audit_required}}, folder)
         standin = _standin(provider_base, origin)
         await _serve(closing, make_app(standin), provider_socket)
 
@@ -137,6 +156,12 @@ async def a_world(
         await links.open()
         closing.push_async_callback(links.close)
         keys = KeyRing.load(config.keys.folder)
+        trail = Trail(config.links.database, Chain(keys), timeout=1.0)
+        closing.push_async_callback(trail.close)
+        audit = Audit(config.audit)
+        if audited:
+            audit.start(trail)
+            closing.push_async_callback(audit.close)
         minter = AssertionMinter(keys, issuer=origin, audience="sonar", lifetime=300)
         clock = Clock()
         store = EmbeddedStore(config.sessions.path, clock)
@@ -161,6 +186,7 @@ async def a_world(
             policies.current,
             sonar,
             Providers(config, http),
+            trail,
             clock,
         )
         sealer = Sealer(keys)
@@ -177,7 +203,7 @@ async def a_world(
                 sealer=sealer,
                 jwks=minter.jwks,
                 counters=world.counters,
-                audit=Audit(),
+                audit=audit,
                 clock=clock,
                 misses=world.misses,
             )

@@ -92,6 +92,7 @@ class Audit:
         self._queue: deque[_Waiting] = deque()
         self._some = asyncio.Event()
         self._empty = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._allowance = Allowance()
         self._behind = 0
         self._failing = False
@@ -105,17 +106,19 @@ class Audit:
         if not self._settings.required or event.kind not in GIVES_ACCESS:
             self.note(event)
             return
-        if self._failing and self._queue:
-            raise AuditUnavailable("its records cannot be written at present")
         waiting = self._take(event, asyncio.get_running_loop().create_future())
         if waiting is None or waiting.kept is None:
             raise AuditUnavailable("too many of its records wait to be written")
+        self._urgent.set()
         await asyncio.wait((waiting.kept,), timeout=_PATIENCE)
-        if not waiting.kept.done():
+        if waiting.kept.done():
+            waiting.kept.result()
+        elif self._failing:
+            waiting.kept.cancel()
+            raise AuditUnavailable("the database of its records does not answer")
+        else:
             # Slow, and nothing worse: the record is kept in its turn.
             waiting.kept = None
-        else:
-            waiting.kept.result()
         self._tell(event)
 
     def note(self, event: Event) -> None:
@@ -200,11 +203,18 @@ class Audit:
                 if not isinstance(error, Unavailable):
                     _log.exception("audit_failed")
                 self._failed(batch, error)
-                await asyncio.sleep(pause)
+                await self._rest(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 pause = _SHORTEST_PAUSE
                 self._kept(batch, head)
+
+    async def _rest(self, pause: float) -> None:
+        """Wait before the next attempt, unless somebody waits for it: perhaps all is well again."""
+        self._urgent.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._urgent.wait()
 
     def _kept(self, batch: Sequence[_Waiting], head: Head) -> None:
         for waiting in batch:

@@ -31,7 +31,7 @@ CHAIN = Chain(ring(NEW))
 async def trail(tmp_path: Path) -> AsyncIterator[Trail]:
     url = Secret(f"sqlite:///{tmp_path}/gateway.db")
     await migrate(url)
-    trail = Trail(url, CHAIN, timeout=0.5)
+    trail = Trail(url, CHAIN)
     yield trail
     await trail.close()
 
