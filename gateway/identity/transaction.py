@@ -15,12 +15,13 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.identity.model import Identity, Refused
+from gateway.identity.next_path import HOME
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, expire_cookie, set_cookie
 from gateway.session.seal import Sealer
@@ -33,6 +34,10 @@ _CLOCKS_APART = 60.0
 
 # The cookie outlives the transaction, so that the page can say "took too long" and not "unknown".
 _COOKIE_KEPT = 3600
+
+# Browsers take 4096 bytes of name and value together, and drop a longer cookie without a word
+# (RFC 6265bis section 5.6); the name has 31.
+_LARGEST_VALUE = 4000
 
 # More half-finished sign-ins than this are forgotten tabs; with them the Cookie header would grow
 # until a server refuses it.
@@ -154,12 +159,16 @@ class Transactions:
         return Leaving(entry_id, provider, state, hint, now)
 
     def keep(self, entry: Transaction | Proven | Leaving) -> str:
-        """The cookie that carries `entry`."""
-        adapter = _ADAPTERS[entry.kind]
-        sealed = self._sealer.seal(entry.kind, entry.id, adapter.dump_json(entry))
+        """The cookie that carries `entry`; without where it leads, when that makes it too large."""
+        sealed = self._sealed(entry)
+        if len(sealed) > _LARGEST_VALUE and not isinstance(entry, Leaving):
+            sealed = self._sealed(replace(entry, next=HOME))
         # Whoever has left leaves nothing behind for longer than it is of use.
         kept = int(LIFETIME) if isinstance(entry, Leaving) else _COOKIE_KEPT
         return set_cookie(self._name(entry.id), sealed, secure=self._names.secure, max_age=kept)
+
+    def _sealed(self, entry: Transaction | Proven | Leaving) -> str:
+        return self._sealer.seal(entry.kind, entry.id, _ADAPTERS[entry.kind].dump_json(entry))
 
     def drop(self, entry_id: str) -> str:
         """The cookie that removes an entry from the browser."""

@@ -234,6 +234,27 @@ def test_made_up_ones_go_a_few_at_a_time(transactions: Transactions) -> None:
     assert rounds == 21
 
 
+def test_a_cookie_is_never_larger_than_browsers_take(transactions: Transactions) -> None:
+    """The longest of everything: then it leads to the front page, but it is not lost."""
+    email = Email("l" * 64, f"{'d' * 60}.{'e' * 60}.{'f' * 60}.example")
+    key = IdentityKey(f"https://{'i' * 60}.example/{'p' * 60}", "s" * 255)
+    voucher = GoogleVoucher(email_verified=True, hosted_domain=email.domain)
+    who = Identity(key, "g" * 32, email, voucher, "\U0001f600" * 200, NOW, "d" * 255)
+    long = f"/{'n' * 1999}"
+    for entry in (
+        transactions.begin("g" * 32, long, NOW),
+        transactions.prove(who, long, Reason.NO_ACCOUNT, NOW),
+    ):
+        header = transactions.keep(entry)
+        assert len(header.partition(";")[0]) <= 4096
+        fits = isinstance(entry, Transaction)
+        assert transactions.led_to(entry.id, jar(header)) == (long if fits else "/")
+    usual = transactions.prove(
+        identity(voucher, Email("jo", "acme.example")), long, Reason.NO_ACCOUNT, NOW
+    )
+    assert transactions.led_to(usual.id, jar(transactions.keep(usual))) == long
+
+
 def test_a_made_up_name_stays_out_of_our_headers(transactions: Transactions) -> None:
     crafted = {"__Host-sonar_tx_x; Domain=evil.example": "1", "__Host-sonar_tx_": "1"}
     assert transactions.surplus(crafted, NOW) == ()
