@@ -16,6 +16,7 @@ Read in this order:
     account/                which Sonar account is that? `account/resolution.py` is the heart
     session/                is this browser signed in?
     portal/                 the pages under /sso/
+    mail/                   letters to the owners of accounts
     operate/                health, metrics, logs
     service.py              builds one process from a Config, starts it, drains it;
                             sign_ins.py has what only sign-ins need

@@ -26,6 +26,7 @@ from gateway.settings.http import (
 )
 from gateway.settings.keys import Keys, short_too
 from gateway.settings.limits import Limits
+from gateway.settings.mail import Mail
 from gateway.settings.provider import KNOWN_LABELS, Provider, completed
 from gateway.settings.storage import (
     Audit,
@@ -54,6 +55,7 @@ __all__ = [
     "Links",
     "ListenAddress",
     "Log",
+    "Mail",
     "Passwords",
     "Provider",
     "Section",
@@ -93,6 +95,8 @@ class Config(Section):
     """The gateway's own database."""
     audit: Audit = Audit()
     """The record of who was let in or refused, and of who changed who may get in."""
+    mail: Mail | None = None
+    """The mail server that takes letters to the owners of accounts; `null` for none."""
     sessions: Sessions = Sessions()
     """Signed-in browsers."""
     keys: Keys = Field(Keys(), json_schema_extra=short_too)

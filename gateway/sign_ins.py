@@ -20,6 +20,7 @@ from gateway.config import Config
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
+from gateway.mail.postman import Postman
 from gateway.operate.audit import Audit
 from gateway.operate.audit.chain import Chain
 from gateway.operate.metrics import Counters
@@ -82,6 +83,10 @@ class SignIns:
         closing.push_async_callback(trail.close)
         self._audit.start(trail)
         closing.push_async_callback(self._audit.close)
+        if config.mail is not None:
+            postman = Postman(config, config.mail, links.notices)
+            await postman.start()
+            closing.push_async_callback(postman.stop)
         recheck = Recheck(self._sessions, directory, links, self._policies)
         await recheck.start()
         closing.push_async_callback(recheck.stop)

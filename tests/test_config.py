@@ -337,9 +337,18 @@ def test_other_providers_and_other_names() -> None:
         (
             {"polices": "x"},
             "polices: unknown key, did you mean `policies`?; allowed: server, upstream, limits, "
-            "headers, assertion, providers, directory, passwords, links, audit, sessions, keys, "
+            "headers, assertion, providers, directory, passwords, links, audit, mail, sessions, keys, "
             "policies, log",
         ),
+        ({"mail": {"host": "mail.example", "sender": "a@b.example", "security": "none"}},
+         "mail: security: none is for a server on this machine only"),
+        ({"mail": {"host": "mail.example", "sender": "a@b.example", "username": "u"}},
+         "mail: username and password belong together"),
+        ({"mail": {"host": "mail.example", "sender": "a@b.example", "username": "ü",
+                   "password": "pässword"}},
+         "mail: username and password must be in ASCII"),
+        ({"mail": {"host": "mail.example", "sender": "Sonar <a@b.example>"}},
+         "mail.sender = Sonar <a@b.example>: the part before the @ is not a plain mailbox name"),
     ],
 )  # fmt: skip
 def test_refused(

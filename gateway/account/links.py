@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.account.database import Database, open_database, parse_url, sqlite_file, working
 from gateway.account.migrations import check_revision, current_revision
-from gateway.account.model import Link
+from gateway.account.model import Link, News
+from gateway.account.notices import Notices, announce
 from gateway.account.tables import links, pins, preferences, removals
 from gateway.email import Email
 from gateway.errors import LinksUnavailable
@@ -27,11 +28,13 @@ _TIMEOUT = 5.0
 
 
 class LinkStore:
-    """The gateway's own database. Every method may raise `LinksUnavailable`."""
+    """The gateway's own database. Every method may raise `LinksUnavailable`. `notices`: what the
+    owners of accounts are told of new links."""
 
     def __init__(self, url: Secret) -> None:
         self._url = url
         self._database: Database | None = None
+        self.notices = Notices(self._open)
 
     async def open(self) -> None:
         """Connect; raises `SchemaOutdated` with the command to run unless the schema fits."""
@@ -121,10 +124,11 @@ class LinkStore:
         linked = (IdentityKey(row.issuer, row.subject) for row in rows)
         return tuple(dict.fromkeys((*((pinned,) if pinned else ()), *linked)))
 
-    async def add(self, link: Link) -> None:
+    async def add(self, link: Link, news: News | None = None) -> None:
         """Keep a link that was just proved, and switch the account on again if it was off.
 
-        A link that is there already stays as old as it is.
+        A link that is there already stays as old as it is. Of a new one the account's owner hears:
+        `news` says what they are told.
         """
         row = {
             **_key(link.identity),
@@ -138,7 +142,11 @@ class LinkStore:
             await connection.execute(
                 delete(removals).where(_of(removals, link.identity, link.account_id))
             )
-            await connection.execute(self._insert(links).values(row).on_conflict_do_nothing())
+            made = await connection.execute(
+                self._insert(links).values(row).on_conflict_do_nothing()
+            )
+            if made.rowcount == 1 and news is not None:
+                await announce(connection, link, news)
             await connection.commit()
 
     async def remove(self, key: IdentityKey, account_id: str, now: float) -> None:

@@ -71,3 +71,41 @@ class Matches:
 
     accounts: tuple[Account, ...] = ()
     pinned: IdentityKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a link does not say of itself: the account's `username`, the client's IP `address`, and
+    the email addresses to write to."""
+
+    username: str
+    address: str
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One new link of an account, not read yet. `created` in Unix seconds."""
+
+    id: str
+    account_id: str
+    username: str
+    identity: IdentityKey
+    provider: str
+    email: str
+    address: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The same for one recipient. `tries`: how often it was tried, this time included."""
+
+    id: str
+    recipient: str
+    username: str
+    provider: str
+    email: str
+    address: str
+    created: float
+    tries: int

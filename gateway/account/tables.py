@@ -5,7 +5,16 @@ PostgreSQL's default for text. Nothing is cut off (`TEXT` has no length), so tha
 meet in one row (CVE-2026-57580).
 """
 
-from sqlalchemy import BigInteger, Column, Double, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
@@ -92,6 +101,35 @@ keys = Table(
     Column("after", Text, nullable=False),
     Column("sealed", Text, nullable=False),
     UniqueConstraint("kind", "after", name="uq_keys_kind_after"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False, index=True),
+    Column("username", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("created", Double, nullable=False, index=True),
+    Column("heard", Double),
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due", Double, nullable=False, index=True),
 )
 
 alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text))

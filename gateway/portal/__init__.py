@@ -15,6 +15,7 @@
     recall.py       what a provider takes back while somebody is on the way in
     kept_form.py    a form that met no session: kept, asked about, sent;  form_keeping.py: where
     form_body.py    what a browser makes of it again
+    notices.py      what an account's owner is told on the way in: a new link, and how to undo it
     about.py        /sso/me and the assertion's public keys
 
     trip.py         off to the provider

@@ -15,6 +15,7 @@ from gateway.portal import (
     choose,
     kept_form,
     link,
+    notices,
     received,
     settings,
     sign_in,
@@ -81,6 +82,9 @@ def make_portal(parts: Portal) -> web.Application:
     app.router.add_post("/sso/accounts", _page(choose.choose))
     app.router.add_get("/sso/link", _page(link.show))
     app.router.add_post("/sso/link", _page(link.link))
+    app.router.add_get("/sso/notices", _page(notices.show))
+    app.router.add_post("/sso/notices/read", _page(notices.read))
+    app.router.add_post("/sso/notices/undo", _page(notices.undo))
     app.router.add_post("/sso/unsent", _page(kept_form.unsent))
     app.router.add_get("/sso/unsent", _page(kept_form.unsent_unseen))
     app.router.add_get("/sso/form", _page(kept_form.show))

@@ -8,7 +8,7 @@ from gateway.identity.model import Identity, IdentityKey
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing
 from gateway.portal.form_keeping import remember_owner
-from gateway.portal.pages import refusal, see_other, start_over
+from gateway.portal.pages import NOTICES, link_to, refusal, see_other, start_over
 from gateway.portal.recall import is_recalled
 from gateway.portal.refusals import refused_recalled
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
@@ -40,6 +40,8 @@ async def complete(
         # They took longer to choose than a proof may be old, or went round the page that asks.
         return _too_old(visit, identity, next_path)
     await _remember(visit, identity.key, standing, account)
+    news = await visit.parts.links.notices.unread(account.id, identity.key)
+    onward = link_to(NOTICES, next=next_path) if news else next_path
     previous = await browser_session(visit)
     cookie, session = await visit.parts.sessions.create(
         identity,
@@ -58,7 +60,7 @@ async def complete(
     if previous is not None:
         await visit.parts.sessions.end(previous.session.key)
     visit.parts.counters.sign_ins[reason] += 1
-    return _onward(visit, cookie, next_path)
+    return _onward(visit, cookie, onward)
 
 
 def _too_old(visit: Visit, identity: Identity, next_path: str) -> web.Response:

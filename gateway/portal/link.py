@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.account.model import Account, Link
+from gateway.account.model import CONTACT, Account, Link, News
 from gateway.account.resolution import Refuse
 from gateway.explanations import EXPLANATIONS
 from gateway.identity.model import Identity
@@ -31,6 +31,9 @@ from gateway.reasons import Reason
 from gateway.secret import Secret
 
 PATH = "/sso/link"
+
+# One account with more contact addresses is a list of people, and every link a mailing.
+_MOST_LETTERS = 5
 
 
 async def show(visit: Visit) -> web.Response:
@@ -90,8 +93,18 @@ async def add_link(visit: Visit, identity: Identity, account: Account) -> None:
     added = visit.event(EventKind.LINK_ADDED, identity=identity, account=account.id)
     await visit.parts.audit.record(added)
     await visit.parts.links.add(
-        Link(identity.key, account.id, identity.provider, email, visit.now, None)
+        Link(identity.key, account.id, identity.provider, email, visit.now, None),
+        News(account.username, visit.address, letters_to(visit, account)),
     )
+
+
+def letters_to(visit: Visit, account: Account) -> tuple[str, ...]:
+    """Whom to write to: each contact address of the account, so that who added one of their own
+    does not keep the news from the owner."""
+    if visit.parts.config.mail is None:
+        return ()
+    found = dict.fromkeys(str(a.email) for a in account.addresses if a.purpose == CONTACT)
+    return tuple(found)[:_MOST_LETTERS]
 
 
 def _form(

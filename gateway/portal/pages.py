@@ -20,6 +20,9 @@ from gateway.reasons import Reason
 # Where a kept form waits.
 KEPT_FORM = "/sso/form"
 
+# What an account's owner has to be told, on the way in.
+NOTICES = "/sso/notices"
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -54,6 +57,11 @@ def _day(seconds: float) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
+def _minute(seconds: float) -> str:
+    """Unix seconds -> `5 March 2026, 14:05 UTC`."""
+    return f"{_day(seconds)}, {datetime.fromtimestamp(seconds, UTC):%H:%M} UTC"
+
+
 def _machine_day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
 
@@ -67,7 +75,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(day=_day, machine_day=_machine_day)
+    environment.filters.update(day=_day, minute=_minute, machine_day=_machine_day)
     return environment
 
 

@@ -104,7 +104,7 @@ async def test_a_body_larger_than_any_form_is_refused(world: World, browser: Bro
     await world.arrive(browser, "google", "jo")
 
     status, _, text = await browser.request(
-        "POST", "/sso/settings/links/add", data=b"a" * 100_000,
+        "POST", "/sso/settings/links/add", data=b"a" * 200_000,
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )  # fmt: skip
 
