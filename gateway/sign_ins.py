@@ -83,10 +83,7 @@ class SignIns:
         closing.push_async_callback(trail.close)
         self._audit.start(trail)
         closing.push_async_callback(self._audit.close)
-        if config.mail is not None:
-            postman = Postman(config, config.mail, links.notices)
-            await postman.start()
-            closing.push_async_callback(postman.stop)
+        await self._start_postman(links)
         recheck = Recheck(self._sessions, directory, links, self._policies)
         await recheck.start()
         closing.push_async_callback(recheck.stop)
@@ -115,6 +112,13 @@ class SignIns:
         await runner.setup()
         closing.push_async_callback(runner.cleanup)
         await web.SockSite(runner, portal).start()
+
+    async def _start_postman(self, links: LinkStore) -> None:
+        mail = self._config.mail
+        if mail is not None:
+            postman = Postman(self._config, mail, links.notices)
+            await postman.start()
+            self._closing.push_async_callback(postman.stop)
 
     async def close(self) -> None:
         """Finish what is under way, close every part."""

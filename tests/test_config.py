@@ -337,8 +337,8 @@ def test_other_providers_and_other_names() -> None:
         (
             {"polices": "x"},
             "polices: unknown key, did you mean `policies`?; allowed: server, upstream, limits, "
-            "headers, assertion, providers, directory, passwords, links, audit, mail, sessions, keys, "
-            "policies, log",
+            "headers, assertion, providers, directory, passwords, links, audit, mail, sessions, "
+            "keys, policies, log",
         ),
         ({"mail": {"host": "mail.example", "sender": "a@b.example", "security": "none"}},
          "mail: security: none is for a server on this machine only"),
