@@ -1,5 +1,6 @@
 """How often somebody named what does not exist, lately: a bound on guessing. Pure."""
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ _MOST_ADDRESSES = 4096
 
 @dataclass(slots=True)
 class Misses:
-    """At most `most` misses of one address in a `window` of seconds, which begins with the first.
+    """At most `most` misses of one site in a `window` of seconds, which begins with the first.
 
     In this process only: what is bounded is the work that guessing makes, and whoever guesses among
     random names finds nothing with ten times as many tries.
@@ -22,13 +23,25 @@ class Misses:
 
     def too_many(self, address: str, now: float) -> bool:
         """Whether the address has to wait. `now` in seconds."""
-        began, count = self._counts.get(address, (now, 0))
+        began, count = self._counts.get(_site(address), (now, 0))
         return count >= self.most and now < began + self.window
 
     def add(self, address: str, now: float) -> None:
-        began, count = self._counts.pop(address, (now, 0))
+        site = _site(address)
+        began, count = self._counts.pop(site, (now, 0))
         if now >= began + self.window:
             began, count = now, 0
-        self._counts[address] = (began, count + 1)
+        self._counts[site] = (began, count + 1)
         if len(self._counts) > _MOST_ADDRESSES:
             self._counts.popitem(last=False)
+
+
+def _site(address: str) -> str:
+    """Whoever has one IPv6 address has all of its /64 (RFC 6177: no site gets less)."""
+    if ":" not in address:
+        return address
+    try:
+        network = ipaddress.ip_network((address.partition("%")[0], 64), strict=False)
+    except ValueError:
+        return address
+    return str(network.network_address)

@@ -45,6 +45,9 @@ class Channel(StrEnum):
 # are 21 characters or more. By one that counts from 1 anybody could sign people out.
 _SHORTEST_SID = 16
 
+# Logout tokens have half a KiB, and a stranger's megabytes are not worth reading.
+_LONGEST_BODY = 16 * 1024
+
 # The words of RFC 8935 section 2.4; for the rest `invalid_request`.
 _EVENT_ERRORS = {
     Reason.TOKEN_ISSUER: "invalid_issuer",
@@ -106,7 +109,7 @@ async def frontchannel(visit: Visit) -> web.Response:
         return _no_frame(visit, Reason.LOGOUT_THROTTLED)
     meant = [
         session
-        for session in await visit.parts.store.labelled(provider_label(provider.name, sid))
+        for session in await _named(visit, provider_label(provider.name, sid))
         if issuer in {None, session.identity.key.issuer}
     ]
     if not meant:
@@ -116,6 +119,16 @@ async def frontchannel(visit: Visit) -> web.Response:
     _note_ended(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT, ("logout",), meant)
     _count(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT if meant else Reason.LOGOUT_UNKNOWN)
     return _frame(provider)
+
+
+async def _named(visit: Visit, label: str) -> tuple[Session, ...]:
+    try:
+        return await visit.parts.store.labelled(label)
+    except SessionsUnavailable:
+        visit.parts.misses.add(visit.address, visit.now)
+        # Those in this process's memory end all the same, and the others as soon as it answers.
+        await visit.parts.sessions.end_labelled(label)
+        raise
 
 
 async def _received(visit: Visit, channel: Channel, token: str | None) -> Notice | Refused:
@@ -184,7 +197,7 @@ async def _end(visit: Visit, provider: ProviderClient, notice: Notice) -> tuple[
         await recall(visit, label)
         meant = await visit.parts.store.labelled(label)
     except SessionsUnavailable:
-        # Those in this process's memory end all the same, and the others later.
+        # As above.
         meant = ()
     await visit.parts.sessions.end_labelled(label)
     return meant
@@ -215,8 +228,11 @@ def _count(visit: Visit, channel: Channel, reason: Reason) -> None:
 
 
 async def _body(visit: Visit) -> str:
-    """As text; what is none cannot be a token."""
-    return (await visit.request.read()).decode("ascii", "replace")
+    """As text; what is none, or longer than any token, cannot be one."""
+    if (visit.request.content_length or 0) > _LONGEST_BODY:
+        return ""
+    body = await visit.request.read()
+    return "" if len(body) > _LONGEST_BODY else body.decode("ascii", "replace")
 
 
 def _form_value(body: str) -> str | None:

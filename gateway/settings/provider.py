@@ -69,7 +69,7 @@ class Provider(Section):
     scopes: tuple[Word, ...] = ("openid", "email", "profile")
     """What is asked for; `openid` always, for Microsoft `profile` too."""
     algorithms: tuple[Algorithm, ...] = Field(("RS256",), min_length=1)
-    """Signature algorithms accepted on ID tokens."""
+    """Signature algorithms accepted on ID tokens, logout tokens and security events."""
     clock_skew: DurationOrZero = 60.0
     """How far the provider's clock and this machine's may be apart, up to 5m."""
 

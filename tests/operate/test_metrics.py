@@ -60,6 +60,12 @@ def test_certificates(counters: Counters) -> None:
     assert value(counters, "certificate_reloads_total", outcome="failed") == 2
 
 
+def test_logouts(counters: Counters) -> None:
+    counters.logouts["backchannel", Reason.TOKEN_REPLAYED] += 2
+    labels = {"channel": "backchannel", "reason": "token_replayed"}
+    assert value(counters, "logouts_total", **labels) == 2
+
+
 def test_connections(counters: Counters) -> None:
     counters.accepts_failed += 3
     counters.tls_failed += 2

@@ -24,3 +24,13 @@ def test_what_is_remembered_is_bounded() -> None:
     assert not misses.too_many("address 0", 1.0), "the oldest is forgotten"
     assert misses.too_many("address 9999", 1.0)
     assert len(misses._counts) <= 4096
+
+
+def test_who_has_an_ipv6_address_has_many() -> None:
+    misses = Misses(most=2, window=60.0)
+    misses.add("2001:db8:1:2::1", 0.0)
+    misses.add("2001:db8:1:2:ffff::9%eth0", 0.0)
+
+    assert misses.too_many("2001:db8:1:2:3:4:5:6", 1.0)
+    assert not misses.too_many("2001:db8:1:3::1", 1.0)
+    assert not misses.too_many("no:address", 1.0)

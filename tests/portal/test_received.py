@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -232,6 +233,11 @@ async def test_a_logout_that_the_store_did_not_take_is_no_replay(
     assert await world.live() == {}
 
 
+async def pieces() -> AsyncIterator[bytes]:
+    for _ in range(20):
+        yield b"x" * 1000
+
+
 async def test_what_is_no_form_with_one_token(world: World, browser: Browser) -> None:
     path, token = "/sso/logout/backchannel/google", logout_token(world.standin.google, sub="jo")
     for body in (
@@ -243,12 +249,13 @@ async def test_what_is_no_form_with_one_token(world: World, browser: Browser) ->
         token.encode(),
         b"\xff\xfe",
         b"&".join([b"a=1"] * 100),
+        b"logout_token=" + b"x" * 20_000,
     ):
         status, _, text = await browser.request("POST", path, data=body)
         assert status == 400, body
         assert json.loads(text)["error"] == "invalid_request"
-    status, _, _ = await browser.request("POST", path, data=b"logout_token=" + b"x" * 20_000)
-    assert status == 413
+    status, _, _ = await browser.request("POST", path, data=pieces())
+    assert status == 400, "whoever does not say how long it is"
     assert (await browser.request("GET", path))[0] == 405
     assert (await tell(browser, token, "nobody"))[0] == 404
 
@@ -483,3 +490,18 @@ async def test_guessing_is_stopped_and_the_others_are_not(
     assert len(await world.live()) == 1
     assert (await frame(browser, f"?sid={sid}"))[0] == 200
     assert await world.live() == {}
+
+
+async def test_a_frame_while_the_store_is_away_ends_what_this_process_knows(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.arrive(browser, "microsoft", "mara")
+    (sid,) = (await sids(world)).values()
+
+    async def gone(label: str) -> None:
+        raise SessionsUnavailable(label)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.store, "labelled", gone)
+        assert (await frame(browser, f"?sid={sid}"))[0] == 503
+    assert (await browser.request("GET", "/sso/me"))[0] == 401
