@@ -65,9 +65,17 @@ class CannotStart(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """A part we depend on did not answer as it should; `reason` says which."""
+    """A part we depend on did not answer as it should; `reason` says which.
+
+    `refused`: it answered at once, and would not do this one thing; asking it something else may
+    well be of use.
+    """
 
     reason: Reason
+
+    def __init__(self, what: str = "", *, refused: bool = False) -> None:
+        super().__init__(what)
+        self.refused = refused
 
 
 class DirectoryUnavailable(Unavailable):

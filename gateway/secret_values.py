@@ -29,6 +29,10 @@ _LARGEST_SECRET = 64 * 1024
 _SHORTEST_KEYS_SECRET = 32
 # A SQLAlchemy URL that names its driver, such as mysql+aiomysql://.
 _OTHER_DRIVER = re.compile(r"[a-z0-9]+\+[a-z0-9_]+://")
+# Sentinels, the name of the master they look after, and perhaps the number of a database.
+_SENTINELS = re.compile(
+    r"rediss?\+sentinel://([^@/?#]*@)?[^,@/?#]+(,[^,@/?#]+)*/[^/?#]+(/\d*)?(\?[^#]*)?"
+)
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -135,9 +139,12 @@ def session_store(value: object, info: ValidationInfo) -> str | Secret:
     url = secret.reveal()
     if url.startswith(("redis://", "rediss://")) and _has_host(url):
         return secret
-    if url.startswith("unix:///"):
+    if url.startswith("unix:///") or _SENTINELS.fullmatch(url):
         return secret
-    raise secret_error("must be embedded, redis://HOST:PORT/0, rediss://… or unix:///PATH")
+    raise secret_error(
+        "must be embedded, redis://HOST:PORT/0, rediss://…, unix:///PATH or "
+        "redis+sentinel://HOST:PORT,HOST:PORT/MASTER/0"
+    )
 
 
 def _has_host(url: str) -> bool:
@@ -151,7 +158,10 @@ def _has_host(url: str) -> bool:
 
 def holds_password(secret: Secret | str) -> bool:
     """Whether this URL stands in config.yaml with a password in it."""
-    return isinstance(secret, LiteralSecret) and bool(urlsplit(secret.reveal()).password)
+    if not isinstance(secret, LiteralSecret):
+        return False
+    parts = urlsplit(secret.reveal())
+    return bool(parts.password or parse_qs(parts.query).get("sentinel_password"))
 
 
 _TEXT = WithJsonSchema({"type": "string"})

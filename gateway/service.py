@@ -24,6 +24,7 @@ from gateway.operate.access_log import AccessLog
 from gateway.operate.audit import Audit
 from gateway.operate.management import OK, Management, OneProcess
 from gateway.operate.metrics import Counters
+from gateway.operate.outage import Outages
 from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
 from gateway.session.assertion import AssertionMinter
@@ -75,16 +76,24 @@ class Service:
         self._jwks = minter.jwks
         self._sealer = Sealer(keys)
         self.counters = Counters()
+        self._outages = Outages()
+        self.counters.parts = self._outages.states
         self._access_log = AccessLog(config.log.access, self.counters)
         self._audit = Audit(config.audit, self.counters)
         self._policies = PolicyStore(config.policies, config.kinds, self.counters)
-        self._store = store_for(config.sessions)
         lines = IdentityLines(config.headers, minter)
         cache = Cache()
         self.counters.sessions_live = lambda: len(cache)
-        self._sessions = Sessions(self._store, keys, lines, config.sessions, cache=cache)
+        self._sessions = Sessions(
+            store_for(config.sessions),
+            keys,
+            lines,
+            config.sessions,
+            cache=cache,
+            outages=self._outages,
+        )
         self._policy_records = PolicyRecords(
-            config.policies, self._sessions, self._store, self._audit
+            config.policies, self._sessions, self._sessions.store, self._audit
         )
         self._edge: EdgeServer | None = None
         self._sign_ins: SignIns | None = None
@@ -195,13 +204,14 @@ class Service:
         self._sign_ins = kind(
             self._config,
             sessions=self._sessions,
-            store=self._store,
+            store=self._sessions.store,
             policies=lambda: self._policies.current,
             sealer=self._sealer,
             jwks=self._jwks,
             counters=self.counters,
             audit=self._audit,
             keys=self._keys,
+            outages=self._outages,
         )
         await self._sign_ins.open(portal)
 

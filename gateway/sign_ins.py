@@ -24,6 +24,7 @@ from gateway.mail.postman import Postman
 from gateway.operate.audit import Audit
 from gateway.operate.audit.chain import Chain
 from gateway.operate.metrics import Counters
+from gateway.operate.outage import Outages
 from gateway.policy.model import Policies
 from gateway.portal.app import SERVER, make_portal
 from gateway.portal.parts import Portal
@@ -55,6 +56,7 @@ class SignIns:
         counters: Counters,
         audit: Audit,
         keys: KeyRing,
+        outages: Outages,
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -65,6 +67,7 @@ class SignIns:
         self._counters = counters
         self._audit = audit
         self._keys = keys
+        self._outages = outages
         self._closing = AsyncExitStack()
 
     async def open(self, portal: socket.socket) -> None:
@@ -73,10 +76,10 @@ class SignIns:
         # In all workers together as many as configured.
         passwords = Passwords(max(1, config.passwords.concurrent // config.server.workers))
         closing.callback(passwords.close)
-        directory = open_directory(config.directory, passwords)
+        directory = open_directory(config.directory, passwords, self._outages.part("directory"))
         await directory.open()
         closing.push_async_callback(directory.close)
-        links = LinkStore(config.links.database)
+        links = LinkStore(config.links.database, self._outages.part("links"))
         await links.open()
         closing.push_async_callback(links.close)
         trail = Trail(config.links.database, Chain(self._keys))
@@ -90,7 +93,7 @@ class SignIns:
         http = await closing.enter_async_context(open_http())
         parts = Portal(
             config=config,
-            providers=Providers(config, http),
+            providers=Providers(config, http, self._outages),
             transactions=Transactions(self._sealer, CookieNames(config.server.secure)),
             sessions=self._sessions,
             store=self._store,

@@ -126,8 +126,10 @@ def test_not_databases(value: object, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://localhost:6379/0", "rediss://:hunter2@redis.example/1", "unix:///run/redis.sock"],
-)
+    ["redis://localhost:6379/0", "rediss://:hunter2@redis.example/1", "unix:///run/redis.sock",
+     "redis+sentinel://one:26379,two:26379,three/sonar/0", "redis+sentinel://one/sonar",
+     "rediss+sentinel://jo:hunter2@one,[::1]:5/sonar/1?sentinel_password=x"],
+)  # fmt: skip
 def test_session_stores(url: str, tmp_path: Path) -> None:
     assert STORE.validate_python("embedded") == "embedded"
     found = STORE.validate_python(url)
@@ -138,13 +140,18 @@ def test_session_stores(url: str, tmp_path: Path) -> None:
     assert found.reveal() == url
 
 
-@pytest.mark.parametrize("value", ["Embedded", "redis", "redis://", "http://x", 7, None, ""])
+@pytest.mark.parametrize(
+    "value", ["Embedded", "redis", "redis://", "http://x", 7, None, "",
+     "redis+sentinel://one:26379", "redis+sentinel://one/", "redis+sentinel:///sonar",
+     "redis+sentinel://one,/sonar", "redis+sentinel://one/sonar/x"],
+)  # fmt: skip
 def test_not_session_stores(value: object, tmp_path: Path) -> None:
     assert refusal(STORE, value, context(tmp_path))
 
 
 def test_holds_password() -> None:
     assert holds_password(LiteralSecret("redis://:hunter2@h"))
+    assert holds_password(LiteralSecret("redis+sentinel://h/sonar?sentinel_password=hunter2"))
     assert not holds_password(LiteralSecret("redis://h"))
     assert not holds_password(Secret("redis://:hunter2@h"))
     assert not holds_password("embedded")

@@ -7,6 +7,7 @@ addresses.
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.errors import ConfigError, Problem, Unavailable
+from gateway.operate.outage import Part
 from gateway.secret import Secret
 
 # The URL names the kind of database; the asyncio driver for it is ours to know.
@@ -38,17 +40,24 @@ _SQLITE_MODE: dict[Use, str] = {"read": "ro", "write": "rw"}
 
 
 class Database(NamedTuple):
-    """An engine, its file if it is SQLite, the seconds a block of work on it may take, and what
-    it raises when it breaks."""
+    """An engine, its file if it is SQLite, the seconds a block of work on it may take, what it
+    raises when it breaks, and who is told."""
 
     engine: AsyncEngine
     file: Path | None
     timeout: float
     unavailable: type[Unavailable]
+    part: Part
 
 
 def open_database(
-    url: Secret, key: str, *, use: Use, timeout: float, unavailable: type[Unavailable]
+    url: Secret,
+    key: str,
+    *,
+    use: Use,
+    timeout: float,
+    unavailable: type[Unavailable],
+    part: Part | None = None,
 ) -> Database:
     """Make an engine; nothing is connected yet.
 
@@ -80,18 +89,35 @@ def open_database(
     except (SQLAlchemyError, ImportError) as error:
         wrong = f"there is no asyncio driver here for {parsed.drivername}"
         raise ConfigError((Problem("config.yaml", key, None, wrong),)) from error
-    return Database(engine, file, timeout, unavailable)
+    return Database(engine, file, timeout, unavailable, part or Part(key))
 
 
 @asynccontextmanager
 async def working(database: Database) -> AsyncIterator[AsyncConnection]:
-    """A connection for one block of work: commit it yourself, or what it wrote is undone."""
-    _check_file(database)
+    """A connection for one block of work: commit it yourself, or what it wrote is undone. Fails at
+    once while the database is gone."""
+    database.part.check()
+    began = time.monotonic()
     try:
+        async with asking(database) as connection:
+            yield connection
+    except Unavailable as error:
+        # A refusal at once is this work's alone; what took long would keep the next waiting, too.
+        slow = time.monotonic() - began > database.timeout / 2
+        database.part.failed(error, began, gone=slow or not error.refused)
+        raise
+
+
+@asynccontextmanager
+async def asking(database: Database) -> AsyncIterator[AsyncConnection]:
+    """The same, gone or not, and nobody is told of it: to see whether it works again."""
+    try:
+        _check_file(database)
         async with asyncio.timeout(database.timeout), _connection(database) as connection:
             yield connection
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise database.unavailable(_told(error)) from error
+        refused = not isinstance(error, TimeoutError)
+        raise database.unavailable(_told(error), refused=refused) from error
 
 
 def parse_url(url: Secret, key: str) -> URL:

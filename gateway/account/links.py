@@ -9,11 +9,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.account.database import Database, open_database, parse_url, sqlite_file, working
+from gateway.account.database import (
+    Database,
+    asking,
+    open_database,
+    parse_url,
+    sqlite_file,
+    working,
+)
 from gateway.account.migrations import check_revision, current_revision
 from gateway.account.model import Link, News
 from gateway.account.notices import Notices, announce
@@ -21,6 +28,7 @@ from gateway.account.tables import links, pins, preferences, removals
 from gateway.email import Email
 from gateway.errors import LinksUnavailable
 from gateway.identity.model import IdentityKey
+from gateway.operate.outage import Part
 from gateway.secret import Secret
 
 # A person waits for this at a sign-in, and a busy SQLite file is free again in milliseconds.
@@ -29,10 +37,11 @@ _TIMEOUT = 5.0
 
 class LinkStore:
     """The gateway's own database. Every method may raise `LinksUnavailable`. `notices`: what the
-    owners of accounts are told of new links."""
+    owners of accounts are told of new links; `part`: who is told whether it works."""
 
-    def __init__(self, url: Secret) -> None:
+    def __init__(self, url: Secret, part: Part | None = None) -> None:
         self._url = url
+        self._part = part or Part("links")
         self._database: Database | None = None
         self.notices = Notices(self._open)
 
@@ -47,6 +56,7 @@ class LinkStore:
             use="write",
             timeout=_TIMEOUT,
             unavailable=LinksUnavailable,
+            part=self._part,
         )
         try:
             async with working(database) as connection:
@@ -55,8 +65,10 @@ class LinkStore:
             await database.engine.dispose()
             raise
         self._database = database
+        self._part.watched(self._try_reading, self._try_writing)
 
     async def close(self) -> None:
+        self._part.stop()
         if self._database is not None:
             await self._database.engine.dispose()
             self._database = None
@@ -183,6 +195,20 @@ class LinkStore:
         async with working(self._open()) as connection:
             await connection.execute(
                 update(links).where(_of(links, key, account_id), later).values(last_used=now)
+            )
+            await connection.commit()
+
+    async def _try_reading(self) -> None:
+        async with asking(self._open()) as connection:
+            await connection.execute(select(links.c.issuer).limit(1))
+
+    async def _try_writing(self) -> None:
+        """Really write, to the one row that says the same afterwards: a full disk refuses only
+        what needs room on it."""
+        async with asking(self._open()) as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            await connection.execute(
+                update(links).where(links.c.issuer == "").values(last_used=links.c.last_used)
             )
             await connection.commit()
 

@@ -74,13 +74,11 @@ _PORTAL = Portal()
 _FOREIGN = Refuse(403, Reason.ORIGIN_FOREIGN)
 
 
-class Unavailable(Enum):
-    """The session store could not say whether the browser is signed in."""
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nobody could say whether the browser is signed in; `reason`: which part did not answer."""
 
-    UNAVAILABLE = "unavailable"
-
-
-UNAVAILABLE = Unavailable.UNAVAILABLE
+    reason: Reason
 
 
 def decide(
@@ -111,8 +109,8 @@ def decide(
         return _PASSWORD
     if rules.is_public(inbound.path):
         return _PUBLIC
-    if session is UNAVAILABLE:
-        return Refuse(503, Reason.SESSIONS_UNAVAILABLE)
+    if isinstance(session, Unavailable):
+        return Refuse(503, session.reason)
     if not inbound.navigation:
         return SignIn(reason, None)
     return SignIn(reason, _way_back(inbound), form=inbound.method == "POST")

@@ -17,7 +17,6 @@ import structlog
 from gateway.edge import replies
 from gateway.edge.answer import Answer
 from gateway.edge.decision import (
-    UNAVAILABLE,
     As,
     Forward,
     Portal,
@@ -35,6 +34,7 @@ from gateway.edge.question import vouching_reply
 from gateway.edge.shared import Shared
 from gateway.edge.upstream_head import portal_head, unsent_head, upstream_head
 from gateway.errors import DirectoryUnavailable, SessionsUnavailable
+from gateway.errors import Unavailable as PartUnavailable
 from gateway.operate.metrics import Kind
 from gateway.session.live import UNREAD, Live
 
@@ -129,8 +129,8 @@ class Exchange(Ending):
         live: Live | Unavailable | None
         try:
             live = await self.shared.sessions.read(cookie, time.time())
-        except SessionsUnavailable:
-            live = UNAVAILABLE
+        except PartUnavailable as error:
+            live = Unavailable(error.reason)
         if not self.over:
             self._decided(inbound, live, time.time())
 

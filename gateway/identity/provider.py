@@ -12,8 +12,9 @@ A refusal anywhere is a value with its reason; a provider that is down or answer
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -44,6 +45,7 @@ from gateway.identity.token import (
     read_keys,
 )
 from gateway.identity.transaction import Transaction
+from gateway.operate.outage import Outages, Part
 from gateway.reasons import Reason
 from gateway.secret import Secret
 
@@ -66,6 +68,9 @@ class Renewal:
     refresh_token: Secret | None
 
 
+T = TypeVar("T")
+
+
 class ProviderClient:
     """One provider as config.yaml names it. `clock` is monotonic seconds, for the caches."""
 
@@ -76,8 +81,10 @@ class ProviderClient:
         public_url: str,
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.monotonic,
+        part: Part | None = None,
     ) -> None:
         self.name = name
+        self._part = part or Part(name)
         self.label = settings.label
         self.kind: Kind = settings.kind
         self.refresh_every = settings.refresh
@@ -87,8 +94,10 @@ class ProviderClient:
         self._settings = settings
         self._http = http
         self._client = Client(settings.client_id, settings.client_secret, self.redirect_uri)
-        self._document = Cached(f"{name} discovery", self._load_document, clock)
-        self._keys = Cached(f"{name} keys", self._load_keys, clock)
+        self._document = Cached(
+            f"{name} discovery", lambda: self._asked(self._load_document()), clock
+        )
+        self._keys = Cached(f"{name} keys", lambda: self._asked(self._load_keys()), clock)
 
     async def authorization_url(
         self,
@@ -133,8 +142,8 @@ class ProviderClient:
         code = read_answer(params, transaction.state, document)
         if isinstance(code, Refused):
             return code
-        tokens = await exchange(
-            self._http, document, self._client, code.code, transaction.code_verifier
+        tokens = await self._asked(
+            exchange(self._http, document, self._client, code.code, transaction.code_verifier)
         )
         if isinstance(tokens, Refused):
             return tokens
@@ -155,7 +164,7 @@ class ProviderClient:
         under way for a token: a provider that rotates them takes the second use of one for theft.
         """
         document = await self._document.get()
-        tokens = await refresh(self._http, document, self._client, refresh_token)
+        tokens = await self._asked(refresh(self._http, document, self._client, refresh_token))
         if isinstance(tokens, Refused):
             return tokens
         identity: Identity | Refused | None = None
@@ -247,6 +256,17 @@ class ProviderClient:
             self.kind, document.issuer, self._client.client_id, self._settings.clock_skew
         )
 
+    async def _asked(self, question: Awaitable[T]) -> T:
+        """What the provider answers; whether it does is told."""
+        began = time.monotonic()
+        try:
+            answer = await question
+        except ProviderUnavailable as error:
+            self._part.failed(error, began, gone=False)
+            raise
+        self._part.answered()
+        return answer
+
     async def _load_document(self) -> Document:
         url = self._settings.discovery_url
         reply = await get_json(self._http, url)
@@ -266,9 +286,18 @@ class ProviderClient:
 class Providers:
     """The configured providers, in the order of config.yaml."""
 
-    def __init__(self, config: Config, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, config: Config, http: aiohttp.ClientSession, outages: Outages | None = None
+    ) -> None:
+        outages = outages or Outages()
         self._clients = {
-            name: ProviderClient(name, settings, config.server.public_url, http)
+            name: ProviderClient(
+                name,
+                settings,
+                config.server.public_url,
+                http,
+                part=outages.part(f"provider {name}"),
+            )
             for name, settings in config.providers.items()
         }
 

@@ -22,6 +22,7 @@ def families(counters: Counters) -> Iterator[Metric]:
     yield _injections(counters)
     yield from _connections(counters)
     yield from _addresses(counters)
+    yield from _parts(counters)
     yield from _tls(counters)
     yield from _policies(counters)
     yield _access_log(counters)
@@ -100,6 +101,24 @@ def _addresses(counters: Counters) -> Iterator[Metric]:
         down.add_metric((state.address,), not state.up)
         busy.add_metric((state.address,), state.busy)
     yield from (down, busy)
+
+
+def _parts(counters: Counters) -> Iterator[Metric]:
+    # Down, not up, as with addresses.
+    down = GaugeMetricFamily(
+        "sonar_gateway_part_down",
+        "Whether this part the gateway depends on does not do its work now",
+        labels=("part",),
+    )
+    failures = CounterMetricFamily(
+        "sonar_gateway_part_failures",
+        "Times this part did not do what it was asked",
+        labels=("part",),
+    )
+    for state in counters.parts():
+        down.add_metric((state.name,), state.down)
+        failures.add_metric((state.name,), state.failures)
+    yield from (down, failures)
 
 
 def _tls(counters: Counters) -> Iterator[Metric]:

@@ -55,11 +55,23 @@ class AddressState(NamedTuple):
     busy: int
 
 
+class PartState(NamedTuple):
+    """One part we depend on: whether it is down, and how often it has failed."""
+
+    name: str
+    down: bool
+    failures: int
+
+
 def _nobody() -> int:
     return 0
 
 
 def _nowhere() -> Iterable[AddressState]:
+    return ()
+
+
+def _nothing() -> Iterable[PartState]:
     return ()
 
 
@@ -70,8 +82,8 @@ class Counters:
     `upstream_errors` by why Sonar or the portal did not answer. `injections` by fragment name and
     outcome. `sign_ins` by reason: of those that ended in a session, and of every refusal a page of
     the portal gave. `logouts` by channel and reason: those that a provider told of, believed or
-    not. `sessions_live`, `addresses` and `audit_waiting` are asked at the scrape. Times are Unix
-    seconds, 0.0 for never.
+    not. `sessions_live`, `addresses`, `parts` and `audit_waiting` are asked at the scrape. Times
+    are Unix seconds, 0.0 for never.
     """
 
     __slots__ = (
@@ -87,6 +99,7 @@ class Counters:
         "connections_open",
         "injections",
         "logouts",
+        "parts",
         "policy_failed_at",
         "policy_loaded_at",
         "policy_problems",
@@ -119,6 +132,7 @@ class Counters:
         self.tunnels_open = 0
         self.sessions_live: Callable[[], int] = _nobody
         self.addresses: Callable[[], Iterable[AddressState]] = _nowhere
+        self.parts: Callable[[], Iterable[PartState]] = _nothing
         self.policy_reloads_ok = 0
         self.policy_reloads_failed = 0
         self.policy_loaded_at = 0.0

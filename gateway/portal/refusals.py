@@ -100,7 +100,8 @@ def refused_form(visit: Visit, unreadable: Unreadable, page: str, *ways: Action)
 
 def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
     """Something we depend on does not answer; the password still works, and so may a retry."""
-    log.warning(
+    # Which part is down is told once, by `part_down`; this is for whoever follows one request.
+    log.info(
         "portal_unavailable",
         reason=error.reason,
         error=str(error),

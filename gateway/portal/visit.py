@@ -107,7 +107,7 @@ def open_visit(request: web.Request) -> Visit:
 async def browser_session(visit: Visit) -> Live | None:
     """The session this browser's cookie belongs to, whether or not it may be used."""
     cookie = visit.request.cookies.get(visit.names.session)
-    return None if cookie is None else await visit.parts.sessions.read(cookie, visit.now)
+    return None if cookie is None else await visit.parts.sessions.of_browser(cookie, visit.now)
 
 
 async def signed_in(visit: Visit) -> Live | None:
@@ -116,7 +116,8 @@ async def signed_in(visit: Visit) -> Live | None:
     The edge asks the policy too, with the same answer: were they to differ, somebody whose domain
     was turned off would be sent to and fro between the sign-in page and the page they asked for.
     """
-    live = await browser_session(visit)
+    cookie = visit.request.cookies.get(visit.names.session)
+    live = None if cookie is None else await visit.parts.sessions.read(cookie, visit.now)
     if live is None or live.session.identity.email is None:
         return None
     identity = live.session.identity

@@ -6,6 +6,7 @@ entry.py             Live: one session in this process's memory; its headers, it
 recheck.py           is its account still one that the identity opens? asked while it lives
 disallowed.py        what a change of the policies does to sessions, and the records of both
 endings.py           what must end ends, whatever happens to the store meanwhile
+remembered.py        what ended stays ended, whatever the store forgets
 cache.py, known.py   which of them there are, and how sure this process is of each
 store/               SessionStore, and its two implementations: embedded (SQLite) and Redis
 

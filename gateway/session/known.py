@@ -5,29 +5,23 @@ any process. When that news may have been missed, every entry is doubted: it is 
 store before its next use. While the store does not answer, a doubted entry goes on for a grace
 from the moment the doubt began, and is refused after that.
 
-A store that failed is left alone by requests until `try_again`, which the keeper calls twice a
-second, hears it answer: nobody waits for a dead server twice, and none is stormed when it is back.
+Every session can be withheld: what tells whether its account may still be used (the directory, the
+links) has not answered for longer than the grace, so nobody is let in, and nobody is signed out.
 """
 
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
-from gateway.errors import SessionsUnavailable
+from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.session.cache import Cache
 from gateway.session.entry import Live
 from gateway.session.model import Session
 from gateway.session.store import SessionStore
 
-_log = structlog.get_logger()
-
 # A cookie whose session is gone is answered from memory for this long, so that a browser that
 # keeps sending it costs one query, and a replica that lags behind is asked again soon.
 _GONE_SECONDS = 5.0
 _MOST_GONE = 10_000
-# No session has this key: keys are SHA-256 values of random ids.
-_NOBODY = "0" * 64
 
 
 class Known:
@@ -42,7 +36,7 @@ class Known:
         clock: Callable[[], float],
     ) -> None:
         self.cache = cache
-        self.silent = False
+        self.withheld: Unavailable | None = None
         self._store = store
         self._make = make
         self._grace = grace
@@ -66,6 +60,18 @@ class Known:
         if live is not None:
             live.end()
 
+    def let_go(self, key: str) -> None:
+        """Close what is open of a session that may not be used now, but may be again."""
+        live = self.cache.drop(key)
+        if live is not None:
+            live.end()
+
+    def withhold(self, why: Unavailable | None) -> None:
+        """Let nobody in from now on, and why; or, with `None`, again."""
+        if why is not None and self.withheld is None:
+            self.lost()
+        self.withheld = why
+
     def lost(self) -> None:
         """Sessions may have ended without our hearing of it."""
         self._losses += 1
@@ -81,8 +87,6 @@ class Known:
         """
         load = self._loads.get(key)
         if load is None:
-            if self.silent:
-                raise SessionsUnavailable("the session store did not answer a moment ago")
             load = self._loads[key] = asyncio.create_task(self._load(key))
             load.add_done_callback(lambda done: self._loaded(key, done))
         live = await asyncio.shield(load)
@@ -98,14 +102,29 @@ class Known:
         waited = now - (now if live.doubted is None else live.doubted)
         return live if waited < self._grace else None
 
-    async def try_again(self) -> None:
-        """Ask a store that failed whether it answers now."""
-        try:
-            await self._store.load(_NOBODY)
-        except SessionsUnavailable:
+    async def close_ended(self, now: float) -> None:
+        """Sessions past their time or doubted: those with tunnels are confirmed by the store, or
+        end; the others leave the memory when past their time, and are asked for if they return."""
+        for part in self.cache.parts():
+            questionable = [live for live in part if live.doubted is not None or now >= live.ends]
+            await asyncio.gather(*(self._settle(live, now) for live in questionable))
+            await asyncio.sleep(0)
+
+    async def _settle(self, live: Live, now: float) -> None:
+        key = live.session.key
+        if not live.closers:
+            if now >= live.ends:
+                self.cache.forget(live)
             return
-        self.silent = False
-        _log.info("session_store_answers")
+        if self.withheld is not None:
+            self.let_go(key)
+            return
+        try:
+            # What has ended is gone from memory then, and closed.
+            await self.confirmed(key)
+        except SessionsUnavailable:
+            if self.in_grace(key, now) is None:
+                self.let_go(key)
 
     def stop(self) -> None:
         for load in tuple(self._loads.values()):
@@ -113,13 +132,7 @@ class Known:
 
     async def _load(self, key: str) -> Live | None:
         losses, this = self._losses, asyncio.current_task()
-        try:
-            session = await self._store.load(key)
-        except SessionsUnavailable as error:
-            if not self.silent:
-                _log.warning("session_store_silent", reason=error.reason, error=str(error))
-            self.silent = True
-            raise
+        session = await self._store.load(key)
         if self._loads.get(key) is not this:
             return None
         if session is None:
@@ -127,7 +140,7 @@ class Known:
             return None
         live = self.cache.find(key) or self._make(session)
         live.confirm(session)
-        if losses != self._losses:
+        if losses != self._losses or self.withheld is not None:
             live.doubt(self._clock())
         return live
 

@@ -20,6 +20,7 @@ from gateway import config
 from gateway.account.model import Account
 from gateway.errors import SessionsUnavailable
 from gateway.identity.model import Identity
+from gateway.operate.outage import Outages
 from gateway.policy.model import Policies, Policy
 from gateway.session.cache import Cache
 from gateway.session.cookie import key_id_of, mint, verify
@@ -29,8 +30,10 @@ from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.known import Known
 from gateway.session.model import TOUCH_EVERY, Session
+from gateway.session.remembered import Remembered
 from gateway.session.seal import Sealer
 from gateway.session.store import SessionStore
+from gateway.session.store.guarded import Guarded
 
 __all__ = ["UNREAD", "Live", "Sessions", "Unread"]
 
@@ -39,6 +42,8 @@ _log = structlog.get_logger()
 # Half of the second within which an ended or expired session must be gone, tunnels included.
 _KEEP_EVERY = 0.5
 
+# What must be asked whether a session's account may still be used.
+_VOUCHING = ("directory", "links")
 
 # Cookies somebody made up: ours have 104 characters. A quarter of a MiB at most.
 _MOST_MADE_UP = 1024
@@ -58,7 +63,8 @@ class Sessions:
     """Every session, through one store. `clock`: Unix seconds, for what happens between requests.
 
     `read`, `create`, the endings and `sweep` do I/O and may raise `SessionsUnavailable`;
-    the rest does none.
+    the rest does none. `store`: the one given, left alone while it is gone. `outages`: which of
+    our neighbours are down.
     """
 
     def __init__(
@@ -70,16 +76,20 @@ class Sessions:
         *,
         clock: Callable[[], float] = time.time,
         cache: Cache | None = None,
+        outages: Outages | None = None,
     ) -> None:
-        self._store = store
+        self._outages = Outages() if outages is None else outages
+        self.store = self._store = Guarded(store, self._outages.part("sessions"))
         self._keys = keys
         self._lines = lines
         self._sealer = Sealer(keys)
         self._settings = settings
         self._clock = clock
         self._cache = Cache() if cache is None else cache
-        self._known = Known(store, self._cache, self._live, settings.outage_grace, clock)
-        self._endings = Endings(store, self._cache, self._known, clock)
+        grace = settings.outage_grace
+        self._known = Known(self._store, self._cache, self._live, grace, clock)
+        self._endings = Endings(self._store, self._cache, self._known, clock)
+        self._remembered = Remembered(self._store, clock)
         self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
         self._keeper: asyncio.Task[None] | None = None
@@ -87,7 +97,7 @@ class Sessions:
 
     async def start(self) -> None:
         """Open the store: a bad one is seen here, not at the first sign-in."""
-        self._store.on_end(self._known.heard, self._known.lost)
+        self._store.on_end(self._heard, self._lost)
         await self._store.open()
         self._keeper = asyncio.create_task(self._keep())
 
@@ -110,12 +120,15 @@ class Sessions:
         if live is not None and live.doubted is None and now < live.ends:
             return live
         key = self.key_of(cookie) if live is None else live.session.key
-        if key is None or key in self._endings or self._known.is_gone(key, now):
+        if key is None or self._has_ended(key, now):
             return None
         if live is not None and live.session.over(now):
             self._known.heard(key)
             return None
         return UNREAD
+
+    def _has_ended(self, key: str, now: float) -> bool:
+        return key in self._endings or key in self._remembered or self._known.is_gone(key, now)
 
     def key_of(self, cookie: str) -> str | None:
         """The session key of a cookie we made. One that somebody made up is known when it comes
@@ -133,8 +146,16 @@ class Sessions:
         """The session of a cookie value, from the store when need be; `None`: not signed in.
 
         Raises `SessionsUnavailable` when the store does not answer and this process did not know
-        the session to be alive within `outage_grace`.
+        the session to be alive within `outage_grace`; what is the matter, when the directory or
+        the links could not be asked for so long.
         """
+        live = await self.of_browser(cookie, now)
+        if live is not None and live.doubted is not None and self._known.withheld is not None:
+            raise type(self._known.withheld)(str(self._known.withheld))
+        return live
+
+    async def of_browser(self, cookie: str, now: float) -> Live | None:
+        """The same, although it may not be used now: for who signs out."""
         known = self.peek(cookie, now)
         if known is not UNREAD:
             return known
@@ -243,16 +264,24 @@ class Sessions:
         while True:
             await asyncio.sleep(_KEEP_EVERY)
             try:
-                if self._known.silent:
-                    await self._known.try_again()
-                if not self._known.silent:
+                self._known.withhold(self._outages.overdue(_VOUCHING, self._settings.outage_grace))
+                if not self._store.is_gone:
                     await self._endings.tell()
+                    await self._remembered.end_again()
                     await self._write_activity()
-                await self._close_ended(self._clock())
+                await self._known.close_ended(self._clock())
             except Exception:
                 # It must outlive whatever goes wrong in one round, or tunnels would outlive
                 # their sessions.
                 _log.exception("session_keeper_failed")
+
+    def _heard(self, key: str) -> None:
+        self._remembered.heard(key)
+        self._known.heard(key)
+
+    def _lost(self) -> None:
+        self._remembered.lost()
+        self._known.lost()
 
     async def _write_activity(self) -> None:
         while self._touched:
@@ -262,27 +291,6 @@ class Sessions:
             except SessionsUnavailable:
                 self._touched.setdefault(key, seen)
                 return
-
-    async def _close_ended(self, now: float) -> None:
-        """Sessions past their time or doubted: those with tunnels are confirmed by the store, or
-        end; the others leave the memory when past their time, and are asked for if they return."""
-        for part in self._cache.parts():
-            questionable = [live for live in part if live.doubted is not None or now >= live.ends]
-            await asyncio.gather(*(self._settle(live, now) for live in questionable))
-            await asyncio.sleep(0)
-
-    async def _settle(self, live: Live, now: float) -> None:
-        key = live.session.key
-        if not live.closers:
-            if now >= live.ends:
-                self._cache.forget(live)
-            return
-        try:
-            confirmed = await self._known.confirmed(key)
-        except SessionsUnavailable:
-            confirmed = self._known.in_grace(key, now)
-        if confirmed is None:
-            self._known.heard(key)
 
     def _live(self, session: Session) -> Live:
         return Live(session, self._lines, self._sealer)

@@ -126,7 +126,8 @@ class Sessions(Section):
     """Signed-in browsers."""
 
     store: SessionStoreUrl = "embedded"
-    """`embedded` (one machine) or redis://HOST:PORT/0, rediss://…, unix:///PATH."""
+    """`embedded` (one machine) or redis://HOST:PORT/0, rediss://…, unix:///PATH, or with Sentinels
+    redis+sentinel://HOST:PORT,HOST:PORT/MASTER/0, rediss+sentinel://…"""
     path: PathOnDisk = Field(Path("var/sessions.db"), validate_default=True)
     """The file of the embedded store."""
     idle: Duration = 8 * 3600.0
@@ -134,7 +135,8 @@ class Sessions(Section):
     lifetime: Duration = 24 * 3600.0
     """A session ends this long after sign-in, whatever happens. A policy may say otherwise."""
     outage_grace: DurationOrZero = 300.0
-    """How long people already signed in keep working when the store is lost."""
+    """How long people already signed in keep working when the store is lost, or the directory or
+    the links cannot be asked."""
 
     @model_validator(mode="after")
     def _order(self) -> Self:

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from gateway.edge.decision import (
-    UNAVAILABLE,
     As,
     Decision,
     Forward,
     Portal,
     Refuse,
     SignIn,
+    Unavailable,
     decide,
 )
 from gateway.email import Email
@@ -22,6 +22,7 @@ from tests.edge.samples import RULES, inbound
 from tests.session.samples import a_session, an_identity
 
 NOW = 1000.0
+UNAVAILABLE = Unavailable(Reason.SESSIONS_UNAVAILABLE)
 COOKIE = "__Host-sonar_sso=abc"
 LEGACY = "SONARSESSID=xyz"
 SEALED = f"SONARSESSID={SEALED_PREFIX}xyz"

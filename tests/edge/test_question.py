@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from gateway.edge.decision import UNAVAILABLE, As, Decision, Portal, Refuse, SignIn, Vouch, decide
+from gateway.edge.decision import (
+    As,
+    Decision,
+    Portal,
+    Refuse,
+    SignIn,
+    Unavailable,
+    Vouch,
+    decide,
+)
 from gateway.edge.inbound import Inbound, RawHead, Refusal
 from gateway.edge.peer import Peer, peer_of
 from gateway.edge.question import Questions, vouching_reply
@@ -334,7 +343,8 @@ def test_a_policy_that_does_not_allow_it(proxy: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "lines", "session", "status", "reason"),
     [
-        ("/calls", (COOKIE,), UNAVAILABLE, 503, Reason.SESSIONS_UNAVAILABLE),
+        ("/calls", (COOKIE,), Unavailable(Reason.SESSIONS_UNAVAILABLE), 503,
+         Reason.SESSIONS_UNAVAILABLE),
         ("/calls", (COOKIE, WEBSOCKET, "Origin: https://evil.example"), SESSION, 403,
          Reason.ORIGIN_FOREIGN),
         ("/sso/login", (COOKIE,), SESSION, 403, Reason.NOT_FOUND),

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.operate import scrape
 from gateway.operate.families import families
-from gateway.operate.metrics import Counters, InjectionOutcome, Kind
+from gateway.operate.metrics import Counters, InjectionOutcome, Kind, PartState
 from gateway.reasons import Reason
 
 Labels = Mapping[str, str]
@@ -99,6 +99,13 @@ def test_gauges_are_asked_when_scraped(counters: Counters) -> None:
     assert value(counters, "tunnels_open") == 2
 
 
+def test_parts(counters: Counters) -> None:
+    counters.parts = lambda: [PartState("links", True, 3), PartState("sessions", False, 0)]
+    assert value(counters, "part_down", part="links") == 1
+    assert value(counters, "part_down", part="sessions") == 0
+    assert value(counters, "part_failures_total", part="links") == 3
+
+
 def test_a_failed_reload_shows_until_a_good_one(counters: Counters) -> None:
     counters.policies_loaded(100.0)
     counters.policies_failed(200.0, problems=3)
@@ -129,5 +136,5 @@ def test_the_labels_are_closed_lists(counters: Counters) -> None:
         counters.rejected[reason] += 1
         counters.upstream_errors[reason] += 1
     names = {label for _, labels in scraped(counters) for label, _ in labels}
-    assert names <= {"kind", "status", "reason", "fragment", "outcome", "cause"}
+    assert names <= {"kind", "status", "reason", "fragment", "outcome", "cause", "part"}
     assert len(scraped(counters)) < 300

@@ -155,7 +155,7 @@ async def test_every_line_of_the_log_says_which_request_it_is_about(
         )
         await browser.request("GET", "/sso/logout", headers={"X-Request-ID": "r-2"})
 
-    assert [entry["event"] for entry in logs] == ["session_store_silent", "portal_unavailable"]
+    assert [entry["event"] for entry in logs] == ["part_down", "portal_unavailable"]
     assert {(entry["request_id"], entry["address"]) for entry in logs} == {("r-1", "192.0.2.7")}
 
 

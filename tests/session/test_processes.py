@@ -103,6 +103,6 @@ async def test_a_redis_that_hangs_costs_one_request_a_second(
         assert await sessions.read(cookie, time.time()) is not None
     assert time.monotonic() - began < 5.0
     own_valkey.thaw()
-    await until(lambda: not sessions._known.silent, within=5.0)
+    await until(lambda: not sessions._store.is_gone, within=5.0)
     assert await sessions.read(cookie, time.time()) is not None
     await sessions.stop()

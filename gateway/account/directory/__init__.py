@@ -11,6 +11,7 @@ from gateway.account.model import Account
 from gateway.account.passwords import UNREADABLE, Passwords
 from gateway.config import FileDirectory, SqlDirectory
 from gateway.email import Email
+from gateway.operate.outage import Part
 from gateway.secret import Secret
 
 # An address on more accounts than this is no longer a person's. The page offers these, in the
@@ -70,15 +71,18 @@ class Directory(Protocol):
         """
 
 
-def open_directory(config: SqlDirectory | FileDirectory, passwords: Passwords) -> Directory:
-    """The directory of this configuration; call `open` on it."""
+def open_directory(
+    config: SqlDirectory | FileDirectory, passwords: Passwords, part: Part | None = None
+) -> Directory:
+    """The directory of this configuration; call `open` on it. `part`: who is told whether it
+    works."""
     # Imported here so that a file directory does not wait for SQLAlchemy (0.3 s).
     match config:
         case SqlDirectory():
             from gateway.account.directory.sql import SqlAccounts
 
-            return SqlAccounts(config, passwords)
+            return SqlAccounts(config, passwords, part)
         case FileDirectory():
             from gateway.account.directory.file import FileAccounts
 
-            return FileAccounts(config, passwords)
+            return FileAccounts(config, passwords, part)

@@ -14,6 +14,7 @@ Read again when it changes. A file with mistakes leaves the last good one in for
 """
 
 import os
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from gateway.account.passwords import Passwords
 from gateway.config import FileDirectory
 from gateway.email import Email
 from gateway.errors import ConfigError, DirectoryUnavailable, Problem
+from gateway.operate.outage import Part
 from gateway.secret import Secret
 from gateway.section import Section, checked, shape_of
 from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
@@ -80,8 +82,11 @@ _Stamp = tuple[int, int, int]
 class FileAccounts:
     """The directory of kind `file`."""
 
-    def __init__(self, config: FileDirectory, passwords: Passwords) -> None:
+    def __init__(
+        self, config: FileDirectory, passwords: Passwords, part: Part | None = None
+    ) -> None:
         self._path = config.path
+        self._part = part or Part("directory")
         self._passwords = passwords
         self._stamp: _Stamp | None = None
         self._entries: dict[str, _Entry] = {}
@@ -93,8 +98,10 @@ class FileAccounts:
         if not isinstance(entries, dict):
             raise ConfigError(entries)
         self._keep(stamp, entries)
+        self._part.watched(self._try_out)
 
     async def close(self) -> None:
+        self._part.stop()
         self._entries = {}
 
     async def check(self) -> Checked:
@@ -135,7 +142,19 @@ class FileAccounts:
         meant = means(username, by_name)
         return None if meant is None else by_name[meant]
 
+    async def _try_out(self) -> None:
+        self._look()
+
     def _now(self) -> dict[str, _Entry]:
+        """The accounts as they are."""
+        began = time.monotonic()
+        try:
+            return self._look()
+        except DirectoryUnavailable as error:
+            self._part.failed(error, began, gone=True)
+            raise
+
+    def _look(self) -> dict[str, _Entry]:
         """The accounts, read again if the file is another one than last time."""
         stamp = _stamp(self._path)
         if stamp != self._stamp:

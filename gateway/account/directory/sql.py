@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.account.database import Database, open_database, working
+from gateway.account.database import Database, asking, open_database, working
 from gateway.account.directory import MOST_ACCOUNTS, Checked
 from gateway.account.directory.columns import contact, means, read_active, read_addresses
 from gateway.account.directory.schema import Schema, read_schema
@@ -21,6 +21,7 @@ from gateway.account.passwords import Passwords
 from gateway.config import SqlDirectory
 from gateway.email import Email
 from gateway.errors import DirectoryUnavailable
+from gateway.operate.outage import Part
 from gateway.secret import Secret
 
 _log = structlog.get_logger()
@@ -32,9 +33,12 @@ _LONGEST_TEXT = 256
 class SqlAccounts:
     """The directory of kind `sql`."""
 
-    def __init__(self, config: SqlDirectory, passwords: Passwords) -> None:
+    def __init__(
+        self, config: SqlDirectory, passwords: Passwords, part: Part | None = None
+    ) -> None:
         self._config = config
         self._passwords = passwords
+        self._part = part or Part("directory")
         self._active_values = frozenset(value.strip().lower() for value in config.active_values)
         self._database: Database | None = None
         self._schema: Schema | None = None
@@ -46,9 +50,12 @@ class SqlAccounts:
             use="read",
             timeout=self._config.timeout,
             unavailable=DirectoryUnavailable,
+            part=self._part,
         )
+        self._part.watched(self._try_out)
 
     async def close(self) -> None:
+        self._part.stop()
         if self._database is not None:
             await self._database.engine.dispose()
             self._database = None
@@ -96,6 +103,12 @@ class SqlAccounts:
             return None
         account, stored_hash = found
         return account if await self._passwords.verify(password, stored_hash) else None
+
+    async def _try_out(self) -> None:
+        async with asking(self._open()) as connection:
+            schema = await self._read_schema(connection)
+            # No account has the empty name, and looking for it reads the table all the same.
+            await connection.execute(schema.select_by_username(""))
 
     async def _named(self, username: str) -> tuple[Account, str] | None:
         """The account that `username` means, and its password hash."""
@@ -154,7 +167,7 @@ class SqlAccounts:
         if self._schema is None:
             schema = await connection.run_sync(read_schema, self._config)
             if not isinstance(schema, Schema):
-                raise DirectoryUnavailable("; ".join(schema))
+                raise DirectoryUnavailable("; ".join(schema), refused=True)
             hashes = (await connection.scalars(schema.select_hashes())).all()
             self._passwords.expect(_text(value) for value in hashes)
             self._schema = schema

@@ -1,8 +1,10 @@
 """Where sessions are kept: one narrow interface, two implementations, one contract suite.
 
 embedded.py   SQLite in a file (database.py): one machine, survives a restart
-redis.py      Redis or Valkey: several machines; redis_news.py hears of endings,
+redis.py      Redis or Valkey: several machines; redis_server.py sends its commands, redis_pool.py
+              connects, with Sentinels or without; redis_news.py hears of endings,
               redis_scripts.py has what must happen in one step
+guarded.py    either of them, left alone while it is gone
 attempts.py   how long who keeps being wrong has to wait, in both of them
 codec.py      a session as JSON and back
 choose.py     which of them config.yaml asks for
@@ -11,8 +13,13 @@ choose.py     which of them config.yaml asks for
 from collections.abc import Callable
 from typing import Protocol
 
+from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
 from gateway.session.store.attempts import Throttle
+
+
+class TooBusy(SessionsUnavailable):
+    """The store answers, but not so many questions at once."""
 
 
 class SessionStore(Protocol):
@@ -22,6 +29,9 @@ class SessionStore(Protocol):
         """Connect, create what is missing; a store that cannot be used is seen here, at start."""
 
     async def close(self) -> None: ...
+
+    async def try_out(self) -> None:
+        """Write something that nobody needs, to see whether it can be done."""
 
     async def create(self, session: Session) -> None:
         """Keep a new session until it ends by itself or is ended."""

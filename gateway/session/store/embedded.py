@@ -85,6 +85,9 @@ class EmbeddedStore:
         self._heard(key)
         return ended
 
+    async def try_out(self) -> None:
+        await self.claim("tried out", 1.0)
+
     async def all(self) -> tuple[Session, ...]:
         return await self._ask(lambda database: database.all())
 
@@ -130,13 +133,14 @@ class EmbeddedStore:
                 return await asyncio.get_running_loop().run_in_executor(self._thread, work)
             except (sqlite3.Error, OSError) as error:
                 if not _is_busy(error) or time.monotonic() >= deadline:
-                    raise SessionsUnavailable(f"{self._path}: {error}") from error
+                    # A file that cannot be written now may well be read.
+                    raise SessionsUnavailable(f"{self._path}: {error}", refused=True) from error
             # SQLite's own waiting would hold the thread, and with it every reader and the news.
             # By chance, so that two processes do not stay in step.
             await asyncio.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
 
     async def _listen(self, database: Database) -> None:
-        purged = self._clock()
+        purged, told = self._clock(), False
         while True:
             await asyncio.sleep(_LISTEN_EVERY)
             try:
@@ -145,9 +149,12 @@ class EmbeddedStore:
                     await self._run(database.purge)
                     purged = self._clock()
             except SessionsUnavailable as error:
-                _log.warning("session_news_lost", reason=error.reason, error=str(error))
+                if not told:
+                    _log.warning("session_news_lost", reason=error.reason, error=str(error))
+                told = True
                 self._lost()
                 continue
+            told = False
             if ended is None:
                 self._lost()
                 continue

@@ -8,23 +8,14 @@
     sonar:kept:<name>     a value
     sonar:ended           the channel on which ended sessions are told (redis_news.py)
 
-No connection is ever shared across a cancellation. A command that is abandoned between its request
-and its reply leaves the reply for whoever uses the connection next: somebody else's session. So
-each command runs to its end in a task of its own, which no request's cancellation reaches; only a
-timeout ends it, and then the connection is closed.
+redis_server.py sends the commands.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
-
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from typing import Any
 
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
@@ -34,6 +25,7 @@ from gateway.session.store import redis_scripts as scripts
 from gateway.session.store.attempts import LUA_ATTEMPT, LUA_PARDON, Throttle
 from gateway.session.store.codec import Stored, decode, encode
 from gateway.session.store.redis_news import News
+from gateway.session.store.redis_server import Server
 
 _PREFIX = "sonar:"
 _SESSION = f"{_PREFIX}session:"
@@ -44,40 +36,31 @@ _ATTEMPTS = f"{_PREFIX}attempts:"
 _KEPT = f"{_PREFIX}kept:"
 _ENDED = f"{_PREFIX}ended"
 
-# A Redis nearby answers in a millisecond. One that takes a second is as good as gone, and
-# `outage_grace` is a better answer to the person than waiting.
-_TIMEOUT = 1.0
-_CONNECTIONS = 16
 _PAGE = 500
-
-T = TypeVar("T")
 
 
 class RedisStore:
-    """`SessionStore` at `url` (`redis://`, `rediss://` or `unix://`). `clock`: Unix seconds."""
+    """`SessionStore` at `url`, of a form that redis_pool.py knows. `clock`: Unix seconds."""
 
     def __init__(self, url: Secret, clock: Callable[[], float] = time.time) -> None:
-        self._url = url
+        self._server = Server(url)
         self._clock = clock
         self._heard: Callable[[str], None] = nobody_listens
         self._lost: Callable[[], None] = nobody_listens
-        self._client: Redis | None = None
         self._news: News | None = None
         self._labelling: asyncio.Task[None] | None = None
-        self._running: set[asyncio.Future[Any]] = set()
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._heard, self._lost = heard, lost
 
     async def open(self) -> None:
-        self._client = Redis.from_pool(self._pool())
+        pool = self._server.connect(self._moved)
         try:
-            await self._try_out()
-            news = News(self._pool(), _ENDED, lambda key: self._heard(key), lambda: self._lost())
-            await self._run(news.start())
+            await self.try_out()
+            news = News(pool, _ENDED, lambda key: self._heard(key), lambda: self._lost())
+            await self._server.run(news.start)
         except BaseException:
-            await self._client.aclose()
-            self._client = None
+            await self._server.disconnect()
             raise
         self._news = news
         self._labelling = asyncio.create_task(self._label_unlabelled())
@@ -90,11 +73,18 @@ class RedisStore:
             self._labelling.cancel()
             await asyncio.wait((self._labelling,))
             self._labelling = None
-        if self._running:
-            await asyncio.wait(self._running)
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._server.disconnect()
+
+    def _moved(self) -> None:
+        """Another server is the master now, or may be."""
+        if self._news is not None:
+            self._news.renew()
+
+    async def try_out(self) -> None:
+        """Everything we need of the server, tried once: it may be read-only, full, or forbid us
+        scripts, and the first person to sign in should not be the one to find out."""
+        await self._command("SET", f"{_PREFIX}opened", "1", "PX", 1000)
+        await self._script(scripts.TOUCH, [_SESSION], "0", "0")
 
     async def create(self, session: Session) -> None:
         now = self._clock()
@@ -171,32 +161,6 @@ class RedisStore:
         found: bytes | None = await self._command("GETDEL", _KEPT + name)
         return found
 
-    def _pool(self) -> BlockingConnectionPool:
-        try:
-            return BlockingConnectionPool.from_url(
-                self._url.reveal(),
-                max_connections=_CONNECTIONS,
-                timeout=_TIMEOUT,
-                socket_timeout=_TIMEOUT,
-                socket_connect_timeout=_TIMEOUT,
-                # Once more, for a pooled connection that the server has closed meanwhile. The ten
-                # retries of redis-py would keep people waiting for a dead server.
-                retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
-                protocol=2,
-                driver_info=None,
-            )
-        except (ValueError, TypeError):
-            # The error's text would quote the URL, and with it the password.
-            raise SessionsUnavailable(
-                "sessions.store is not a URL such as redis://host:6379/0"
-            ) from None
-
-    async def _try_out(self) -> None:
-        """Everything we need of the server, tried once: it may be read-only, full, or forbid us
-        scripts, and the first person to sign in should not be the one to find out."""
-        await self._command("SET", f"{_PREFIX}opened", "1", "PX", 1000)
-        await self._script(scripts.TOUCH, [_SESSION], "0", "0")
-
     async def _pages(self) -> AsyncIterator[list[bytes]]:
         """The name of every session, some at a time."""
         cursor, pattern = 0, f"{_SESSION}*"
@@ -243,26 +207,7 @@ class RedisStore:
         return await self._command("EVAL", script, len(keys), *keys, *values)
 
     async def _command(self, *words: str | bytes | int) -> Any:
-        if self._client is None:
-            raise SessionsUnavailable("the session store is not open")
-        command = self._client.execute_command(*words)  # type: ignore[no-untyped-call]
-        return await self._run(command)
-
-    async def _run(self, work: Awaitable[T]) -> T:
-        """Run to the end whatever happens to the caller; translate what redis-py raises."""
-        task = asyncio.ensure_future(work)
-        self._running.add(task)
-        task.add_done_callback(self._done)
-        try:
-            return await asyncio.shield(task)
-        except (RedisError, OSError) as error:
-            raise SessionsUnavailable(f"Redis: {error}") from error
-
-    def _done(self, task: asyncio.Future[Any]) -> None:
-        self._running.discard(task)
-        # When the caller has gone, nobody asks for the exception any more.
-        if not task.cancelled():
-            task.exception()
+        return await self._server.command(*words)
 
 
 def _names(session: Session) -> list[str]:

@@ -8,13 +8,14 @@ each failure and again when it listens anew.
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from redis.asyncio import ConnectionPool
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from gateway.reasons import Reason
 
@@ -27,7 +28,8 @@ _log = structlog.get_logger()
 # or doubt that it still lives.
 _SILENCE = 0.4
 _ANSWER_WITHIN = 0.4
-_AGAIN_AFTER = 0.25
+# By chance, so that many gateways do not come back in step.
+_AGAIN_AFTER = (0.2, 0.4)
 
 
 class News:
@@ -45,6 +47,9 @@ class News:
         self._heard = heard
         self._lost = lost
         self._listener: asyncio.Task[None] | None = None
+        self._connection: AbstractConnection | None = None
+        self._parting: asyncio.Task[None] | None = None
+        self._told = False
 
     async def start(self) -> None:
         """Returns when the server has confirmed that we listen; raises `RedisError`, `OSError`."""
@@ -58,20 +63,32 @@ class News:
                 await self._listener
             self._listener = None
 
+    def renew(self) -> None:
+        """Listen on a new connection: another server may be the master now."""
+        if self._connection is not None and self._connection.is_connected:
+            self._parting = asyncio.create_task(self._connection.disconnect(nowait=True))
+
     async def _listen(self, connection: "AbstractConnection | None") -> None:
         while True:
             try:
-                connection = connection or await self._subscribed()
+                connection = self._connection = connection or await self._subscribed()
+                self._told = False
                 await self._follow(connection)
             except (RedisError, OSError) as error:
-                reason = Reason.SESSIONS_UNAVAILABLE
-                _log.warning("session_news_lost", reason=reason, error=str(error))
+                self._tell(error)
                 self._lost()
             finally:
                 if connection is not None:
                     await connection.disconnect(nowait=True)
             connection = None
-            await asyncio.sleep(_AGAIN_AFTER)
+            await asyncio.sleep(random.uniform(*_AGAIN_AFTER))  # noqa: S311 - no secret
+
+    def _tell(self, error: Exception) -> None:
+        """Once, until we listen again."""
+        if not self._told:
+            reason = Reason.SESSIONS_UNAVAILABLE
+            _log.warning("session_news_lost", reason=reason, error=str(error))
+        self._told = True
 
     async def _subscribed(self) -> "AbstractConnection":
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
@@ -91,9 +108,17 @@ class News:
         while True:
             message = await connection.read_response(timeout=_SILENCE)
             if message is None:
-                await connection.send_command("PING")
-                message = await connection.read_response(timeout=_ANSWER_WITHIN)
-                if message is None:
-                    raise TimeoutError("no answer to PING")
+                message = await self._sign_of_life(connection)
             if message[0] == b"message":
                 self._heard(message[2].decode())
+
+    async def _sign_of_life(self, connection: "AbstractConnection") -> Any:
+        await connection.send_command("PING")
+        try:
+            message = await connection.read_response(timeout=_ANSWER_WITHIN)
+        except ResponseError:
+            # A server that cannot write its file refuses even this (MISCONF), and passes on news.
+            return [b"refused"]
+        if message is None:
+            raise TimeoutError("no answer to PING")
+        return message

@@ -51,12 +51,13 @@ redis.call('HSET', KEYS[1], 'seen', string.format('%.6f', latest))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((ends - tonumber(ARGV[2])) * 1000)))
 """
 
+# A server that refuses to write passes the news on all the same.
 # KEYS: the session. ARGV: key, what the names of labels begin with, the channel.
 END = """
 local labels = redis.call('HGET', KEYS[1], 'labels')
-local ended = redis.call('DEL', KEYS[1])
+local ended = redis.pcall('DEL', KEYS[1])
 for label in string.gmatch(labels or '', '%S+') do
-  redis.call('ZREM', ARGV[2] .. label, ARGV[1])
+  redis.pcall('ZREM', ARGV[2] .. label, ARGV[1])
 end
 redis.call('PUBLISH', ARGV[3], ARGV[1])
 return ended

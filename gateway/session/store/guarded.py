@@ -1,0 +1,101 @@
+"""A session store that is left alone while it is gone (operate/outage.py).
+
+Reading decides whether it is gone, for reading is what every signed-in browser needs. A store that
+refuses to be written to (a disk that is full, a replica) is down, and is still asked: who is signed
+in does not notice.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.errors import SessionsUnavailable
+from gateway.operate.outage import Part
+from gateway.session.model import Session
+from gateway.session.store import SessionStore, TooBusy
+from gateway.session.store.attempts import Throttle
+
+# No session has this key: keys are SHA-256 values of random ids.
+_NOBODY = "0" * 64
+
+T = TypeVar("T")
+
+
+class Guarded:
+    """`SessionStore`: `store`, whose state is told by `part`."""
+
+    def __init__(self, store: SessionStore, part: Part) -> None:
+        self._store = store
+        self._part = part
+
+    @property
+    def is_gone(self) -> bool:
+        return self._part.is_gone
+
+    async def open(self) -> None:
+        await self._store.open()
+        self._part.watched(lambda: self._store.load(_NOBODY), self._store.try_out)
+
+    async def close(self) -> None:
+        self._part.stop()
+        await self._store.close()
+
+    async def try_out(self) -> None:
+        await self._asked(self._store.try_out)
+
+    async def create(self, session: Session) -> None:
+        await self._asked(lambda: self._store.create(session))
+
+    async def load(self, key: str) -> Session | None:
+        return await self._asked(lambda: self._store.load(key), reading=True)
+
+    async def touch(self, key: str, seen: float) -> None:
+        await self._asked(lambda: self._store.touch(key, seen))
+
+    async def end(self, key: str) -> bool:
+        return await self._asked(lambda: self._store.end(key))
+
+    async def all(self) -> tuple[Session, ...]:
+        return await self._asked(self._store.all, reading=True)
+
+    async def labelled(self, label: str) -> tuple[Session, ...]:
+        return await self._asked(lambda: self._store.labelled(label), reading=True)
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        return await self._asked(lambda: self._store.claim(name, seconds))
+
+    async def count(self, name: str, seconds: float) -> int:
+        return await self._asked(lambda: self._store.count(name, seconds))
+
+    async def attempt(self, name: str, throttle: Throttle) -> float:
+        return await self._asked(lambda: self._store.attempt(name, throttle))
+
+    async def pardon(self, name: str) -> None:
+        await self._asked(lambda: self._store.pardon(name))
+
+    async def forget(self, name: str) -> None:
+        await self._asked(lambda: self._store.forget(name))
+
+    async def keep(self, name: str, value: bytes, seconds: float) -> None:
+        await self._asked(lambda: self._store.keep(name, value, seconds))
+
+    async def kept(self, name: str) -> bytes | None:
+        return await self._asked(lambda: self._store.kept(name))
+
+    async def take(self, name: str) -> bytes | None:
+        return await self._asked(lambda: self._store.take(name))
+
+    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        self._store.on_end(heard, lost)
+
+    async def _asked(self, question: Callable[[], Awaitable[T]], *, reading: bool = False) -> T:
+        self._part.check()
+        began = time.monotonic()
+        try:
+            return await question()
+        except TooBusy:
+            # With our own questions; it does answer.
+            raise
+        except SessionsUnavailable as error:
+            self._part.failed(error, began, gone=reading or not error.refused)
+            raise

@@ -1,0 +1,146 @@
+"""How a Redis is reached: one server, or whichever of several is the master at the moment.
+
+    redis://USER:PASSWORD@HOST:PORT/DB, rediss://… (TLS), unix:///PATH
+    redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DB, rediss+sentinel://… (TLS)
+
+The second form names Sentinels and the master they look after; user and password are the master's.
+Sentinels with a password of their own: `?sentinel_username=…&sentinel_password=…`.
+(https://redis.io/docs/latest/develop/reference/sentinel-clients/)
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import structlog
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from gateway.errors import SessionsUnavailable
+from gateway.secret import Secret
+
+_log = structlog.get_logger()
+
+# A Redis nearby answers in a millisecond. One that takes a second is as good as gone, and
+# `outage_grace` is a better answer to the person than waiting.
+_TIMEOUT = 1.0
+# Sentinels answer at once, and there are others: all of them within about a second.
+_SENTINEL_TIMEOUT = 0.3
+_SENTINEL_PORT = 26379
+# Within two seconds of a failover nobody asks the old master any more, even where it goes on
+# answering, cut off from the others.
+_LOOK_EVERY = 0.5
+
+_SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+
+
+def pool_for(url: Secret) -> ConnectionPool:
+    """A pool of connections, none made yet. Raises `SessionsUnavailable` for what is no URL."""
+    try:
+        text = url.reveal()
+        if urlsplit(text).scheme in _SENTINEL_SCHEMES:
+            return _sentinel_pool(text)
+        return ConnectionPool.from_url(text, **_common())
+    except (ValueError, TypeError):
+        # The error's text would quote the URL, and with it the password.
+        raise SessionsUnavailable(
+            "sessions.store is not a URL such as redis://host:6379/0"
+        ) from None
+
+
+async def close_pool(pool: ConnectionPool) -> None:
+    await pool.aclose()
+    if isinstance(pool, SentinelConnectionPool):
+        await pool.sentinel_manager.aclose()
+
+
+class Follower:
+    """Asks the Sentinels who the master is, and calls `moved()` when it is another one."""
+
+    def __init__(self, pool: SentinelConnectionPool, moved: Callable[[], None]) -> None:
+        self._pool = pool
+        self._moved = moved
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _follow(self) -> None:
+        silent = False
+        # Our own memory: the pool's changes with each connection that it makes meanwhile.
+        before: object = None
+        while True:
+            try:
+                # It closes the idle connections to the one before.
+                now = await self._pool.get_master_address()  # type: ignore[no-untyped-call]
+            except (RedisError, OSError) as error:
+                if not silent:
+                    _log.warning("sentinels_silent", error=str(error))
+                silent = True
+            else:
+                silent = False
+                if before not in (None, now):
+                    _log.warning("session_store_moved", master=f"{now[0]}:{now[1]}")
+                    self._moved()
+                before = now
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "socket_timeout": _TIMEOUT,
+        "socket_connect_timeout": _TIMEOUT,
+        # Once more, for a pooled connection that the server has closed meanwhile. The ten
+        # retries of redis-py would keep people waiting for a dead server.
+        "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
+        "protocol": 2,
+        "driver_info": None,
+    }
+
+
+def _sentinel_pool(url: str) -> SentinelConnectionPool:
+    parts = urlsplit(url)
+    user, _, addresses = parts.netloc.rpartition("@")
+    name, _, database = parts.path.strip("/").partition("/")
+    if not name:
+        raise ValueError("no master is named")
+    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    sentinel: dict[str, Any] = {
+        key: options.pop(f"sentinel_{key}", None) for key in ("username", "password")
+    }
+    # redis-py's own reading of everything that the two forms have in common.
+    plain = f"{_SENTINEL_SCHEMES[parts.scheme]}://{user}{'@' if user else ''}host/{database}"
+    server: dict[str, Any] = dict(parse_url(f"{plain}?{urlencode(options)}"))
+    del server["host"]
+    if server.pop("connection_class", None) is SSLConnection:
+        server["ssl"] = True
+        sentinel |= {key: value for key, value in server.items() if key.startswith("ssl")}
+    times = {"socket_timeout": _SENTINEL_TIMEOUT, "socket_connect_timeout": _SENTINEL_TIMEOUT}
+    manager = Sentinel(  # type: ignore[no-untyped-call]
+        [_address(text) for text in addresses.split(",")],
+        sentinel_kwargs={**_common(), **sentinel, **times},
+    )
+    pool: SentinelConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+        name, manager, **_common(), **server
+    )
+    return pool
+
+
+def _address(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("a Sentinel without a host")
+    return parts.hostname, parts.port or _SENTINEL_PORT
