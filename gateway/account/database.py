@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.errors import ConfigError, Problem, Unavailable
-from gateway.operate.outage import Part
+from gateway.operate.outage import Part, Untold
 from gateway.secret import Secret
 
 # The URL names the kind of database; the asyncio driver for it is ours to know.
@@ -89,7 +89,7 @@ def open_database(
     except (SQLAlchemyError, ImportError) as error:
         wrong = f"there is no asyncio driver here for {parsed.drivername}"
         raise ConfigError((Problem("config.yaml", key, None, wrong),)) from error
-    return Database(engine, file, timeout, unavailable, part or Part(key))
+    return Database(engine, file, timeout, unavailable, part or Untold(key))
 
 
 @asynccontextmanager

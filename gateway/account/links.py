@@ -28,7 +28,7 @@ from gateway.account.tables import links, pins, preferences, removals
 from gateway.email import Email
 from gateway.errors import LinksUnavailable
 from gateway.identity.model import IdentityKey
-from gateway.operate.outage import Part
+from gateway.operate.outage import Part, Untold
 from gateway.secret import Secret
 
 # A person waits for this at a sign-in, and a busy SQLite file is free again in milliseconds.
@@ -41,7 +41,7 @@ class LinkStore:
 
     def __init__(self, url: Secret, part: Part | None = None) -> None:
         self._url = url
-        self._part = part or Part("links")
+        self._part = part or Untold("links")
         self._database: Database | None = None
         self.notices = Notices(self._open)
 

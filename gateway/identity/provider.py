@@ -45,7 +45,7 @@ from gateway.identity.token import (
     read_keys,
 )
 from gateway.identity.transaction import Transaction
-from gateway.operate.outage import Outages, Part
+from gateway.operate.outage import Outages, Part, Untold
 from gateway.reasons import Reason
 from gateway.secret import Secret
 
@@ -84,7 +84,7 @@ class ProviderClient:
         part: Part | None = None,
     ) -> None:
         self.name = name
-        self._part = part or Part(name)
+        self._part = part or Untold(name)
         self.label = settings.label
         self.kind: Kind = settings.kind
         self.refresh_every = settings.refresh
@@ -289,14 +289,13 @@ class Providers:
     def __init__(
         self, config: Config, http: aiohttp.ClientSession, outages: Outages | None = None
     ) -> None:
-        outages = outages or Outages()
         self._clients = {
             name: ProviderClient(
                 name,
                 settings,
                 config.server.public_url,
                 http,
-                part=outages.part(f"provider {name}"),
+                part=None if outages is None else outages.part(f"provider {name}"),
             )
             for name, settings in config.providers.items()
         }

@@ -131,6 +131,14 @@ class Part:
         _log.info("part_up", part=self.name, down_seconds=round(down, 1))
 
 
+class Untold(Part):
+    """A part whose failures are nobody's business but the caller's: for commands, which ask once
+    and say themselves what they found."""
+
+    def failed(self, error: Unavailable, began: float, *, gone: bool) -> None:
+        self.failures += 1
+
+
 class Outages:
     """Every part of this process."""
 

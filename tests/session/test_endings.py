@@ -148,18 +148,21 @@ class TestWhileTheStoreIsAway:
         await other.stop()
 
     async def test_whoever_signed_in_after_it_stays(
-        self, store: CutStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock, tmp_path: Path, keys: KeyRing
     ) -> None:
+        elsewhere = sessions_on(EmbeddedStore(tmp_path / "sessions.db", clock), keys, clock)
+        await elsewhere.start()
         before = await sign_in(sessions, clock)
         store.cut_off = True
         with pytest.raises(SessionsUnavailable):
             await sessions.end_labelled(identity_label(JO))
         clock.pass_by(1)
-        after = await sign_in(sessions, clock)
+        after = await sign_in(elsewhere, clock)
+        await elsewhere.stop()
         store.cut_off = False
         await until(lambda: not sessions._endings._labels)
         assert sessions.peek(before, clock()) is None
-        assert sessions.peek(after, clock()) is not None
+        assert await sessions.read(after, clock()) is not None
 
     async def test_a_predicate_refuses_those_here(
         self, store: CutStore, sessions: Sessions, clock: Clock

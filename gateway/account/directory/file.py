@@ -29,7 +29,7 @@ from gateway.account.passwords import Passwords
 from gateway.config import FileDirectory
 from gateway.email import Email
 from gateway.errors import ConfigError, DirectoryUnavailable, Problem
-from gateway.operate.outage import Part
+from gateway.operate.outage import Part, Untold
 from gateway.secret import Secret
 from gateway.section import Section, checked, shape_of
 from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
@@ -86,7 +86,7 @@ class FileAccounts:
         self, config: FileDirectory, passwords: Passwords, part: Part | None = None
     ) -> None:
         self._path = config.path
-        self._part = part or Part("directory")
+        self._part = part or Untold("directory")
         self._passwords = passwords
         self._stamp: _Stamp | None = None
         self._entries: dict[str, _Entry] = {}

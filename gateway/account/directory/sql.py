@@ -21,7 +21,7 @@ from gateway.account.passwords import Passwords
 from gateway.config import SqlDirectory
 from gateway.email import Email
 from gateway.errors import DirectoryUnavailable
-from gateway.operate.outage import Part
+from gateway.operate.outage import Part, Untold
 from gateway.secret import Secret
 
 _log = structlog.get_logger()
@@ -38,7 +38,7 @@ class SqlAccounts:
     ) -> None:
         self._config = config
         self._passwords = passwords
-        self._part = part or Part("directory")
+        self._part = part or Untold("directory")
         self._active_values = frozenset(value.strip().lower() for value in config.active_values)
         self._database: Database | None = None
         self._schema: Schema | None = None
