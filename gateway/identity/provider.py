@@ -12,9 +12,8 @@ A refusal anywhere is a value with its reason; a provider that is down or answer
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -68,9 +67,6 @@ class Renewal:
     refresh_token: Secret | None
 
 
-T = TypeVar("T")
-
-
 class ProviderClient:
     """One provider as config.yaml names it. `clock` is monotonic seconds, for the caches."""
 
@@ -95,9 +91,9 @@ class ProviderClient:
         self._http = http
         self._client = Client(settings.client_id, settings.client_secret, self.redirect_uri)
         self._document = Cached(
-            f"{name} discovery", lambda: self._asked(self._load_document()), clock
+            f"{name} discovery", lambda: self._part.asked(self._load_document()), clock
         )
-        self._keys = Cached(f"{name} keys", lambda: self._asked(self._load_keys()), clock)
+        self._keys = Cached(f"{name} keys", lambda: self._part.asked(self._load_keys()), clock)
 
     async def authorization_url(
         self,
@@ -142,7 +138,7 @@ class ProviderClient:
         code = read_answer(params, transaction.state, document)
         if isinstance(code, Refused):
             return code
-        tokens = await self._asked(
+        tokens = await self._part.asked(
             exchange(self._http, document, self._client, code.code, transaction.code_verifier)
         )
         if isinstance(tokens, Refused):
@@ -164,7 +160,7 @@ class ProviderClient:
         under way for a token: a provider that rotates them takes the second use of one for theft.
         """
         document = await self._document.get()
-        tokens = await self._asked(refresh(self._http, document, self._client, refresh_token))
+        tokens = await self._part.asked(refresh(self._http, document, self._client, refresh_token))
         if isinstance(tokens, Refused):
             return tokens
         identity: Identity | Refused | None = None
@@ -255,17 +251,6 @@ class ProviderClient:
         return Recipient(
             self.kind, document.issuer, self._client.client_id, self._settings.clock_skew
         )
-
-    async def _asked(self, question: Awaitable[T]) -> T:
-        """What the provider answers; whether it does is told."""
-        began = time.monotonic()
-        try:
-            answer = await question
-        except ProviderUnavailable as error:
-            self._part.failed(error, began, gone=False)
-            raise
-        self._part.answered()
-        return answer
 
     async def _load_document(self) -> Document:
         url = self._settings.discovery_url

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 
@@ -26,6 +27,8 @@ _log = structlog.get_logger()
 # works again when a part is back.
 _MOST_PAUSE = 1.0
 _FIRST_PAUSE = 0.1
+
+T = TypeVar("T")
 
 Question = Callable[[], Awaitable[object]]
 
@@ -88,6 +91,17 @@ class Part:
         """It did what it was asked. Enough only for a part that nobody asks by itself."""
         if self._read is None and self.down_since is not None:
             self._up()
+
+    async def asked(self, question: Awaitable[T]) -> T:
+        """What the part answers; whether it does is told."""
+        began = time.monotonic()
+        try:
+            answer = await question
+        except Unavailable as error:
+            self.failed(error, began, gone=False)
+            raise
+        self.answered()
+        return answer
 
     def stop(self) -> None:
         """Ask no more."""
