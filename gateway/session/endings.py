@@ -14,6 +14,7 @@ from gateway.errors import SessionsUnavailable
 from gateway.session.cache import Cache
 from gateway.session.known import Known
 from gateway.session.model import Session
+from gateway.session.remembered import Remembered
 from gateway.session.store import SessionStore
 
 # A thousand endings take a good part of the second one after the other. More at once only wait for
@@ -34,12 +35,23 @@ class Endings:
         self._cache = cache
         self._known = known
         self._clock = clock
+        self._remembered = Remembered(store, clock)
         self._keys: set[str] = set()
         self._labels: dict[str, float] = {}
 
     def __contains__(self, key: str) -> bool:
-        """Whether the session is to end and the store has not taken it yet."""
-        return key in self._keys
+        """Whether the session ended, or is to end, whatever the store says."""
+        return key in self._keys or key in self._remembered
+
+    def heard(self, key: str) -> None:
+        """The store tells that it ended, here or elsewhere."""
+        self._remembered.heard(key)
+        self._known.heard(key)
+
+    def lost(self) -> None:
+        """The store may not have told everything, or may be another one from now on."""
+        self._remembered.lost()
+        self._known.lost()
 
     async def end(self, key: str) -> bool:
         """End one session; whether it was there."""
@@ -67,13 +79,14 @@ class Endings:
         return tuple(session for session in meant if session.key in ended)
 
     async def tell(self) -> None:
-        """Tell the store again what it did not take."""
+        """Tell the store again what it did not take, and what it may have forgotten."""
         with suppress(SessionsUnavailable):
             for label, since in tuple(self._labels.items()):
                 await self._end_labelled(label, since)
                 if self._labels[label] == since:
                     del self._labels[label]
             await self._end_all(tuple(self._keys))
+        await self._remembered.end_again()
 
     async def _end_labelled(self, label: str, since: float) -> int:
         """Those that began by `since`: whoever signed in later is meant by no ending before."""

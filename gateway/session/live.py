@@ -30,7 +30,6 @@ from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.known import Known
 from gateway.session.model import TOUCH_EVERY, Session
-from gateway.session.remembered import Remembered
 from gateway.session.seal import Sealer
 from gateway.session.store import SessionStore
 from gateway.session.store.guarded import Guarded
@@ -89,7 +88,6 @@ class Sessions:
         grace = settings.outage_grace
         self._known = Known(self._store, self._cache, self._live, grace, clock)
         self._endings = Endings(self._store, self._cache, self._known, clock)
-        self._remembered = Remembered(self._store, clock)
         self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
         self._keeper: asyncio.Task[None] | None = None
@@ -97,7 +95,7 @@ class Sessions:
 
     async def start(self) -> None:
         """Open the store: a bad one is seen here, not at the first sign-in."""
-        self._store.on_end(self._heard, self._lost)
+        self._store.on_end(self._endings.heard, self._endings.lost)
         await self._store.open()
         self._keeper = asyncio.create_task(self._keep())
 
@@ -120,15 +118,12 @@ class Sessions:
         if live is not None and live.doubted is None and now < live.ends:
             return live
         key = self.key_of(cookie) if live is None else live.session.key
-        if key is None or self._has_ended(key, now):
+        if key is None or key in self._endings or self._known.is_gone(key, now):
             return None
         if live is not None and live.session.over(now):
             self._known.heard(key)
             return None
         return UNREAD
-
-    def _has_ended(self, key: str, now: float) -> bool:
-        return key in self._endings or key in self._remembered or self._known.is_gone(key, now)
 
     def key_of(self, cookie: str) -> str | None:
         """The session key of a cookie we made. One that somebody made up is known when it comes
@@ -267,21 +262,12 @@ class Sessions:
                 self._known.withhold(self._outages.overdue(_VOUCHING, self._settings.outage_grace))
                 if not self._store.is_gone:
                     await self._endings.tell()
-                    await self._remembered.end_again()
                     await self._write_activity()
                 await self._known.close_ended(self._clock())
             except Exception:
                 # It must outlive whatever goes wrong in one round, or tunnels would outlive
                 # their sessions.
                 _log.exception("session_keeper_failed")
-
-    def _heard(self, key: str) -> None:
-        self._remembered.heard(key)
-        self._known.heard(key)
-
-    def _lost(self) -> None:
-        self._remembered.lost()
-        self._known.lost()
 
     async def _write_activity(self) -> None:
         while self._touched:
