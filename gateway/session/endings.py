@@ -37,6 +37,7 @@ class Endings:
         self._clock = clock
         self._remembered = Remembered(store, clock)
         self._keys: set[str] = set()
+        self._being_told: set[str] = set()
         self._labels: dict[str, float] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -56,7 +57,11 @@ class Endings:
     async def end(self, key: str) -> bool:
         """End one session; whether it was there."""
         self._refuse(key)
-        ended = await self._store.end(key)
+        self._being_told.add(key)
+        try:
+            ended = await self._store.end(key)
+        finally:
+            self._being_told.discard(key)
         self._keys.discard(key)
         return ended
 
@@ -85,7 +90,7 @@ class Endings:
                 await self._end_labelled(label, since)
                 if self._labels[label] == since:
                     del self._labels[label]
-            await self._end_all(tuple(self._keys))
+            await self._end_all(self._keys - self._being_told)
         await self._remembered.end_again()
 
     async def _end_labelled(self, label: str, since: float) -> int:
