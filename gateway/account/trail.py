@@ -100,7 +100,10 @@ class Trail:
 
     async def trim(self, before: float) -> int:
         """Take away records older than `before` (Unix seconds), a few at a time; how many. Only
-        from the beginning on, so that what stays is one chain, and the head says from where."""
+        from the beginning on, so that what stays is one chain, and the head says from where.
+
+        Where a newer key is in use, the head is made anew with it: on a quiet gateway nothing else
+        would do that before the old key is taken away."""
         async with _alone(self._database) as connection:
             head = await _head(connection)
             if head is None or not self._chain.is_ours(head):
@@ -117,9 +120,9 @@ class Trail:
                 if row.time >= before or row.number != trimmed + 1:
                     break
                 trimmed, trimmed_hash, old = row.number, row.hash, old + 1
-            if old:
-                head = self._chain.head(head.number, head.hash, trimmed, trimmed_hash)
-                await _set_head(connection, head)
+            fresh = self._chain.head(head.number, head.hash, trimmed, trimmed_hash)
+            if old or fresh.key_id != head.key_id:
+                await _set_head(connection, fresh)
                 await connection.execute(delete(audit).where(audit.c.number <= trimmed))
                 await connection.commit()
         return old

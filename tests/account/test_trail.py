@@ -239,6 +239,18 @@ async def test_a_chain_outlives_its_keys(sql: Sql, trail: Trail) -> None:
         await each.close()
 
 
+async def test_on_a_quiet_gateway_a_key_may_go_too(sql: Sql, trail: Trail) -> None:
+    old, both = Trail(sql.url, Chain(ring(OLD))), Trail(sql.url, Chain(ring(OLD, NEW)))
+    await old.append([a_record(1)])
+    assert "no key that is here" in str((await judged(trail)).misfit)
+    assert await both.trim(0.0) == 0
+    assert (await judged(trail)).misfit is None
+    await trail.append([a_record(2)])
+    assert [entry.record.event for entry in await trail.entries(0, 10)] == ["sign_in", "sign_in"]
+    for each in (old, both):
+        await each.close()
+
+
 async def test_the_oldest_are_trimmed_and_the_rest_is_a_chain(trail: Trail) -> None:
     # The third was late: nothing after it goes before it does.
     times = [1.0, 2.0, 50.0, 3.0, 60.0]
