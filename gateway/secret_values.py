@@ -33,6 +33,8 @@ _OTHER_DRIVER = re.compile(r"[a-z0-9]+\+[a-z0-9_]+://")
 _SENTINELS = re.compile(
     r"rediss?\+sentinel://([^@/?#]*@)?[^,@/?#]+(,[^,@/?#]+)*/[^/?#]+(/\d*)?(\?[^#]*)?"
 )
+# What `openssl rand -hex` makes: nobody calls a variable so, and it must not be shown.
+_NO_NAME = re.compile(r"[0-9A-Fa-f]{32,}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -61,7 +63,7 @@ def secret_text(value: object, info: ValidationInfo) -> Secret:
 def _from_environment(name: str, info: ValidationInfo) -> str:
     environ = (info.context or {}).get("environ", os.environ)
     assert isinstance(environ, Mapping)  # noqa: S101 - the caller's contract, not input
-    if not _ENV_NAME.fullmatch(name):
+    if not _ENV_NAME.fullmatch(name) or _NO_NAME.fullmatch(name):
         raise secret_error("after env: comes the name of an environment variable")
     found = environ.get(name)
     if not found:

@@ -47,6 +47,8 @@ def test_from_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("env:" + "0a1b" * 8, "after env: comes the name of an environment variable"),
+        ("env:" + "ABCDEF12" * 8, "after env: comes the name of an environment variable"),
         ("env:MISSING", "the environment variable MISSING is not set, or empty"),
         ("env:EMPTY", "the environment variable EMPTY is not set, or empty"),
         ("env:", "name of an environment variable"),

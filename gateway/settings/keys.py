@@ -9,11 +9,13 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, mode
 from pydantic.config import JsonDict
 
 from gateway.secret_values import KeysSecret
-from gateway.section import Section
+from gateway.section import Section, secret_error
 from gateway.values import Duration, path_on_disk, text
 
 DATABASE = "database"
 _ENVIRONMENT = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+# As a variable holds one, as a file does: hex, PEM.
+_KEY_ITSELF = re.compile(r"\.(root|es256)=|-----BEGIN|(^|:)[0-9A-Fa-f]{64}")
 _FOREIGN = re.compile(r"[a-z0-9+]+:")
 
 
@@ -23,6 +25,8 @@ def _place(value: object, info: ValidationInfo) -> Path | str:
         return path_on_disk(value, info)
     wrong = "must be a folder, env:NAME or database"
     place = text(value, wrong)
+    if _KEY_ITSELF.search(place):
+        raise secret_error("is a key itself: put it into a folder or a variable, and name that")
     if place == DATABASE or _ENVIRONMENT.fullmatch(place):
         return place
     if _FOREIGN.match(place):

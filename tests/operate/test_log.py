@@ -29,6 +29,8 @@ def _as_it_was() -> Iterator[None]:
     access.disabled = False
     audit.handlers[:], audit.propagate = [], True
     watchfiles.setLevel(logging.NOTSET)
+    for name in ("aiosqlite", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -232,3 +234,11 @@ def test_a_closed_pipe_does_not_fail_who_logs() -> None:
     finally:
         os.close(writing)
     assert ran.stdout == b"still here\n"
+
+
+@pytest.mark.parametrize("name", ["aiosqlite", "sqlalchemy.engine.Engine"])
+def test_what_goes_into_a_database_is_never_told(name: str, stream: io.StringIO) -> None:
+    configure_logging("debug", "json", stream)
+    logging.getLogger(name).debug("INSERT …, ('jo@acme.example',)")
+    logging.getLogger(name).warning("the connection broke")
+    assert [event["event"] for event in events(stream)] == ["the connection broke"]
