@@ -109,6 +109,9 @@ def verify_claims(
     except ValidationError as error:
         names = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
         return Refused(Reason.TOKEN_MALFORMED, f"claims of a wrong type: {', '.join(names)}")
+    if "events" in unverified.claims:
+        # A logout token or a security event, signed with the same keys (RFC 8725 section 3.12).
+        return Refused(Reason.TOKEN_MALFORMED, "a token that tells of events is no ID token")
     return (
         _check_issuer(claims, expected, unverified.key_issuer)
         or _check_audience(claims, expected)

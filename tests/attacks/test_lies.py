@@ -42,6 +42,9 @@ CLAIMS: list[tuple[dict[str, object], Reason]] = [
     ({"aud": [CLIENT, "another"], "azp": ABSENT}, R.TOKEN_AUTHORIZED_PARTY),
     ({"aud": [CLIENT, "another"], "azp": "another"}, R.TOKEN_AUTHORIZED_PARTY),
     ({"azp": "another"}, R.TOKEN_AUTHORIZED_PARTY),
+    # for another purpose, by the same keys
+    ({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}, R.TOKEN_MALFORMED),
+    ({"events": None}, R.TOKEN_MALFORMED),
     # for which sign-in
     ({"nonce": ABSENT}, R.TOKEN_NONCE),
     ({"nonce": None}, R.TOKEN_NONCE),

@@ -48,6 +48,7 @@ EXPECTED = {"google": GOOGLE, "microsoft": MICROSOFT, "oidc": STANDARD}
 KEY_ISSUER = {"google": None, "microsoft": TEMPLATE, "oidc": None}
 
 ABSENT = object()
+MALFORMED = Reason.TOKEN_MALFORMED
 
 
 def verify(
@@ -210,6 +211,9 @@ def test_googles_old_issuer_is_the_same_person() -> None:
         ({"email": {"value": "jo@acme.example"}}, Reason.TOKEN_MALFORMED),
         # name
         ({"name": ["Jo"]}, Reason.TOKEN_MALFORMED),
+        # a token for another purpose
+        ({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}, MALFORMED),
+        ({"events": {}}, MALFORMED),
     ],
 )
 def test_each_check_refuses(kind: str, changes: dict[str, object], expected: Reason) -> None:
