@@ -16,6 +16,7 @@ bytes become requests
     intake.py          what has come and waits
     reader.py          httptools: bytes -> events (events.py): heads, bodies, ends
     request_reader.py  of requests, with request_line.py;  fields.py: what their headers mean
+    chunks.py          bodies in chunks
 head -> session -> decision
     exchange.py        one request and its reply
     head.py            request head -> Inbound (inbound.py), or a refusal;  names.py: which headers

@@ -9,11 +9,6 @@ from gateway.edge.peer import Peer
 from gateway.edge.request_reader import RequestReader
 from gateway.edge.shared import Shared
 
-# One slice holds at most some hundred heads. In chunks, more at once is half the work; what their
-# extensions may have is counted by the slice.
-_SLICE = 16 * 1024
-_SLICE_OF_CHUNKS = 64 * 1024
-
 
 class Intake:
     """One connection's. A reader is borrowed while there is something to read."""
@@ -103,8 +98,7 @@ class Intake:
         if reader is None:
             reader = self._reader = self._shared.reader(self._peer)
         piece = self._backlog
-        # What is left of a body is one event, however much has come of it.
-        most = reader.left or (_SLICE_OF_CHUNKS if reader.in_chunks else _SLICE)
+        most = reader.takes
         if self._offset or len(piece) > most:
             start = self._offset
             piece = piece[start : start + most]

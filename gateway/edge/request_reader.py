@@ -4,12 +4,14 @@ Rules
     llhttp never gets the beginning of a request together with the end of the one before: each first
     line is looked at before llhttp forgives it anything (request_line.py).
     A whole head whose header lines are remembered, byte for byte, is not parsed again.
+    Of a body llhttp gets at most its last chunk and what follows.
 """
 
 from collections.abc import Sequence
 
 import httptools
 
+from gateway.edge.chunks import Chunks
 from gateway.edge.events import END, Malformed, RequestEvent
 from gateway.edge.fields import FieldReader
 from gateway.edge.head import LONGEST_REMEMBERED, read_line
@@ -21,6 +23,9 @@ from gateway.reasons import Reason
 _BLANK_LINE = b"\r\n\r\n"
 # The events of some requests sent ahead, or of a body in a few chunks.
 _FEW = 8
+# Taken at once: some hundred heads at most, or some ten thousand chunks of a byte each.
+_MOST_IN_HEADS = 16 * 1024
+_MOST_IN_CHUNKS = 128 * 1024
 
 
 class RequestReader(Reader):
@@ -29,6 +34,7 @@ class RequestReader(Reader):
 
     __slots__ = (
         "_between",
+        "_chunks",
         "_field_reader",
         "_line",
         "_longest_line",
@@ -51,14 +57,17 @@ class RequestReader(Reader):
         self._field_reader = fields
         self._target = self._line = self._tail = b""
         self.left = 0
+        self._chunks: Chunks | None = None
         self._muted = self._refused = self._upgrading = False
         self._between = True
         self._renew()
 
     @property
-    def in_chunks(self) -> bool:
-        """Whether a body has begun whose length was not told."""
-        return not (self._between or self.in_head or self.left)
+    def takes(self) -> int:
+        """How many bytes it takes at once, so that nobody waits long for what they hold."""
+        if self._chunks is not None:
+            return max(self._chunks.left, _MOST_IN_CHUNKS)
+        return self.left or _MOST_IN_HEADS
 
     def feed(self, data: bytes) -> list[RequestEvent]:
         """The events in `data`. Not to be fed again after `Malformed`."""
@@ -88,6 +97,9 @@ class RequestReader(Reader):
             if self.left:
                 data = self._pass_on(data)
                 continue
+            if self._chunks is not None:
+                data = self._take_apart(self._chunks, data)
+                continue
             if self._between or self._line:
                 data = self._begin(data)
                 continue
@@ -112,6 +124,18 @@ class RequestReader(Reader):
         self._events += (data[:left], END)
         self._renew()
         return data[left:]
+
+    def _take_apart(self, chunks: Chunks, data: bytes) -> bytes:
+        """The next part of a body in chunks. What llhttp is to see of it, and what follows."""
+        body = chunks.feed(data)
+        if body:
+            self._events.append(body)
+        if chunks.wrong:
+            return self._give_up(400, Reason.REQUEST_MALFORMED, "no chunk")
+        if chunks.last is None:
+            return b""
+        self._chunks, self._tail = None, b""
+        return chunks.last
 
     def _begin(self, data: bytes) -> bytes:
         """Take a request line from `data`, when all of it is there; gives what follows it."""
@@ -202,6 +226,7 @@ class RequestReader(Reader):
         read = self._field_reader.read(fields)
         if isinstance(read, Fields):
             self.left = read.framing.length or 0
+            self._chunks = Chunks() if read.framing.chunked else None
         else:
             self._refused = True
         self._events.append(RawHead(method, self._target, int(version[2]), read))

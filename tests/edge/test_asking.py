@@ -57,7 +57,7 @@ async def test_a_chunked_body_in_chunks_of_our_own(world: World) -> None:
     )
     assert (await browser.reply()).status == 200
     seen = bytes(world.sonar.calls[0].seen)
-    assert seen.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n \r\n0\r\n\r\n")
+    assert seen.endswith(b"Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n0\r\n\r\n")
     assert b"evil" not in seen
 
 
