@@ -72,6 +72,10 @@ __all__ = [
 ]
 
 
+# docs/verifying.md tells them so.
+_VERIFIERS_KEEP_KEYS = 3600.0
+
+
 class Config(Section):
     """How one gateway is set up."""
 
@@ -180,6 +184,8 @@ def warnings_about(config: Config) -> tuple[str, ...]:
         for key, url in sorted(urls.items())
         if holds_password(url)
     ]
+    if config.keys.overlap < _VERIFIERS_KEEP_KEYS:
+        found.append("keys.overlap is shorter than the hour for which verifiers keep the keys")
     if not config.providers:
         found.append("providers: none, so nobody can sign in but with the Sonar password")
     return tuple(found)

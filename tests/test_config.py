@@ -376,6 +376,14 @@ def test_where_keys_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "kkk" not in f"{found!r} {found.model_dump_json()}"
 
 
+def test_an_overlap_that_verifiers_sleep_through_is_warned_of(tmp_path: Path) -> None:
+    told = [
+        list(warnings_about(config_from(mapping(keys=keys), tmp_path)))
+        for keys in ({"overlap": "59m"}, {"overlap": "60m"})
+    ]
+    assert [any("keys.overlap" in warning for warning in each) for each in told] == [True, False]
+
+
 def test_what_keys_are_encrypted_with_is_closed_to_others(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("k" * 32 + "\n")

@@ -66,9 +66,9 @@ def configure_logging(
     # aiohttp writes an access log line for each portal request with its query, where codes are;
     # the edge has already written ours.
     logging.getLogger("aiohttp.access").disabled = True
-    # At `debug` both tell what goes into and comes out of the database: people, and sealed keys.
+    # Both would tell what goes into and comes out of the database: people, and sealed keys.
     for name in ("aiosqlite", "sqlalchemy"):
-        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     # It tells of each change in the policies' folder, before ours tells what came of it.
     logging.getLogger("watchfiles").setLevel(max(root.level, logging.WARNING))
 

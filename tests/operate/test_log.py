@@ -240,5 +240,6 @@ def test_a_closed_pipe_does_not_fail_who_logs() -> None:
 def test_what_goes_into_a_database_is_never_told(name: str, stream: io.StringIO) -> None:
     configure_logging("debug", "json", stream)
     logging.getLogger(name).debug("INSERT …, ('jo@acme.example',)")
+    logging.getLogger(name).info("SELECT links.issuer")
     logging.getLogger(name).warning("the connection broke")
     assert [event["event"] for event in events(stream)] == ["the connection broke"]

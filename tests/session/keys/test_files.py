@@ -201,14 +201,27 @@ class TestFolder:
             assert "--write" in str(no.value)
         assert kept.keys == ring.keys
 
+    async def test_a_key_of_somebody_else_says_so(self, tmp_path: Path) -> None:
+        ring = KeyRing.load(tmp_path)
+        path = tmp_path / f"{ring.root_id}.root.key"
+        with as_somebody_who_may_only_read(tmp_path, but=path):
+            kept = await FileKeys(tmp_path).read()
+        assert {key.name for key in kept.keys} == {ring.signing_key.name}
+        assert kept.damaged == {f"{ring.root_id}.root"}
+        (problem,) = kept.problems
+        assert problem.where == str(path)
+        assert problem.wrong == "cannot be read: Permission denied; it must be the gateway's user's"
+
 
 @contextmanager
-def as_somebody_who_may_only_read(folder: Path) -> Iterator[None]:
-    """Root may write everything, so be somebody else for a moment."""
+def as_somebody_who_may_only_read(folder: Path, but: Path | None = None) -> Iterator[None]:
+    """Root may write everything, so be somebody else for a moment. `but`: not even read."""
     root = os.geteuid() == 0
     for path in (folder, *folder.iterdir()):
         if root:
             os.chown(path, _NOBODY, _NOBODY)
+    if but is not None:
+        but.chmod(0o000)
     folder.chmod(0o500)
     closed = [above for above in folder.parents if root and above.stat().st_mode & 0o011 < 0o011]
     modes = {above: above.stat().st_mode for above in closed}
