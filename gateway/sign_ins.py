@@ -73,8 +73,7 @@ class SignIns:
     async def open(self, portal: socket.socket) -> None:
         """Open every part, and serve the portal on this socket. When it fails, `close`."""
         closing, config = self._closing, self._config
-        # In all workers together as many as configured.
-        passwords = Passwords(max(1, config.passwords.concurrent // config.server.workers))
+        passwords = self._passwords()
         closing.callback(passwords.close)
         directory = open_directory(config.directory, passwords, self._outages.part("directory"))
         await directory.open()
@@ -115,6 +114,12 @@ class SignIns:
         await runner.setup()
         closing.push_async_callback(runner.cleanup)
         await web.SockSite(runner, portal).start()
+
+    def _passwords(self) -> Passwords:
+        """In all workers together as many at once as configured."""
+        config, keys = self._config, self._keys
+        at_once = max(1, config.passwords.concurrent // config.server.workers)
+        return Passwords(at_once, keys.subkey(keys.root_id, "unknown usernames"))
 
     async def _start_postman(self, links: LinkStore) -> None:
         mail = self._config.mail

@@ -18,12 +18,15 @@ a thread, one sha512-crypt at a time makes every request of everybody 5 ms slowe
 """
 
 import asyncio
+import hmac
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import log
 
 import structlog
 
@@ -48,10 +51,18 @@ UNREADABLE = "unreadable"
 _DECOY = "$2y$12$" + "abcdefghijklmnopqrstuu" + "abcdefghijklmnopqrstuvwxyz01234"
 
 
-class Passwords:
-    """Verifies at most `concurrent` passwords at once in this process."""
+# In the place of a password that would take no time to refuse.
+_SOME = Secret("not empty")
+# Whatever a person can type becomes bytes.
+_ANY = ("utf-8", "surrogatepass")
 
-    def __init__(self, concurrent: int) -> None:
+
+class Passwords:
+    """Verifies at most `concurrent` passwords at once in this process. `seed`: a secret that all
+    processes share, for what unknown usernames are compared with; without it each has its own."""
+
+    def __init__(self, concurrent: int, seed: bytes | None = None) -> None:
+        self._seed = os.urandom(32) if seed is None else seed
         self._slots = asyncio.Semaphore(concurrent)
         self._places = concurrent * (1 + _MOST_WAITING)
         self._threads = ThreadPoolExecutor(concurrent, thread_name_prefix="password")
@@ -69,27 +80,40 @@ class Passwords:
         kind = hashes.kind_of(stored_hash)
         if kind is None:
             _log.warning("password_hash_unreadable", length=len(stored_hash))
-            await self.burn(password)
+            await self.burn(password, stored_hash)
             return False
-        if hashes.encode(password.reveal()) is None:
-            await self.burn(Secret("not empty"))
+        if _takes_no_time(password):
+            await self._ask(kind, _SOME, stored_hash)
             return False
-        self.expect((stored_hash,))
+        if not self._seen:
+            self.expect((stored_hash,))
         verdict = await self._ask(kind, password, stored_hash)
         if verdict is Verdict.UNREADABLE:
             _log.warning("password_hash_unreadable", kind=kind.name)
         return verdict is Verdict.RIGHT
 
-    async def burn(self, password: Secret) -> None:
-        """Take as long as `verify` with this table's most frequent kind of hash, so that nobody
-        learns from the time which usernames exist."""
-        most = self._seen.most_common(1)
-        decoy = self._decoys[most[0][0]] if most else _DECOY
-        kind = hashes.kind_of(decoy)
-        if hashes.encode(password.reveal()) is None:
-            password = Secret("not empty")
+    async def burn(self, password: Secret, name: str) -> None:
+        """Take as long as `verify` for a username that nobody has.
+
+        As long as for some account of this table: which one, `name` decides, as if by chance, and
+        the same each time. So the time that a name takes is as likely for one that nobody has as
+        for one that somebody has, however many schemes the table has seen.
+        """
+        stored = self._decoy_for(name)
+        kind = hashes.kind_of(stored)
         if kind is not None:
-            await self._ask(kind, password, decoy)
+            await self._ask(kind, _SOME if _takes_no_time(password) else password, stored)
+
+    def _decoy_for(self, name: str) -> str:
+        """A hash of the kinds in the table, each as likely as it is frequent there (rendezvous
+        hashing with weights: when the table changes a little, few names change theirs)."""
+
+        def distance(sort: str) -> float:
+            drawn = hmac.digest(self._seed, f"{sort} {name.casefold()}".encode(*_ANY), "sha256")
+            # Between 0 and 1, never 0.
+            return -log((int.from_bytes(drawn[:7]) + 1) / 2**56) / self._seen[sort]
+
+        return self._decoys[min(self._seen, key=distance)] if self._seen else _DECOY
 
     def expect(self, stored_hashes: Iterable[str]) -> None:
         """Learn from these hashes which kind and cost is the most frequent one."""
@@ -122,6 +146,11 @@ class Passwords:
                 )
         finally:
             self._places += 1
+
+
+def _takes_no_time(password: Secret) -> bool:
+    """Whether it is refused before it is hashed: empty, too long, or with a NUL."""
+    return hashes.encode(password.reveal()) is None
 
 
 async def _ask_process(password: Secret, stored: str) -> Verdict:

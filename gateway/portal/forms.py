@@ -36,12 +36,15 @@ class Unreadable:
     detail: str
 
 
+USED = Unreadable(Reason.FORM_FORGED, "its page has linked an account before")
+
 Fields = Mapping[str, str]
 
 
-def form_token(sealer: Sealer, bound_to: str) -> str:
-    """What the hidden field of a form that acts on `bound_to` holds."""
-    return sealer.seal(_PURPOSE, bound_to, b"form")
+def form_token(sealer: Sealer, bound_to: str, now: float = 0.0) -> str:
+    """What the hidden field of a form that acts on `bound_to` holds; another each time, and made at
+    `now` (Unix seconds)."""
+    return sealer.seal(_PURPOSE, bound_to, b"%d" % now)
 
 
 async def read_form(
@@ -51,8 +54,10 @@ async def read_form(
     bound_to: str,
     origin: str,
     expected: frozenset[str],
+    since: float | None = None,
 ) -> Fields | Unreadable:
-    """The fields of a form of ours, without its token. `expected` names them; all must be there."""
+    """The fields of a form of ours, without its token. `expected` names them; all must be there.
+    `since`: its page must not be older than that (Unix seconds)."""
     foreign = foreign_header(request.headers, origin)
     if foreign is not None:
         return Unreadable(Reason.FORM_FORGED, foreign)
@@ -62,8 +67,11 @@ async def read_form(
     if fields is None:
         return Unreadable(Reason.REQUEST_MALFORMED, "the form cannot be read in one way only")
     token = fields.pop(TOKEN, None)
-    if token is None or sealer.open(_PURPOSE, bound_to, token) is None:
+    made = None if token is None else sealer.open(_PURPOSE, bound_to, token)
+    if made is None:
         return Unreadable(Reason.FORM_FORGED, "no token of ours")
+    if since is not None and int(made) < since:
+        return Unreadable(Reason.FORM_FORGED, "a page past its time")
     if fields.keys() != expected:
         return Unreadable(Reason.REQUEST_MALFORMED, "fields missing or unknown")
     return fields

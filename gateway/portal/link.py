@@ -9,7 +9,7 @@ from gateway.identity.model import Identity
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import stand
 from gateway.portal.completion import complete
-from gateway.portal.forms import Unreadable
+from gateway.portal.forms import USED, Unreadable
 from gateway.portal.pages import (
     STATUS,
     Action,
@@ -26,7 +26,7 @@ from gateway.portal.pages import (
 from gateway.portal.person import Person, leave, spend, who_is_there
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity, used_transaction
-from gateway.portal.visit import Visit
+from gateway.portal.visit import Visit, claim_form
 from gateway.reasons import Reason
 from gateway.secret import Secret
 
@@ -52,7 +52,7 @@ async def link(visit: Visit) -> web.Response:
     person = await who_is_there(visit)
     if isinstance(person, web.Response):
         return person
-    fields = await visit.form(person.bound_to, "username", "password")
+    fields = await visit.link_form(person.bound_to)
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, person.page(PATH), start_over(person.next))
     refused = await stand(visit, person.identity)
@@ -64,6 +64,8 @@ async def link(visit: Visit) -> web.Response:
         return _form(visit, person, account, username)
     if not await spend(visit, person):
         return used_transaction(visit, person.next)
+    if not await claim_form(visit, fields):
+        return refused_form(visit, USED, person.page(PATH))
     await add_link(visit, person.identity, account)
     standing = await stand(visit, person.identity)
     if isinstance(standing, Refuse):

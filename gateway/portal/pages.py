@@ -98,7 +98,7 @@ def face_of(visit: Visit, provider: str) -> Face:
 
 
 def token_for(visit: Visit, bound_to: str) -> str:
-    return form_token(visit.parts.sealer, bound_to)
+    return form_token(visit.parts.sealer, bound_to, visit.now)
 
 
 def see_other(path: str) -> web.Response:

@@ -9,7 +9,7 @@ from gateway.account.resolution import Refuse
 from gateway.identity.model import Identity
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing, stand
-from gateway.portal.forms import Unreadable
+from gateway.portal.forms import USED, Unreadable
 from gateway.portal.link import add_link
 from gateway.portal.pages import (
     STATUS,
@@ -27,7 +27,7 @@ from gateway.portal.pages import (
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity
-from gateway.portal.visit import Visit, sign_off, signed_in
+from gateway.portal.visit import Visit, claim_form, sign_off, signed_in
 from gateway.reasons import Reason
 from gateway.secret import Secret
 from gateway.session.model import Session, link_label
@@ -72,7 +72,7 @@ async def add(visit: Visit) -> web.Response:
     session = await _session(visit)
     if session is None:
         return not_signed_in(visit, PATH)
-    fields = await visit.form(session_binding(session.key), "username", "password")
+    fields = await visit.link_form(session_binding(session.key))
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, PATH)
     standing = await stand(visit, session.identity)
@@ -82,6 +82,8 @@ async def add(visit: Visit) -> web.Response:
     account = await prove(visit, session.identity.key, username, Secret(fields["password"]))
     if isinstance(account, NotProved):
         return await _page(visit, session, account, username)
+    if not await claim_form(visit, fields):
+        return refused_form(visit, USED, PATH)
     await add_link(visit, session.identity, account)
     return see_other(link_to(PATH, done="added"))
 

@@ -1,6 +1,8 @@
 """One request to the portal, and who is there."""
 
+import hashlib
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -10,7 +12,7 @@ from gateway.identity.transaction import LIFETIME
 from gateway.operate.audit import Event, EventKind
 from gateway.operate.audit.event import Detail
 from gateway.policy.model import Policies
-from gateway.portal.forms import Fields, Unreadable, read_form
+from gateway.portal.forms import TOKEN, Fields, Unreadable, read_form
 from gateway.portal.parts import PORTAL, Portal
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, sign_off_cookies
@@ -86,12 +88,29 @@ class Visit:
         )
 
     async def form(self, bound_to: str, *expected: str) -> Fields | Unreadable:
+        """A form of ours, of a page however old."""
+        return await self._form(bound_to, expected, None)
+
+    async def link_form(self, bound_to: str) -> Fields | Unreadable:
+        """The form that links an account, of a page no older than a sign-in may take; for
+        `claim_form` with its token."""
+        since = self.now - LIFETIME
+        fields = await self._form(bound_to, ("username", "password"), since)
+        if isinstance(fields, Unreadable):
+            return fields
+        token = parse_qs((await self.request.read()).decode("ascii"))[TOKEN][0]
+        return {**fields, TOKEN: token}
+
+    async def _form(
+        self, bound_to: str, expected: tuple[str, ...], since: float | None
+    ) -> Fields | Unreadable:
         return await read_form(
             self.request,
             self.parts.sealer,
             bound_to=bound_to,
             origin=self.origin,
             expected=frozenset(expected),
+            since=since,
         )
 
 
@@ -130,6 +149,13 @@ async def claim(visit: Visit, transaction_id: str) -> bool:
     """Use up a transaction: True once, however often, from wherever, its answer or its form is
     sent (replay). Raises SessionsUnavailable."""
     return await visit.parts.store.claim(f"tx:{transaction_id}", _CLAIMED_FOR)
+
+
+async def claim_form(visit: Visit, fields: Fields) -> bool:
+    """Use up the page that a link's form came from: True once, so that a browser which sends the
+    form again, password and all, links nothing that was unlinked meanwhile."""
+    digest = hashlib.sha256(fields[TOKEN].encode()).hexdigest()
+    return await visit.parts.store.claim(f"link:{digest}", _CLAIMED_FOR)
 
 
 def sign_off(visit: Visit, response: web.StreamResponse) -> None:

@@ -93,7 +93,7 @@ def test_another_password_is_wrong(write: Callable[[str], str], wrong: str) -> N
 
 
 @pytest.mark.parametrize(
-    "nobodys", ["", "\0", "hunter2\0", "hunter2\0more", "\ud800", "x" * 4097, "hunter2" * 1000]
+    "nobodys", ["", "\0", "hunter2\0", "hunter2\0more", "\ud800", "x" * 16385, "hunter2" * 1000]
 )
 def test_what_is_no_password_is_wrong_even_if_it_was_hashed(
     write: Callable[[str], str], nobodys: str
@@ -228,20 +228,91 @@ async def test_unknown_people_take_as_long_as_known_ones(passwords: Passwords) -
     """The cheap hash takes a hundredth; between five times less and more is the same, measured on
     a machine that others share."""
     dear = _bcrypt_at(10)
-    passwords.expect([SCHEMES["md5-crypt"]("x"), dear, dear, dear])
+    passwords = Passwords(2)
+    passwords.expect([dear, dear, dear])
     known = await _least(lambda: passwords.verify(Secret("wrong"), dear))
     for typed in ("wrong", "", "\0", "x" * 5000):
-        unknown = await _least(lambda typed=typed: passwords.burn(Secret(typed)))  # type: ignore[misc]
+        unknown = await _least(lambda typed=typed: passwords.burn(Secret(typed), "jo"))  # type: ignore[misc]
         assert known / 5 < unknown < known * 5
         impossible = await _least(lambda typed=typed: passwords.verify(Secret(typed), dear))  # type: ignore[misc]
         assert known / 5 < impossible < known * 5
     unreadable = await _least(lambda: passwords.verify(Secret("wrong"), "!"))
     assert known / 5 < unreadable < known * 5
+    passwords.close()
+
+
+async def test_unknown_people_are_compared_with_what_the_table_has_as_often() -> None:
+    """Counted in hashes, not in seconds: three kinds of work, for four thousand names."""
+    sorts = {"$2y$": _bcrypt_at(4), "$2y$05": _bcrypt_at(5), "$1$": SCHEMES["md5-crypt"]("x")}
+    cheap, dearer, other = sorts.values()
+    table = [cheap] * 5 + [dearer] * 3 + [other] * 2
+    here, there, stranger = Passwords(1, b"seed"), Passwords(1, b"seed"), Passwords(1, b"other")
+    for each in (here, there, stranger):
+        each.expect(table)
+    names = [f"name{number}" for number in range(4000)]
+    chosen = [here._decoy_for(name) for name in names]
+    for stored in (cheap, dearer, other):
+        share = table.count(stored) / len(table)
+        assert abs(chosen.count(stored) / len(names) - share) < 0.04
+    assert chosen == [there._decoy_for(name) for name in names], "in each process the same"
+    assert chosen == [here._decoy_for(name.upper()) for name in names]
+    assert chosen != [stranger._decoy_for(name) for name in names], "nobody can work it out"
+    here.expect([cheap] * 1)
+    moved = sum(here._decoy_for(name) != before for name, before in zip(names, chosen, strict=True))
+    assert moved < len(names) * 0.1
+    for each in (here, there, stranger):
+        each.close()
+
+
+async def test_the_same_work_is_done_for_a_name_that_nobody_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One hash of the kind that is asked for, whatever is typed."""
+    stored = _bcrypt_at(4)
+    passwords = Passwords(1)
+    passwords.expect([stored])
+    done: list[tuple[str, str]] = []
+    real = hashes.verify
+
+    def counted(password: str, against: str) -> Verdict:
+        done.append((password[:5], against))
+        return real(password, against)
+
+    monkeypatch.setattr(hashes, "verify", counted)
+    for typed in ("wrong", "", "\0", "x" * 20_000, "😀" * 10_000, "é" * 40, "\ud800"):
+        done.clear()
+        assert not await passwords.verify(Secret(typed), stored)
+        known = list(done)
+        done.clear()
+        await passwords.burn(Secret(typed), "nobody")
+        assert done == known
+        assert len(known) == 1
+    passwords.close()
+
+
+LONG = {
+    "ten thousand letters": "correct horse battery staple " * 345,
+    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈" * 20,
+    "Arabic, Chinese, Devanagari": "كلمة السر 密码 पासवर्ड",
+    "composed": "Ångström café",
+    "decomposed": "A\u030angstro\u0308m cafe\u0301",
+    "blanks around": "  hunter2\t",
+    "right to left marks": "\u202ehunter2\u200f",
+    "a lone accent": "\u0301",
+}
+
+
+@pytest.mark.parametrize("scheme", ["bcrypt 2y", "argon2id"])
+@pytest.mark.parametrize("password", LONG.values(), ids=LONG)
+def test_a_password_of_any_length_and_script_is_right(scheme: str, password: str) -> None:
+    stored = SCHEMES[scheme](password)
+    assert hashes.verify(password, stored) is Verdict.RIGHT
+    assert hashes.verify("x" + password, stored) is Verdict.WRONG
 
 
 async def test_before_any_hash_was_seen_time_is_burnt_too() -> None:
     passwords = Passwords(1)
-    assert await _seconds(passwords.burn(Secret("wrong"))) > 0.05
+    assert await _seconds(passwords.burn(Secret("wrong"), "jo")) > 0.05
     passwords.close()
 
 

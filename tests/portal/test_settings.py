@@ -1,5 +1,7 @@
 """One's own links and matches: see, add, remove, turn on again."""
 
+import pytest
+
 from gateway.policy.model import Policies
 from tests.journeys.browser import Browser, Page
 from tests.portal.world import PASSWORDS, World
@@ -229,3 +231,47 @@ async def test_names_from_sonar_are_text_and_nothing_else(world: World, browser:
 
     assert "<script" not in page.text
     assert "&lt;script&gt;" in page.text
+
+
+async def test_a_page_links_once_and_not_what_was_unlinked_meanwhile(
+    world: World, browser: Browser
+) -> None:
+    """A browser's back button and reload send a form again, password and all."""
+    await world.arrive(browser, "google", "jo")
+    form = (await browser.open("/sso/settings")).form("Add account")
+    sent = form.fields | NORA
+    assert (await browser.request("POST", form.action, data=sent))[0] == 303
+    await browser.press(await browser.open("/sso/settings"), "Remove")
+
+    status, _, text = await browser.request("POST", form.action, data=sent)
+
+    assert (status, "form_forged" in text) == (403, True)
+    (session,) = await world.store.all()
+    assert await world.links.links_of(session.identity.key) == ()
+
+
+async def test_a_page_links_for_ten_minutes(world: World, browser: Browser) -> None:
+    await world.arrive(browser, "google", "jo")
+    form = (await browser.open("/sso/settings")).form("Add account")
+    world.clock.ahead = 601
+
+    status, _, text = await browser.request("POST", form.action, data=form.fields | NORA)
+
+    assert (status, "form_forged" in text) == (403, True)
+    again = await browser.press(await browser.open("/sso/settings"), "Add account", **NORA)
+    assert "linked" in again.text
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "\0", "x\0", "p" * 10_000, "😀" * 10_000, "A\u030a", "\u202e", " " * 72]
+)
+async def test_whatever_is_typed_is_wrong_and_no_more(
+    world: World, browser: Browser, typed: str
+) -> None:
+    await world.arrive(browser, "google", "jo")
+    for name in ("nlindqvist", "nobody", "nobody\0"):
+        settings = await browser.open("/sso/settings")
+        page = await browser.press(settings, "Add account", username=name, password=typed)
+        assert page.status == 403
+        assert "Username or password is wrong" in page.text
+        world.forget_attempts("password:")

@@ -132,7 +132,7 @@ class FileAccounts:
     async def verify(self, username: str, password: Secret) -> Account | None:
         entry = self._named(username)
         if entry is None:
-            await self._passwords.burn(password)
+            await self._passwords.burn(password, username)
             return None
         right = await self._passwords.verify(password, entry.password_hash)
         return entry.account if right else None

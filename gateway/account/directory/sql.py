@@ -99,7 +99,7 @@ class SqlAccounts:
     async def verify(self, username: str, password: Secret) -> Account | None:
         found = await self._named(username)
         if found is None:
-            await self._passwords.burn(password)
+            await self._passwords.burn(password, username)
             return None
         account, stored_hash = found
         return account if await self._passwords.verify(password, stored_hash) else None
