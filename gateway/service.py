@@ -21,7 +21,7 @@ from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
 from gateway.operate.access_log import AccessLog
-from gateway.operate.audit import Audit
+from gateway.operate.audit import Audit, Event, EventKind
 from gateway.operate.management import OK, Management, OneProcess
 from gateway.operate.metrics import Counters
 from gateway.operate.outage import Outages
@@ -35,6 +35,7 @@ from gateway.session.keys import KeyRing
 from gateway.session.keys.choose import lives_in, source_for
 from gateway.session.keys.watch import KeyWatch
 from gateway.session.live import Sessions
+from gateway.session.model import Session
 from gateway.session.seal import Sealer
 from gateway.session.store.choose import store_for
 from gateway.workers.sockets import Listening, Sockets
@@ -231,6 +232,7 @@ class Service:
             portal_socket=self._portal,
             access_log=self._access_log,
             counters=self.counters,
+            signed_out=self._signed_out,
         )
         await edge.start(sockets.edge[0 if post is None else post.number - 1])
         closing.push_async_callback(edge.drain)
@@ -243,6 +245,19 @@ class Service:
         management = Management(teller)
         await management.open(sockets)
         self._closing.push_async_callback(management.close)
+
+    def _signed_out(self, session: Session, address: str, request_id: str) -> None:
+        """On Sonar's own page."""
+        self._audit.note(
+            Event(
+                EventKind.SIGNED_OUT,
+                identity=session.identity,
+                account=session.account.id,
+                address=address,
+                request_id=request_id,
+                session=session.public_id,
+            )
+        )
 
     async def _end_disallowed(self, old: Policies, new: Policies) -> None:
         if ended := await self._policy_records.end_disallowed(old, new):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import click
 from gateway.commands.words import PROBLEM, EmailType, with_config
 from gateway.config import load_config
 from gateway.email import Email
+from gateway.operate.audit.event import EventKind
+from gateway.reasons import Reason
+from gateway.section import nearest_of
 from gateway.values import duration
 
 
@@ -52,12 +56,26 @@ class ToldType(click.ParamType[tuple[int, str]]):
         return int(number), told
 
 
+class WordType(click.ParamType[str]):
+    """One of a closed list: a typo must not look like "nothing happened"."""
+
+    name = "word"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = tuple(words)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self._words:
+            self.fail(f"there is no {value!r}{nearest_of(str(value), self._words)}", param, ctx)
+        return str(value)
+
+
 @click.group("audit", invoke_without_command=True)
 @click.option("--email", type=EmailType(), help="Only of this address.")
 @click.option("--account", help="Only of this Sonar account, by its id.")
 @click.option("--domain", help="Only of this email domain.")
-@click.option("--reason", help="Only for this reason.")
-@click.option("--event", help="Only this kind, such as sign_in_refused.")
+@click.option("--reason", type=WordType(Reason), help="Only for this reason.")
+@click.option("--event", type=WordType(EventKind), help="Only this kind, such as sign_in_refused.")
 @click.option("--since", type=MomentType(), help="Since then: 7d (ago), 2026-03-05, …T14:00 (UTC).")
 @click.option(
     "--last",
@@ -87,7 +105,7 @@ def audit(
     from gateway.commands import audit as command
 
     address = None if email is None else str(email)
-    wanted = Wanted(event, reason, address, account, domain, since)
+    wanted = Wanted(event, reason, address, account, domain and domain.lower(), since)
     config = load_config(_file(ctx))
 
     async def show() -> None:

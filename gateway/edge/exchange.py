@@ -144,7 +144,9 @@ class Exchange(Ending):
             return
         if live is not None and inbound.path == rules.logout_path:
             answer = Answer(inbound, rules, live, page, rules.expired_cookies)
-            shared.later(self._sign_out(live, lambda: self.ask(shared.sonar, head, answer)))
+            shared.later(
+                self._sign_out(live, inbound, lambda: self.ask(shared.sonar, head, answer))
+            )
         else:
             self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
 
@@ -156,11 +158,11 @@ class Exchange(Ending):
             self.refuse(Refusal(503, error.reason, str(error)))
             return
         if live is not None and asked.path == self.shared.rules.logout_path:
-            self.shared.later(self._sign_out(live, lambda: self._say_vouching(reply)))
+            self.shared.later(self._sign_out(live, asked, lambda: self._say_vouching(reply)))
         else:
             self._say_vouching(reply)
 
-    async def _sign_out(self, live: Live, then: Callable[[], None]) -> None:
+    async def _sign_out(self, live: Live, inbound: Inbound, then: Callable[[], None]) -> None:
         """Sonar is asked to sign out: our session ends first, and whatever Sonar answers."""
         self.leaving = True
         self.client.wait(self.shared.response_timeout)
@@ -168,5 +170,6 @@ class Exchange(Ending):
             await self.shared.sessions.end(live.session.key)
         except SessionsUnavailable as error:
             _log.exception("session_end_unconfirmed", reason=error.reason)
+        self.shared.signed_out(live.session, inbound.client, self.request_id)
         if not self.over:
             then()

@@ -18,7 +18,7 @@ from gateway.edge.page import Spot
 from gateway.edge.pool import Pool, Upstream
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
-from gateway.edge.shared import Shared
+from gateway.edge.shared import Shared, SignedOut, nobody_hears
 from gateway.edge.sockets import bind, room_for
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import AddressState, Counters
@@ -45,6 +45,7 @@ class EdgeServer:
         portal_socket: str,
         access_log: AccessLog,
         counters: Counters,
+        signed_out: SignedOut = nobody_hears,
     ) -> None:
         upstream, limits = config.upstream, config.limits
         rules = Rules.of(config)
@@ -63,6 +64,7 @@ class EdgeServer:
                 Spot.PROFILE: Injection(profile.selector, profile.place),
             },
             response_timeout=upstream.response_timeout,
+            signed_out=signed_out,
             limits=limits,
             idle_seconds=limits.idle_timeout,
             admission=Admission(

@@ -20,6 +20,7 @@ from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies
 from gateway.session.live import Sessions
+from gateway.session.model import Session
 
 if TYPE_CHECKING:
     from gateway.edge.client import Client
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 
 # Readers kept for reuse: as many as there are requests arriving at one moment.
 _SPARE_READERS = 64
+
+
+SignedOut = Callable[[Session, str, str], None]
+"""Told that Sonar's own sign-out ended a session: which, the client's address, the request's id."""
+
+
+def nobody_hears(_session: Session, _address: str, _request_id: str) -> None:
+    """Where nobody keeps a record."""
 
 
 @dataclass(slots=True)
@@ -49,6 +58,7 @@ class Shared:
     limits: Limits
     admission: Admission
     idle_seconds: float
+    signed_out: SignedOut
     questions: Questions = field(default_factory=Questions)
     clock: Callable[[], float] = time.monotonic
     draining: bool = False

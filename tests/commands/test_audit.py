@@ -115,7 +115,14 @@ def test_filters(config: Config, run: Run, words: list[str], numbers: list[int])
 
 @pytest.mark.parametrize(
     "words",
-    [["--since", "yesterday"], ["--email", "x"], ["--last", "-1"], ["verify", "--told", "1"]],
+    [
+        ["--since", "yesterday"],
+        ["--email", "x"],
+        ["--last", "-1"],
+        ["--reason", "mached"],
+        ["--event", "signin"],
+        ["verify", "--told", "1"],
+    ],
 )
 def test_wrong_use(config: Config, run: Run, words: list[str]) -> None:
     assert run("audit", *words).returncode == 2

@@ -255,12 +255,16 @@ async def test_sonars_sign_out_ends_our_session(world: World) -> None:
     gone = [value for value in cookies_set(reply.raw) if "Max-Age=0" in value]
     assert [value.partition("=")[0] for value in gone] == ["sonar_sso", "SONARSESSID"]
     assert live.ended
+    ((session, address, request_id),) = world.signed_out
+    assert (session.public_id, address) == (live.session.public_id, "127.0.0.1")
+    assert f"X-Request-ID: {request_id}".encode() in world.sonar.heads[0]
     assert (await world.ask(get("/", f"Cookie: {cookie}"))).status == 401
 
 
 async def test_a_password_users_sign_out_is_sonars_alone(world: World) -> None:
     reply = await world.ask(get("/logout", "Cookie: SONARSESSID=1"))
     assert cookies_set(reply.raw) == []
+    assert world.signed_out == []
 
 
 async def test_a_sign_out_that_the_store_did_not_hear_is_one_here(world: World) -> None:

@@ -20,6 +20,7 @@ from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
+from gateway.session.model import Session
 from gateway.session.store.embedded import EmbeddedStore
 from tests.session.samples import an_account, an_identity
 
@@ -248,6 +249,7 @@ class World:
         await self.sessions.start()
         parts.push_async_callback(self.sessions.stop)
         self.names = CookieNames(self.config.server.public_url.startswith("https:"))
+        self.signed_out: list[tuple[Session, str, str]] = []
         self.log = self.folder / "access.log"
         self.access_log = AccessLog(str(self.log), self.counters)
         self.access_log.start()
@@ -259,6 +261,7 @@ class World:
             portal_socket=str(portal),
             access_log=self.access_log,
             counters=self.counters,
+            signed_out=lambda *told: self.signed_out.append(told),
         )
         await self.edge.start()
         self.edge_port = self.edge.port
