@@ -95,7 +95,14 @@ class SessionsUnavailable(Unavailable):
 
 
 class ProviderUnavailable(Unavailable):
+    """`may_have_been_done`: the provider may have done what it was asked to, and its answer was
+    lost."""
+
     reason = Reason.PROVIDER_UNAVAILABLE
+
+    def __init__(self, what: str, *, may_have_been_done: bool = False) -> None:
+        super().__init__(what)
+        self.may_have_been_done = may_have_been_done
 
 
 class UpstreamUnavailable(Unavailable):

@@ -54,6 +54,9 @@ Enter your Sonar username and password once to switch it on again.
 account_inactive: This account is not active
 Your Sonar account has been switched off.
 Ask your Office Manager to switch it on, or use another account's username and password.
+proof_stale: Please confirm that it is you
+You proved who you are a while ago; this page is for who did so lately. Nothing was changed.
+Confirm it, and you come back to the page. Then do once more what you wanted to do.
 proof_too_old: Please enter your Sonar password
 We need to know that you proved who you are lately, and your provider did not confirm that.
 Enter your Sonar password. Or sign out at your provider, sign in there again, and come back.
@@ -153,6 +156,9 @@ Try again later, or ask your Office Manager for a new password.
 account_not_offered: This account cannot be chosen
 It is not, or not any more, one of the accounts that you can use.
 Choose one of the accounts that are shown.
+proof_of_another: That was somebody else
+You came back from your provider as another person than the one who is signed in to Sonar.
+Choose the same account again, or enter your Sonar password. To change who you are, sign out first.
 not_signed_in: You are not signed in
 This part of Sonar is for people who have signed in.
 Sign in, and you will get to the page that you wanted.

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     SHARED_MAILBOX = "shared_mailbox"
     LINK_REMOVED = "link_removed"
     ACCOUNT_INACTIVE = "account_inactive"
+    PROOF_STALE = "proof_stale"
     PROOF_TOO_OLD = "proof_too_old"
     # refused by policy
     EMAIL_MISSING = "email_missing"
@@ -69,6 +70,7 @@ class Reason(StrEnum):
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
     PASSWORD_THROTTLED = "password_throttled"  # noqa: S105
     ACCOUNT_NOT_OFFERED = "account_not_offered"
+    PROOF_OF_ANOTHER = "proof_of_another"
     # requests
     NOT_SIGNED_IN = "not_signed_in"
     SESSION_EXPIRED = "session_expired"

@@ -92,6 +92,7 @@ class Service:
             config.sessions,
             cache=cache,
             outages=self._outages,
+            policies=lambda: self._policies.current,
         )
         self._policy_records = PolicyRecords(
             config.policies, self._sessions, self._sessions.store, self._audit

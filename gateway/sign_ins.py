@@ -6,13 +6,14 @@ meanwhile waits a moment.
 """
 
 import socket
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from aiohttp import web
 
-from gateway.account.directory import open_directory
+from gateway.account.directory import Directory, open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.account.trail import Trail
@@ -32,6 +33,7 @@ from gateway.session.cookie import CookieNames
 from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.recheck import Recheck
+from gateway.session.renewal import Renewals
 from gateway.session.seal import Sealer
 from gateway.session.store import SessionStore
 
@@ -73,26 +75,18 @@ class SignIns:
     async def open(self, portal: socket.socket) -> None:
         """Open every part, and serve the portal on this socket. When it fails, `close`."""
         closing, config = self._closing, self._config
-        passwords = self._passwords()
-        closing.callback(passwords.close)
-        directory = open_directory(config.directory, passwords, self._outages.part("directory"))
-        await directory.open()
-        closing.push_async_callback(directory.close)
-        links = LinkStore(config.links.database, self._outages.part("links"))
-        await links.open()
-        closing.push_async_callback(links.close)
+        directory, links = await self._open_accounts()
         trail = Trail(config.links.database, Chain(self._keys))
         closing.push_async_callback(trail.close)
         self._audit.start(trail)
         closing.push_async_callback(self._audit.close)
         await self._start_postman(links)
-        recheck = Recheck(self._sessions, directory, links, self._policies)
-        await recheck.start()
-        closing.push_async_callback(recheck.stop)
         http = await closing.enter_async_context(open_http())
+        providers = Providers(config, http, self._outages)
+        await self._start_recheck(directory, links, providers)
         parts = Portal(
             config=config,
-            providers=Providers(config, http, self._outages),
+            providers=providers,
             transactions=Transactions(self._sealer, CookieNames(config.server.secure)),
             sessions=self._sessions,
             store=self._store,
@@ -121,12 +115,49 @@ class SignIns:
         at_once = max(1, config.passwords.concurrent // config.server.workers)
         return Passwords(at_once, keys.subkey(keys.root_id, "unknown usernames"))
 
+    async def _open_accounts(self) -> tuple[Directory, LinkStore]:
+        closing, config = self._closing, self._config
+        passwords = self._passwords()
+        closing.callback(passwords.close)
+        directory = open_directory(config.directory, passwords, self._outages.part("directory"))
+        await directory.open()
+        closing.push_async_callback(directory.close)
+        links = LinkStore(config.links.database, self._outages.part("links"))
+        await links.open()
+        closing.push_async_callback(links.close)
+        return directory, links
+
     async def _start_postman(self, links: LinkStore) -> None:
         mail = self._config.mail
         if mail is not None:
             postman = Postman(self._config, mail, links.notices)
             await postman.start()
             self._closing.push_async_callback(postman.stop)
+
+    async def _start_recheck(
+        self, directory: Directory, links: LinkStore, providers: Providers
+    ) -> None:
+        sessions, settings = self._sessions, self._config.sessions
+        renewals = Renewals(
+            self._store,
+            sessions.changes,
+            sessions.grants,
+            providers.get,
+            settings.outage_grace,
+            time.time,
+        )
+        recheck = Recheck(
+            sessions,
+            self._store,
+            directory,
+            links,
+            self._policies,
+            self._audit,
+            every=settings.recheck,
+            provider=renewals.ask,
+        )
+        await recheck.start()
+        self._closing.push_async_callback(recheck.stop)
 
     async def close(self) -> None:
         """Finish what is under way, close every part."""

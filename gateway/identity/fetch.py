@@ -21,6 +21,10 @@ TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
 _LARGEST_REPLY = 512 * 1024
 
 
+# There was no connection yet to send anything on.
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A provider's JSON object with its status, below 500 and not 429."""
@@ -91,9 +95,19 @@ async def _request(
         ) as response:
             content = await _read(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _unavailable(url, type(error).__name__) from error
+        sent = method == "POST" and not isinstance(error, _NEVER_SENT)
+        raise _unavailable(url, type(error).__name__, may_have_been_done=sent) from error
     if response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
-        raise _unavailable(url, f"status {response.status}")
+        done = method == "POST" and response.status >= 500 and response.status != 503
+        raise _unavailable(url, f"status {response.status}", may_have_been_done=done)
+    try:
+        return Reply(response.status, _document(url, response, content))
+    except ProviderUnavailable as error:
+        error.may_have_been_done = method == "POST"
+        raise
+
+
+def _document(url: str, response: aiohttp.ClientResponse, content: bytes) -> Mapping[str, object]:
     if len(content) > _LARGEST_REPLY:
         raise _unavailable(url, "the reply is too large")
     if not _is_json(response.content_type):
@@ -104,7 +118,7 @@ async def _request(
         raise _unavailable(url, f"status {response.status}, and broken JSON") from error
     if not isinstance(document, dict):
         raise _unavailable(url, f"status {response.status}, and not a JSON object")
-    return Reply(response.status, document)
+    return document
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -122,11 +136,11 @@ def _is_json(content_type: str) -> bool:
     return content_type == "application/json" or content_type.endswith("+json")
 
 
-def _unavailable(url: str, what: str) -> ProviderUnavailable:
+def _unavailable(url: str, what: str, *, may_have_been_done: bool = False) -> ProviderUnavailable:
     """Told with host and path only: a query may hold what no log should."""
     try:
         parts = urlsplit(url)
         place = f"{parts.hostname}{parts.path}"
     except ValueError:
         place = "the provider"
-    return ProviderUnavailable(f"{place}: {what}")
+    return ProviderUnavailable(f"{place}: {what}", may_have_been_done=may_have_been_done)

@@ -10,6 +10,7 @@
     choose.py       several accounts: which one; and switching later
     link.py         none: prove one with its password
     settings.py     one's own links and matches
+    confirm.py      a fresh proof of who somebody is, before pages that can do harm
     sign_out.py     sign out here, and at the provider
     received.py     logouts that a provider tells of;  misses.py: how often one may guess
     recall.py       what a provider takes back while somebody is on the way in
@@ -22,6 +23,7 @@
     person.py       who is choosing an account or proving one
     candidates.py   which accounts this identity may use now
     proof.py        a Sonar password, throttled
+    carried.py      a refresh token, while there is no session for it yet
     completion.py   the one place where a sign-in becomes a session
 
 A sign-in runs  sign_in -> candidates -> (choose | link) -> completion.  The edge is never imported:

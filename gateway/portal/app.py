@@ -13,6 +13,7 @@ from gateway.operate.audit import EventKind
 from gateway.portal import (
     about,
     choose,
+    confirm,
     kept_form,
     link,
     notices,
@@ -21,16 +22,16 @@ from gateway.portal import (
     sign_in,
     sign_out,
 )
+from gateway.portal.confirm import confirmed
 from gateway.portal.forms import LONGEST_FORM
 from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
 from gateway.portal.refusals import broken, would_let_in
-from gateway.portal.visit import VISIT, Visit, open_visit
+from gateway.portal.visit import VISIT, Page, Visit, open_visit
 from gateway.reasons import Reason
 
 log = structlog.get_logger()
 
-Page = Callable[[Visit], Awaitable[web.Response]]
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # For the runner that serves this application. The edge has judged the size of a request already;
@@ -90,9 +91,15 @@ def make_portal(parts: Portal) -> web.Application:
     app.router.add_get("/sso/form", _page(kept_form.show))
     app.router.add_post("/sso/form", _page(kept_form.send))
     app.router.add_post("/sso/form/drop", _page(kept_form.drop))
-    app.router.add_get("/sso/settings", _page(settings.show))
-    app.router.add_post("/sso/settings/links/add", _page(settings.add))
-    app.router.add_post("/sso/settings/links/remove", _page(settings.remove))
+    app.router.add_get("/sso/confirm", _page(confirm.show))
+    app.router.add_post("/sso/confirm", _page(confirm.confirm))
+    app.router.add_get("/sso/settings", _page(confirmed(settings.show, back=settings.PATH)))
+    app.router.add_post(
+        "/sso/settings/links/add", _page(confirmed(settings.add, back=settings.PATH))
+    )
+    app.router.add_post(
+        "/sso/settings/links/remove", _page(confirmed(settings.remove, back=settings.PATH))
+    )
     app.router.add_get("/sso/logout", _page(sign_out.show))
     app.router.add_post("/sso/logout", _page(sign_out.sign_out))
     app.router.add_post("/sso/logout/everywhere", _page(sign_out.everywhere))

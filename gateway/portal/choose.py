@@ -60,7 +60,7 @@ async def choose(visit: Visit) -> web.Response:
     if not await spend(visit, person):
         return used_transaction(visit, person.next)
     response = await complete(
-        visit, person.identity, standing, account, Reason.CHOSEN, person.next, person.session
+        visit, person.identity, standing, account, Reason.CHOSEN, person.next, person.came
     )
     return leave(visit, person, response)
 

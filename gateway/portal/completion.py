@@ -5,16 +5,19 @@ from aiohttp import web
 from gateway.account.model import Account
 from gateway.errors import AuditUnavailable
 from gateway.identity.model import Identity, IdentityKey
+from gateway.identity.transaction import Proven
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing
+from gateway.portal.carried import carried
 from gateway.portal.form_keeping import remember_owner
 from gateway.portal.pages import NOTICES, link_to, refusal, see_other, start_over
 from gateway.portal.recall import is_recalled
 from gateway.portal.refusals import refused_recalled
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
+from gateway.secret import Secret
 from gateway.session.cookie import set_cookie
-from gateway.session.live import Live
+from gateway.session.grant import Origin
 from gateway.session.model import Session
 
 
@@ -25,42 +28,52 @@ async def complete(
     account: Account,
     reason: Reason,
     next_path: str,
-    continues: Session | None = None,
+    came: Proven | Session | None = None,
+    refresh_token: Secret | None = None,
 ) -> web.Response:
-    """Sign this browser in to `account` and go on to `next_path`. `continues`: the session that
-    changes its account, of the same identity.
+    """Sign this browser in to `account` and go on to `next_path`. `came`: what the identity was
+    carried in since it came from the provider, `None` when it comes just now; a session changes its
+    account. `refresh_token`: of who comes just now, if the provider is to be asked again.
 
     The session id is always a new one, so that an id planted before the sign-in is worth nothing
     after it (session fixation), and the browser's previous session ends, whoever's it was. What is
     remembered is written first: should a store fail, nobody is half signed in. A session that
     cannot be recorded, and has to be, ends before its cookie is given away.
     """
-    by_password = reason is Reason.PROVED
-    if not (continues or by_password) and standing.policy.demands_proof(identity, visit.now):
+    goes_on = isinstance(came, Session) or reason is Reason.PROVED
+    if not goes_on and standing.policy.demands_proof(identity, visit.now):
         # They took longer to choose than a proof may be old, or went round the page that asks.
         return _too_old(visit, identity, next_path)
     await _remember(visit, identity.key, standing, account)
     news = await visit.parts.links.notices.unread(account.id, identity.key)
     onward = link_to(NOTICES, next=next_path) if news else next_path
     previous = await browser_session(visit)
+    if isinstance(came, Proven):
+        refresh_token = await carried(visit, came)
     cookie, session = await visit.parts.sessions.create(
-        identity,
-        account,
-        standing.policy,
-        visit.now,
-        password_at=visit.now if by_password else None,
-        continues=continues,
+        identity, account, standing.policy, visit.now, _origin(visit, reason, came, refresh_token)
     )
     if await is_recalled(visit, identity, visit.now):
         # A logout that came between the proof and the session has found none.
         await visit.parts.sessions.end(session.key)
         return refused_recalled(visit, identity, next_path)
-    await _record(visit, reason, session, previous)
+    replaced = None if previous is None else previous.session
+    await _record(visit, reason, session, replaced)
     await remember_owner(visit, session)
-    if previous is not None:
-        await visit.parts.sessions.end(previous.session.key)
+    if replaced is not None:
+        await visit.parts.sessions.end(replaced.key)
     visit.parts.counters.sign_ins[reason] += 1
     return _onward(visit, cookie, onward)
+
+
+def _origin(
+    visit: Visit, reason: Reason, came: Proven | Session | None, refresh_token: Secret | None
+) -> Origin:
+    return Origin(
+        password_at=visit.now if reason is Reason.PROVED else None,
+        continues=came if isinstance(came, Session) else None,
+        refresh_token=refresh_token,
+    )
 
 
 def _too_old(visit: Visit, identity: Identity, next_path: str) -> web.Response:
@@ -69,14 +82,14 @@ def _too_old(visit: Visit, identity: Identity, next_path: str) -> web.Response:
     return refusal(visit, Reason.PROOF_TOO_OLD, start_over(next_path))
 
 
-async def _record(visit: Visit, reason: Reason, session: Session, previous: Live | None) -> None:
+async def _record(visit: Visit, reason: Reason, session: Session, replaced: Session | None) -> None:
     signed_in = visit.event(
         EventKind.SIGN_IN,
         reason,
         identity=session.identity,
         account=session.account.id,
         session=session.public_id,
-        replaced=previous.session.public_id if previous else None,
+        replaced=replaced.public_id if replaced else None,
     )
     try:
         await visit.parts.audit.record(signed_in)

@@ -79,7 +79,7 @@ async def link(visit: Visit) -> web.Response:
         )
         return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, start_over(person.next))
     response = await complete(
-        visit, person.identity, standing, linked, Reason.PROVED, person.next, person.session
+        visit, person.identity, standing, linked, Reason.PROVED, person.next, person.came
     )
     return leave(visit, person, response)
 

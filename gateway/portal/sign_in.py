@@ -5,11 +5,13 @@ from aiohttp import web
 from gateway.account.facts import pin_first
 from gateway.account.resolution import Choose, Prove, Refuse, SignIn
 from gateway.errors import Unavailable
-from gateway.identity.model import Identity, Refused
-from gateway.identity.provider import ProviderClient
+from gateway.identity.model import Refused
+from gateway.identity.provider import Arrival, ProviderClient
 from gateway.identity.transaction import Transaction
 from gateway.policy.model import Policy
+from gateway.portal import confirm
 from gateway.portal.candidates import decide, stand
+from gateway.portal.carried import carry
 from gateway.portal.completion import complete
 from gateway.portal.pages import (
     KEPT_FORM,
@@ -93,10 +95,13 @@ async def callback(visit: Visit) -> web.Response:
 async def _answered(
     visit: Visit, provider: ProviderClient, transaction: Transaction
 ) -> web.Response:
-    identity = await provider.identify(transaction, visit.request.query, visit.now)
-    if isinstance(identity, Refused):
-        return refused_answer(visit, provider.name, identity, transaction.next)
-    return await _arrive(visit, provider, transaction, identity)
+    arrival = await provider.arrive(transaction, visit.request.query, visit.now)
+    if transaction.confirms is not None:
+        identity = arrival.identity if isinstance(arrival, Arrival) else arrival
+        return await confirm.returned(visit, transaction, identity)
+    if isinstance(arrival, Refused):
+        return refused_answer(visit, provider.name, arrival, transaction.next)
+    return await _arrive(visit, provider, transaction, arrival)
 
 
 def _transaction(visit: Visit, provider: str) -> Transaction | Refused:
@@ -113,10 +118,10 @@ def _transaction(visit: Visit, provider: str) -> Transaction | Refused:
 
 
 async def _arrive(
-    visit: Visit, provider: ProviderClient, transaction: Transaction, identity: Identity
+    visit: Visit, provider: ProviderClient, transaction: Transaction, arrival: Arrival
 ) -> web.Response:
     """A verified identity: the account it opens, the question it raises, or the refusal."""
-    next_path = transaction.next
+    identity, next_path = arrival.identity, transaction.next
     policy = visit.policies.for_email(identity.email) if identity.email else None
     await pin_first(identity, policy, visit.parts.links)
     standing = await stand(visit, identity)
@@ -125,14 +130,17 @@ async def _arrive(
     resolution = decide(standing, identity)
     opens = isinstance(resolution, SignIn | Choose)
     if opens and standing.policy.demands_proof(identity, visit.now):
-        return await _demand(visit, provider, transaction, identity, standing.policy)
+        return await _demand(visit, provider, transaction, arrival, standing.policy)
     match resolution:
         case SignIn(account=account, reason=reason):
-            return await complete(visit, identity, standing, account, reason, next_path)
+            token = arrival.refresh_token
+            return await complete(
+                visit, identity, standing, account, reason, next_path, refresh_token=token
+            )
         case Choose(reason=reason):
-            return _ask(visit, identity, reason, next_path, "/sso/accounts")
+            return await _ask(visit, arrival, reason, next_path, "/sso/accounts")
         case Prove(reason=reason):
-            return _ask(visit, identity, reason, next_path, "/sso/link")
+            return await _ask(visit, arrival, reason, next_path, "/sso/link")
         case Refuse() as refused:
             return refused_identity(visit, identity, refused, next_path)
 
@@ -141,7 +149,7 @@ async def _demand(
     visit: Visit,
     provider: ProviderClient,
     transaction: Transaction,
-    identity: Identity,
+    arrival: Arrival,
     policy: Policy,
 ) -> web.Response:
     """The policy wants a newer proof than the provider spoke of: from the provider, asked once, if
@@ -150,16 +158,18 @@ async def _demand(
         again = visit.parts.transactions.begin(
             provider.name, transaction.next, visit.now, max_age=policy.max_age
         )
-        return await depart(visit, provider, again, login_hint=str(identity.email))
-    return _ask(visit, identity, Reason.PROOF_TOO_OLD, transaction.next, "/sso/link")
+        return await depart(visit, provider, again, login_hint=str(arrival.identity.email))
+    return await _ask(visit, arrival, Reason.PROOF_TOO_OLD, transaction.next, "/sso/link")
 
 
-def _ask(
-    visit: Visit, identity: Identity, reason: Reason, next_path: str, path: str
+async def _ask(
+    visit: Visit, arrival: Arrival, reason: Reason, next_path: str, path: str
 ) -> web.Response:
     """Carry the verified identity, sealed, to the page that asks which account."""
     transactions = visit.parts.transactions
-    proven = transactions.prove(identity, next_path, reason, visit.now)
+    proven = transactions.prove(arrival.identity, next_path, reason, visit.now)
+    if arrival.refresh_token is not None:
+        await carry(visit, proven, arrival.refresh_token)
     response = see_other(link_to(path, tx=proven.id))
     add_cookie(response, transactions.keep(proven))
     return response

@@ -1,6 +1,7 @@
 """One request to the portal, and who is there."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -113,6 +114,8 @@ class Visit:
             since=since,
         )
 
+
+Page = Callable[[Visit], Awaitable[web.Response]]
 
 VISIT = web.RequestKey("visit", Visit)
 

@@ -3,10 +3,14 @@
 model.py             Session: one signed-in browser, and when it ends; pure
 live.py              Sessions: what edge and portal call; begins, finds and ends sessions
 entry.py             Live: one session in this process's memory; its headers, its sealed cookies
+limits.py            how long it may last: policy and config, then and now; pure
+changes.py           what becomes another while it lives, on every process
 recheck.py           is its account still one that the identity opens? asked while it lives
+renewal.py           and does its provider say so? asked by refresh token (grant.py)
 disallowed.py        what a change of the policies does to sessions, and the records of both
 endings.py           what must end ends, whatever happens to the store meanwhile
 remembered.py        what ended stays ended, whatever the store forgets
+sweep.py             after a reload of the policies
 cache.py, known.py   which of them there are, and how sure this process is of each
 store/               SessionStore, and its two implementations: embedded (SQLite) and Redis
 

@@ -14,6 +14,7 @@ from gateway.errors import SessionsUnavailable
 from gateway.operate.audit import Audit, Event, EventKind
 from gateway.policy.changes import changes, digest
 from gateway.policy.model import Policies
+from gateway.reasons import Reason
 from gateway.session.live import Sessions
 from gateway.session.store import SessionStore
 
@@ -59,7 +60,8 @@ class PolicyRecords:
             self._audit.note(
                 Event(
                     EventKind.SESSION_ENDED,
-                    None if email is None else new.refusal(email, identity.provider),
+                    # None of the policies' reasons: it had lasted too long by the new times.
+                    (email and new.refusal(email, identity.provider)) or Reason.SESSION_EXPIRED,
                     identity,
                     account=session.account.id,
                     session=session.public_id,

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import structlog
 
-from gateway.account.model import Account
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.model import Session
@@ -31,7 +30,8 @@ class Live:
     `ends` is when it ends if nothing more happens. `doubted`: since when the store could not be
     heard, so that it may have ended elsewhere; `None` while all is well. `written`: the activity
     that the store knows of. `closers` are called once, when the session ends. `kept`: what the edge
-    has worked out for this session and for what. Times are Unix seconds.
+    has worked out for this session and for what. `turn`: the last one in which its right was asked
+    about (recheck.py). Times are Unix seconds.
     """
 
     __slots__ = (
@@ -49,11 +49,13 @@ class Live:
         "ends",
         "kept",
         "session",
+        "turn",
         "written",
     )
 
     def __init__(self, session: Session, lines: IdentityLines, sealer: Sealer) -> None:
-        self.session = session
+        # What opens the provider's door has no business in memory.
+        self.session = session if session.grant is None else replace(session, grant=None)
         self.ends = session.ends()
         self.doubted: float | None = None
         self.ended = False
@@ -67,6 +69,7 @@ class Live:
         self._sealed: dict[tuple[str, str], str] = {}
         self._opened: dict[tuple[str, str], str | None] = {}
         self.kept: dict[object, object] = {}
+        self.turn = -1
 
     def __repr__(self) -> str:
         return f"<Live {self.session.public_id}>"
@@ -116,17 +119,22 @@ class Live:
         self.session = replace(self.session, seen=max(self.session.seen, now))
         self.ends = self.session.ends()
 
-    def tell(self, account: Account) -> None:
-        """The account as it is now: upstream hears of it with the next request."""
-        if account != self.session.account:
-            self.session = replace(self.session, account=account)
-            self._lines_until = 0.0
-
     def confirm(self, session: Session) -> None:
-        """The store has just said that it lives; another process may have seen later activity."""
+        """The store has just said that it lives, and as what; another process may have seen later
+        activity, or changed it: upstream hears of that with the next request."""
         self.written = max(self.written, session.seen)
-        self.active(session.seen)
+        seen = max(self.session.seen, session.seen)
+        confirmed = replace(session, seen=seen, grant=None)
+        if confirmed != replace(self.session, seen=seen):
+            self._lines_until = 0.0
+        self.session = confirmed
+        self.ends = confirmed.ends()
         self.doubted = None
+
+    def limit(self, session: Session) -> None:
+        """How long it lasts is this from now on."""
+        self.session = replace(self.session, idle=session.idle, lifetime=session.lifetime)
+        self.ends = self.session.ends()
 
     def doubt(self, now: float) -> None:
         """News may have been missed since `now`, unless they already may have been before."""

@@ -25,7 +25,8 @@ _MOST_GONE = 10_000
 
 
 class Known:
-    """`make` turns a session into its entry; `grace` in seconds; `clock`: Unix seconds."""
+    """`make` turns a session into its entry; `grace` in seconds; `clock`: Unix seconds. `limit`: a
+    session as short as config and policy now make it."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Known:
         make: Callable[[Session], Live],
         grace: float,
         clock: Callable[[], float],
+        limit: Callable[[Session], Session],
     ) -> None:
         self.cache = cache
         self.withheld: Unavailable | None = None
@@ -41,9 +43,10 @@ class Known:
         self._make = make
         self._grace = grace
         self._clock = clock
+        self._limit = limit
         self._loads: dict[str, asyncio.Task[Live | None]] = {}
         self._gone: dict[str, float] = {}
-        self._losses = 0
+        self.losses = 0
 
     def is_gone(self, key: str, now: float) -> bool:
         """Whether the session was found ended a moment ago."""
@@ -72,9 +75,25 @@ class Known:
             self.lost()
         self.withheld = why
 
+    def changed(self, key: str) -> None:
+        """The session is another now than this process knows, or reads at this moment."""
+        live = self.cache.find(key)
+        if live is not None:
+            live.doubt(self._clock())
+        if key in self._loads:
+            self.losses += 1
+
+    def learned(self, session: Session, losses: int) -> None:
+        """The session as it just became in the store; `losses` as it was before that."""
+        live = self.cache.find(session.key)
+        if live is not None:
+            live.confirm(self._limit(session))
+            if losses != self.losses:
+                live.doubt(self._clock())
+
     def lost(self) -> None:
         """Sessions may have ended without our hearing of it."""
-        self._losses += 1
+        self.losses += 1
         now = self._clock()
         for live in self.cache.all():
             live.doubt(now)
@@ -131,16 +150,17 @@ class Known:
             load.cancel()
 
     async def _load(self, key: str) -> Live | None:
-        losses, this = self._losses, asyncio.current_task()
+        losses, this = self.losses, asyncio.current_task()
         session = await self._store.load(key)
         if self._loads.get(key) is not this:
             return None
-        if session is None:
+        session = None if session is None else self._limit(session)
+        if session is None or not session.alive(self._clock()):
             self.heard(key)
             return None
         live = self.cache.find(key) or self._make(session)
         live.confirm(session)
-        if losses != self._losses or self.withheld is not None:
+        if losses != self.losses or self.withheld is not None:
             live.doubt(self._clock())
         return live
 

@@ -9,7 +9,7 @@ known.py says when an entry is believed without asking.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum
 from typing import Final
@@ -23,16 +23,20 @@ from gateway.identity.model import Identity
 from gateway.operate.outage import Outages
 from gateway.policy.model import Policies, Policy
 from gateway.session.cache import Cache
+from gateway.session.changes import Changes
 from gateway.session.cookie import key_id_of, mint, verify
 from gateway.session.endings import Endings
 from gateway.session.entry import Live
+from gateway.session.grant import Grants, Origin
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.known import Known
+from gateway.session.limits import Limits
 from gateway.session.model import TOUCH_EVERY, Session
 from gateway.session.seal import Sealer
 from gateway.session.store import SessionStore
 from gateway.session.store.guarded import Guarded
+from gateway.session.sweep import Sweep
 
 __all__ = ["UNREAD", "Live", "Sessions", "Unread"]
 
@@ -61,9 +65,8 @@ UNREAD: Final = Unread.UNREAD
 class Sessions:
     """Every session, through one store. `clock`: Unix seconds, for what happens between requests.
 
-    `read`, `create`, the endings and `sweep` do I/O and may raise `SessionsUnavailable`;
-    the rest does none. `store`: the one given, left alone while it is gone. `outages`: which of
-    our neighbours are down.
+    `read`, `create`, the endings and `sweep` do I/O and may raise `SessionsUnavailable`.
+    `store`: the one given, left alone while it is gone. `outages`: which neighbours are down.
     """
 
     def __init__(
@@ -76,18 +79,22 @@ class Sessions:
         clock: Callable[[], float] = time.time,
         cache: Cache | None = None,
         outages: Outages | None = None,
+        policies: Callable[[], Policies] = Policies,
     ) -> None:
         self._outages = Outages() if outages is None else outages
         self.store = self._store = Guarded(store, self._outages.part("sessions"))
         self._keys = keys
         self._lines = lines
         self._sealer = Sealer(keys)
-        self._settings = settings
         self._clock = clock
+        self._limits = Limits(settings.idle, settings.lifetime, policies)
         self._cache = Cache() if cache is None else cache
-        grace = settings.outage_grace
-        self._known = Known(self._store, self._cache, self._live, grace, clock)
+        self._grace, limit = settings.outage_grace, self._limits.applied
+        self._known = Known(self._store, self._cache, self._live, self._grace, clock, limit)
+        self.changes = Changes(self._store, self._known)
+        self.grants = Grants(self._sealer, self._store)
         self._endings = Endings(self._store, self._cache, self._known, clock)
+        self._sweep = Sweep(self._store, self._cache, self._endings, self.changes, self._limits)
         self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
         self._keeper: asyncio.Task[None] | None = None
@@ -96,6 +103,7 @@ class Sessions:
     async def start(self) -> None:
         """Open the store: a bad one is seen here, not at the first sign-in."""
         self._store.on_end(self._endings.heard, self._endings.lost)
+        self._store.on_change(self._known.changed)
         await self._store.open()
         self._keeper = asyncio.create_task(self._keep())
 
@@ -195,34 +203,33 @@ class Sessions:
         account: Account,
         policy: Policy | None,
         now: float,
-        *,
-        password_at: float | None = None,
-        continues: Session | None = None,
+        origin: Origin = Origin(),  # noqa: B008 - frozen
     ) -> tuple[str, Session]:
         """Sign a browser in: the cookie value for it and the session, under a new id always.
 
-        An id from before the sign-in is never taken over (session fixation). Idle time and
-        lifetime: the policy's or the config's, the shorter; one that `continues` another, in
-        another account, ends when that one would have. Raises `DirectoryUnavailable` when
-        the account cannot be told to upstream in headers.
+        An id from before the sign-in is never taken over (session fixation). One that continues
+        another ends when that one would have. Raises `DirectoryUnavailable`
+        when the account cannot be told to upstream in headers.
         """
         cookie = mint(self._keys)
+        idle, lifetime = self._limits.under(policy)
         session = Session(
             key=cookie.key,
             public_id=secrets.token_hex(8),
             identity=identity,
             account=account,
-            started=now if continues is None else continues.started,
+            started=now if origin.continues is None else origin.continues.started,
             seen=now,
-            idle=_shorter(self._settings.idle, policy.idle if policy else None),
-            lifetime=_shorter(self._settings.lifetime, policy.lifetime if policy else None),
-            password_at=password_at,
+            idle=idle,
+            lifetime=lifetime,
+            password_at=origin.password_at,
+            grant=await self.grants.begin(cookie.key, origin, now),
         )
         live = self._live(session)
         live.identity_headers(now)
         await self._store.create(session)
         self._cache.keep(cookie.value, live)
-        return cookie.value, session
+        return cookie.value, live.session
 
     async def end(self, key: str) -> None:
         """End a session: here at once, elsewhere within a second.
@@ -244,13 +251,14 @@ class Sessions:
         """End every session, on whatever process, for which `predicate` says so; how many."""
         return len(await self._endings.end_where(predicate))
 
-    def in_use(self) -> tuple[Live, ...]:
-        """The sessions in this process's memory."""
-        return self._cache.all()
+    def in_use(self) -> Iterator[list[Live]]:
+        """The sessions in this process's memory, some at a time."""
+        return self._cache.parts()
 
     async def sweep(self, policies: Policies) -> tuple[Session, ...]:
-        """End every session that the policies no longer allow; those that this ended."""
-        return await self._endings.end_where(lambda session: not _allowed(session, policies))
+        """End every session that the policies no longer allow, or that is over by the times they
+        set now, and shorten the others; those that this ended."""
+        return await self._sweep.run(policies, self._clock())
 
     # Between requests.
 
@@ -259,7 +267,7 @@ class Sessions:
         while True:
             await asyncio.sleep(_KEEP_EVERY)
             try:
-                self._known.withhold(self._outages.overdue(_VOUCHING, self._settings.outage_grace))
+                self._known.withhold(self._outages.overdue(_VOUCHING, self._grace))
                 if not self._store.is_gone:
                     await self._endings.tell()
                     await self._write_activity()
@@ -280,12 +288,3 @@ class Sessions:
 
     def _live(self, session: Session) -> Live:
         return Live(session, self._lines, self._sealer)
-
-
-def _shorter(configured: float, policy: float | None) -> float:
-    return configured if policy is None else min(configured, policy)
-
-
-def _allowed(session: Session, policies: Policies) -> bool:
-    email = session.identity.email
-    return email is not None and policies.refusal(email, session.identity.provider) is None

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.account.model import Account
 from gateway.identity.model import Identity, IdentityKey
@@ -13,6 +13,22 @@ TOUCH_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """By what the provider can be asked again: its refresh token, `sealed` (grant.py).
+
+    `asked`: when it last said that the person may go on. `attempt`: since when it is being asked,
+    `None` while nobody does. `failing`: since when it could not be asked. `unsure`: how the last
+    attempt ended is not known, so that the token may have been used. Times are Unix seconds.
+    """
+
+    sealed: str = field(repr=False)
+    asked: float
+    attempt: float | None = None
+    failing: float | None = None
+    unsure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in browser, as the store keeps it.
 
@@ -20,6 +36,7 @@ class Session:
     its reader sign in. `public_id` is what logs and operators see. Times are Unix seconds, `idle`
     and `lifetime` durations in seconds, from policy and config: the shorter of those at sign-in and
     those in force now. `password_at`: when the account's Sonar password was last typed here.
+    `grant` is in the store only, never in a process's memory.
     """
 
     key: str
@@ -31,6 +48,7 @@ class Session:
     idle: float
     lifetime: float
     password_at: float | None = None
+    grant: Grant | None = None
 
     @property
     def proved(self) -> float | None:

@@ -3,18 +3,27 @@
 A sign-in is decided once, and a session lasts for hours. Meanwhile Sonar's administrator switches
 the account off, an address is taken from it, an operator removes a link or trusts a tenant no
 more: nothing tells the gateway, so it asks (CVE-2025-53942). The decision is the sign-in's own,
-`resolve()`, so that whoever could not sign in now does not stay signed in either.
+`resolve()`, so that whoever could not sign in now does not stay signed in either. Where a provider
+is set up to be asked, it is asked first (renewal.py).
 
 A username may have changed, too, and its old one belong to somebody else: upstream is told of the
 account as it is now.
 
-While the directory or the links do not answer, sessions go on: nobody is signed out by our trouble.
+Each session has its turn once in `sessions.recheck`, at a moment that its key decides: all
+processes agree on it without a word, and the turns are spread evenly over the time. Of the
+processes that have the session in use, the first to claim the turn asks; one that comes back after
+a while, to a process that has forgotten it, has its turn at once unless it has had it.
+
+While the directory or the links do not answer, sessions go on, and keep their turn: nobody is
+signed out by our trouble.
 """
 
 import asyncio
-import random
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -22,39 +31,71 @@ from gateway.account.directory import Directory
 from gateway.account.facts import gather
 from gateway.account.links import LinkStore
 from gateway.account.model import Account
-from gateway.account.resolution import Refuse
-from gateway.errors import DirectoryUnavailable, LinksUnavailable, SessionsUnavailable
+from gateway.account.resolution import Choose, SignIn
+from gateway.errors import SessionsUnavailable, Unavailable
+from gateway.operate.audit import Audit, Event, EventKind
 from gateway.policy.model import Policies
+from gateway.reasons import Reason
 from gateway.session.entry import Live
 from gateway.session.live import Sessions
 from gateway.session.model import Session
+from gateway.session.store import SessionStore
 
 _log = structlog.get_logger()
 
-# How long somebody who was switched off may go on. Five small queries a session: a thousand people
-# at work are less than a hundred a second.
-EVERY = 60.0
+# The directory has five connections; sign-ins must find one.
+_AT_ONCE = 3
+# How often to look whose turn has come. A part of the interval, for short ones.
+_LOOK_EVERY = 5.0
+_LOOKS = 20
+
+
+def turn_of(key: str, every: float, now: float) -> tuple[int, float]:
+    """The number of the turn that a session has now, and since when: Unix seconds."""
+    phase = int(key[:8], 16) / 16**8
+    number = math.floor(now / every + phase)
+    return number, (number - phase) * every
+
+
+@dataclass(slots=True)
+class _Turn:
+    live: Live
+    number: int
+    claimed: bool = False
 
 
 class Recheck:
-    """Asks about every session in use in this process, once in `every` seconds. `put_off`: how
-    many rounds could not be finished."""
+    """Asks about the sessions in use in this process, each once in `every` seconds. `provider`:
+    asks the provider why a session must end. `clock`: Unix seconds.
+
+    `put_off`: how often it had to stop because somebody did not answer.
+    """
 
     def __init__(
         self,
         sessions: Sessions,
+        store: SessionStore,
         directory: Directory,
         links: LinkStore,
         policies: Callable[[], Policies],
+        audit: Audit,
         *,
-        every: float = EVERY,
+        every: float,
+        provider: Callable[[Session], Awaitable[Reason | None]] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._sessions = sessions
+        self._store = store
         self._directory = directory
         self._links = links
         self._policies = policies
+        self._audit = audit
         self._every = every
+        self._provider = provider
+        self._clock = clock
+        self._waiting: dict[str, _Turn] = {}
         self._task: asyncio.Task[None] | None = None
+        self._trouble: Unavailable | None = None
         self.put_off = 0
 
     async def start(self) -> None:
@@ -67,57 +108,103 @@ class Recheck:
                 await self._task
 
     async def round(self) -> int:
-        """Ask about every session in use, one after the other; how many were ended."""
-        ended = 0
-        for live in self._sessions.in_use():
-            try:
-                ended += await self._check(live)
-            except SessionsUnavailable as error:
-                # It is refused here all the same, and the store hears of it later.
-                _log.error("session_end_unconfirmed", reason=error.reason)
-                ended += 1
-            except (DirectoryUnavailable, LinksUnavailable):
-                raise
-            except Exception:
-                # One that fails every time must not keep those behind it from being asked about.
-                _log.exception("recheck_failed", session=live.session.public_id)
+        """Ask about every session whose turn it is, a few at a time; how many were ended."""
+        await self._look()
+        trouble, self._trouble = self._trouble, None
+        ended = sum(await asyncio.gather(*(self._work() for _ in range(_AT_ONCE))))
+        self._tell(trouble)
         return ended
 
+    def _tell(self, before: Unavailable | None) -> None:
+        now = self._trouble
+        if now is not None:
+            self.put_off += 1
+            if before is None:
+                _log.warning("recheck_put_off", reason=now.reason, error=str(now))
+        elif before is not None:
+            _log.info("recheck_goes_on")
+
     async def _go_round(self) -> None:
-        # Workers that started together do not ask together.
-        pause = self._every * random.random()  # noqa: S311 - no secret
         while True:
-            await asyncio.sleep(pause)
-            pause = self._every
+            await asyncio.sleep(min(_LOOK_EVERY, self._every / _LOOKS))
             try:
                 await self.round()
-            except (DirectoryUnavailable, LinksUnavailable) as error:
-                self.put_off += 1
-                _log.warning("recheck_put_off", reason=error.reason, error=str(error))
+            except Exception:
+                _log.exception("recheck_round_failed")
 
-    async def _check(self, live: Live) -> bool:
-        session = live.session
-        if live.ended:
+    async def _look(self) -> None:
+        now = self._clock()
+        for part in self._sessions.in_use():
+            for live in part:
+                number, since = turn_of(live.session.key, self._every, now)
+                if live.turn == number:
+                    continue
+                live.turn = number
+                # A sign-in asked the same.
+                if live.session.started < since:
+                    self._waiting.setdefault(live.session.key, _Turn(live, number))
+            await asyncio.sleep(0)
+
+    async def _work(self) -> int:
+        ended = 0
+        while self._waiting and self._trouble is None:
+            key = next(iter(self._waiting))
+            turn = self._waiting.pop(key)
+            try:
+                ended += await self._take(turn)
+            except Unavailable as error:
+                self._waiting[key] = turn
+                self._trouble = error
+            except Exception:
+                # One that fails every time must not keep those behind it from being asked about.
+                _log.exception("recheck_failed", session=turn.live.session.public_id)
+        return ended
+
+    async def _take(self, turn: _Turn) -> bool:
+        """Ask, if nobody else does; whether the session was ended."""
+        live = turn.live
+        if not turn.claimed and not live.ended:
+            name = f"recheck:{live.session.key}:{turn.number}"
+            turn.claimed = await self._store.claim(name, 2 * self._every)
+        if not turn.claimed or live.ended:
             return False
-        account = await self._account_of(session)
-        if account is not None:
-            live.tell(account)
-            return False
-        await self._sessions.end(session.key)
-        _log.info(
-            "session_ended_by_recheck",
-            account_id=session.account.id,
-            provider=session.identity.provider,
-            session=session.public_id,
-        )
+        reason = None if self._provider is None else await self._provider(live.session)
+        if reason is None:
+            found = await self._account_of(live.session)
+            if isinstance(found, Account):
+                await self._sessions.changes.tell(live, found)
+                return False
+            reason = found
+        await self._end(live.session, reason)
         return True
 
-    async def _account_of(self, session: Session) -> Account | None:
-        """The account as it is now, if a sign-in would still offer it."""
+    async def _end(self, session: Session, reason: Reason) -> None:
+        try:
+            await self._sessions.end(session.key)
+        except SessionsUnavailable as error:
+            # It is refused here all the same, and the store hears of it later.
+            _log.error("session_end_unconfirmed", reason=error.reason)
+        self._audit.note(
+            Event(
+                EventKind.SESSION_ENDED,
+                reason,
+                session.identity,
+                account=session.account.id,
+                session=session.public_id,
+            )
+        )
+
+    async def _account_of(self, session: Session) -> Account | Reason:
+        """The account as it is now, if a sign-in would still offer it, or why it would not."""
         identity = session.identity
         policy = None if identity.email is None else self._policies().for_email(identity.email)
         facts = await gather(identity, policy, self._directory, self._links)
         offered = facts.offered(identity, policy)
-        if isinstance(offered, Refuse):
-            return None
-        return next((account for account in offered if account.id == session.account.id), None)
+        if isinstance(offered, tuple):
+            for account in offered:
+                if account.id == session.account.id:
+                    return account
+        resolution = facts.resolve(identity, policy)
+        if isinstance(resolution, SignIn | Choose):
+            return Reason.ACCOUNT_NOT_OFFERED
+        return resolution.reason

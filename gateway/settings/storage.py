@@ -9,7 +9,7 @@ from gateway.names import SqlName
 from gateway.secret import Secret
 from gateway.secret_values import DatabaseUrl, DirectoryUrl, SessionStoreUrl
 from gateway.section import Section
-from gateway.values import Duration, DurationOrZero, LogTarget, PathOnDisk
+from gateway.values import Duration, DurationOrOff, DurationOrZero, LogTarget, PathOnDisk
 
 
 class SqlColumns(Section):
@@ -137,6 +137,11 @@ class Sessions(Section):
     outage_grace: DurationOrZero = 300.0
     """How long people already signed in keep working when the store is lost, or the directory or
     the links cannot be asked."""
+    recheck: Duration = 5 * 60.0
+    """How often, for each session, the directory is asked whether its account may still be used."""
+    fresh_proof: DurationOrOff = 15 * 60.0
+    """Settings and reviews ask for a new proof of who somebody is when the last one is older than
+    this; `off`: never."""
 
     @model_validator(mode="after")
     def _order(self) -> Self:

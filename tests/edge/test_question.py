@@ -1,6 +1,7 @@
 """What proxies ask at /sso/auth: who may ask, in which way, about what, and what they are told."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -483,5 +484,5 @@ def test_what_changes_is_told_at_once(live: Live) -> None:
         return vouching_reply(asked, live, NOW, "id", BEHIND["nginx"])
 
     assert told() == told()
-    live.tell(an_account("kim"))
+    live.confirm(replace(live.session, account=an_account("kim")))
     assert b"X-Sonar-Username: kim\r\n" in told()

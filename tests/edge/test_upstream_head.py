@@ -79,7 +79,8 @@ def test_a_remembered_rest_goes_with_its_assertion(live: Live) -> None:
     made = inbound("/a")
     first = upstream_head(made, live, NOW, whole_page=False)
     assert upstream_head(made, live, NOW + 1, whole_page=False) == first
-    live.tell(replace(live.session.account, username="jane"))
+    account = replace(live.session.account, username="jane")
+    live.confirm(replace(live.session, account=account))
     assert b"X-Sonar-Username: jane\r\n" in upstream_head(made, live, NOW + 2, whole_page=False)
 
 

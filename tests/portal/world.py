@@ -59,7 +59,8 @@ class Clock:
 
 @dataclass
 class World:
-    """What a test may look at and change. `policies` is the snapshot in force."""
+    """What a test may look at and change. `policies` is the snapshot in force;
+    `another_process` what one would have on the same store."""
 
     origin: str
     config: Config
@@ -71,9 +72,11 @@ class World:
     policies: Policies
     sonar: Path
     providers: Providers
+    another_process: Callable[[], Sessions]
     trail: Trail
     clock: Clock = field(default_factory=Clock)
     counters: Counters = field(default_factory=Counters)
+    app: web.Application = field(default_factory=web.Application)
     misses: Misses = field(default_factory=lambda: Misses(MOST_MISSES, MISSES_WINDOW))
 
     def change_sonar(self, statement: str, *values: object) -> None:
@@ -165,9 +168,12 @@ async def a_world(
         minter = AssertionMinter(keys, issuer=origin, audience="sonar", lifetime=300)
         clock = Clock()
         store = EmbeddedStore(config.sessions.path, clock)
-        sessions = Sessions(
-            store, keys, IdentityLines(config.headers, minter), config.sessions, clock=clock
-        )
+
+        def begin(store: EmbeddedStore) -> Sessions:
+            lines = IdentityLines(config.headers, minter)
+            return Sessions(store, keys, lines, config.sessions, clock=clock)
+
+        sessions = begin(store)
         await sessions.start()
         closing.push_async_callback(sessions.stop)
         policies = PolicyStore(POLICIES)
@@ -175,6 +181,7 @@ async def a_world(
         http = await closing.enter_async_context(
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         )
+        providers = Providers(config, http)
         world = World(
             origin,
             config,
@@ -185,7 +192,8 @@ async def a_world(
             sessions,
             policies.current,
             sonar,
-            Providers(config, http),
+            providers,
+            lambda: begin(EmbeddedStore(config.sessions.path, clock)),
             trail,
             clock,
         )
@@ -193,7 +201,7 @@ async def a_world(
         app = make_portal(
             Portal(
                 config=config,
-                providers=world.providers,
+                providers=providers,
                 transactions=Transactions(sealer, CookieNames(secure=False)),
                 sessions=sessions,
                 store=store,
@@ -208,6 +216,7 @@ async def a_world(
                 misses=world.misses,
             )
         )
+        world.app = app
         app.router.add_get("/{page:(?!sso/).*}", _sonar)
         await _serve(closing, app, portal_socket)
         yield world

@@ -65,8 +65,9 @@ class OidcProvider:
         )
         return client
 
-    def account(self, account_id: str, claims: Mapping[str, object]) -> None:
-        """Add somebody, or change what is said of them. `sub` is `account_id`."""
+    def account(self, account_id: str, claims: Mapping[str, object] | None) -> None:
+        """Add somebody, or change what is said of them; with `None`, switch them off. `sub` is
+        `account_id`."""
         self._command("account", {"id": account_id, "claims": claims})
 
     def roll_keys(self) -> str:

@@ -14,6 +14,7 @@ from gateway.config import IdentityHeaders
 from gateway.config import Sessions as SessionSettings
 from gateway.email import Email
 from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, Voucher
+from gateway.policy.model import Policies
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
 from gateway.session.identity_headers import IdentityLines
@@ -107,6 +108,7 @@ def sessions_on(
     clock: Callable[[], float] = time.time,
     *,
     cache: Cache | None = None,
+    policies: Callable[[], Policies] = Policies,
     idle: int = 3600,
     lifetime: int = 86400,
     grace: int = 300,
@@ -115,7 +117,9 @@ def sessions_on(
     settings = SessionSettings.model_validate(
         {"idle": f"{idle}s", "lifetime": f"{lifetime}s", "outage_grace": f"{grace}s"}
     )
-    return Sessions(store, keys, lines_for(keys), settings, clock=clock, cache=cache)
+    return Sessions(
+        store, keys, lines_for(keys), settings, clock=clock, cache=cache, policies=policies
+    )
 
 
 def new_keys(directory: Path) -> KeyRing:

@@ -244,6 +244,80 @@ class TestEnd:
         await other.close()
 
 
+class TestChange:
+    async def test_is_kept_with_what_it_does_to_the_end(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        await store.touch(session.key, clock.pass_by(10))
+        short = replace(session, seen=clock(), idle=60.0, lifetime=100.0)
+
+        changed = await store.change(
+            session.key, lambda found: replace(found, idle=60.0, lifetime=100.0)
+        )
+
+        assert changed is not None
+        # Redis keeps the last activity to the microsecond.
+        assert changed == replace(short, seen=changed.seen) == await other.load(session.key)
+        clock.pass_by(60)
+        assert await other.load(session.key) is None
+        assert await other.all() == ()
+
+    async def test_nothing_to_change(self, store: SessionStore, clock: Clock) -> None:
+        session = a_session(clock())
+        assert await store.change(session.key, lambda found: replace(found, idle=1.0)) is None
+        assert await store.load(session.key) is None
+        await store.create(session)
+        assert await store.change(session.key, lambda found: None) == session
+        await store.end(session.key)
+        assert await store.change(session.key, lambda found: replace(found, idle=1.0)) is None
+        assert await store.load(session.key) is None
+
+    async def test_many_at_once_lose_nothing(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        session = replace(a_session(clock()), password_at=0.0)
+        await store.create(session)
+
+        def one_more(found: Session) -> Session:
+            return replace(found, password_at=(found.password_at or 0.0) + 1.0)
+
+        for _ in range(10):
+            await asyncio.gather(
+                *(each.change(session.key, one_more) for each in (store, other, store, other))
+            )
+
+        found = await store.load(session.key)
+        assert found is not None
+        assert found.password_at == 40.0
+
+    async def test_is_found_by_its_labels_as_before(
+        self, store: SessionStore, clock: Clock
+    ) -> None:
+        session = a_session(clock())
+        await store.create(session)
+        changed = await store.change(session.key, lambda found: replace(found, password_at=1.0))
+        for label in session.labels():
+            assert await store.labelled(label) == (changed,)
+
+    async def test_others_hear_of_it_within_a_second(
+        self, store: SessionStore, other: SessionStore, clock: Clock
+    ) -> None:
+        heard: list[str] = []
+        other.on_end(lambda key: heard.append(f"ended {key}"), lambda: None)
+        other.on_change(lambda key: heard.append(f"changed {key}"))
+        session = a_session(clock())
+        await store.create(session)
+        began = time.monotonic()
+        await store.change(session.key, lambda found: replace(found, password_at=1.0))
+        await until(lambda: heard)
+        assert time.monotonic() - began < 1.0
+        await store.end(session.key)
+        await until(lambda: len(heard) > 1)
+        assert heard == [f"changed {session.key}", f"ended {session.key}"]
+
+
 class TestAll:
     async def test_newest_first(self, store: SessionStore, clock: Clock) -> None:
         sessions = [a_session(clock.pass_by(1)) for _ in range(5)]

@@ -27,6 +27,10 @@ class EventKind(StrEnum):
     """An account was chosen that is not offered."""
     FORM_REFUSED = "form_refused"
     """A form that this gateway did not make for this browser."""
+    PROOF_GIVEN = "proof_given"
+    """Somebody signed in proved anew who they are."""
+    PROOF_REFUSED = "proof_refused"
+    """Somebody signed in was to prove anew who they are, and came back without a proof."""
     # may get in now, or no more
     LINK_ADDED = "link_added"
     """An identity opens an account from now on."""
@@ -62,6 +66,7 @@ REFUSALS = frozenset(
         EventKind.PASSWORD_REFUSED,
         EventKind.CHOICE_REFUSED,
         EventKind.FORM_REFUSED,
+        EventKind.PROOF_REFUSED,
     }
 )
 

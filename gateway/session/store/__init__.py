@@ -42,6 +42,11 @@ class SessionStore(Protocol):
     async def touch(self, key: str, seen: float) -> None:
         """Note activity at `seen` (Unix seconds), never moving it back; nothing if it is gone."""
 
+    async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
+        """Give `change` the session and keep what it gives back, in one step; with `None` it stays
+        as it is. The session then, or `None` when there is none. `change` may be called again, when
+        another process was faster, and from another thread. Activity is no change (`touch`)."""
+
     async def end(self, key: str) -> bool:
         """End one session, here and on every other process within 1 s; whether it was there."""
 
@@ -82,6 +87,23 @@ class SessionStore(Protocol):
         """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
         news may have been missed, so that caches must ask again. While the news cannot be heard,
         `lost()` comes again and again: what was confirmed in between is in doubt, too."""
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        """Call `changed(key)` for each session changed on another process, within 1 s; what it may
+        have missed is told by `lost()`."""
+
+
+# News of a change travels the way of endings; a process that knows no changes takes it for the end
+# of a session that nobody has.
+CHANGED = "changed:"
+
+
+def pass_on(news: str, heard: Callable[[str], None], changed: Callable[[str], None]) -> None:
+    """Tell who is concerned that a session ended, or changed."""
+    if news.startswith(CHANGED):
+        changed(news.removeprefix(CHANGED))
+    else:
+        heard(news)
 
 
 def nobody_listens(*_: str) -> None:

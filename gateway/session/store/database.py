@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gateway.session.model import Session
-from gateway.session.store import attempts
+from gateway.session.store import CHANGED, attempts
 from gateway.session.store.attempts import Throttle
 from gateway.session.store.codec import Stored, decode, encode
 
@@ -134,13 +134,30 @@ class Database:
         finally:
             self._connection.execute("PRAGMA synchronous = FULL")
 
+    def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
+        with _Transaction(self._connection):
+            before = self.load(key)
+            after = None if before is None else change(before)
+            if after is None or after == before:
+                return before
+            until = after.started + after.lifetime
+            self._connection.execute(
+                "UPDATE sessions SET record = ?, idle = ?, until = ? WHERE key = ?",
+                (encode(after), after.idle, until, key),
+            )
+            self._tell(CHANGED + key)
+            return after
+
     def end(self, key: str) -> bool:
         with _Transaction(self._connection):
             deleted = self._connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
-            self._connection.execute(
-                "INSERT INTO endings (key, at) VALUES (?, ?)", (key, self._clock())
-            )
+            self._tell(key)
         return deleted.rowcount > 0
+
+    def _tell(self, news: str) -> None:
+        self._connection.execute(
+            "INSERT INTO endings (key, at) VALUES (?, ?)", (news, self._clock())
+        )
 
     def all(self) -> tuple[Session, ...]:
         return self._sessions("sessions")
@@ -228,7 +245,8 @@ class Database:
         return None if row is None or row[1] <= self._clock() else bytes(row[0])
 
     def news(self) -> tuple[str, ...] | None:
-        """The keys of sessions that ended since the last call; `None` when some are unknown."""
+        """What was told since the last call: the key of a session that ended, or that and that it
+        changed; `None` when some of it is unknown."""
         version = self._data_version()
         if version == self._version:
             return ()

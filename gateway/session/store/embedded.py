@@ -20,7 +20,7 @@ import structlog
 
 from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
-from gateway.session.store import nobody_listens
+from gateway.session.store import nobody_listens, pass_on
 from gateway.session.store.attempts import Throttle
 from gateway.session.store.database import Database, count_live
 
@@ -42,12 +42,16 @@ class EmbeddedStore:
         self._clock = clock
         self._heard: Callable[[str], None] = nobody_listens
         self._lost: Callable[[], None] = nobody_listens
+        self._changed: Callable[[str], None] = nobody_listens
         self._thread: ThreadPoolExecutor | None = None
         self._listener: asyncio.Task[None] | None = None
         self._database: Database | None = None
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._heard, self._lost = heard, lost
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        self._changed = changed
 
     async def open(self) -> None:
         self._thread = ThreadPoolExecutor(1, "sessions")
@@ -79,6 +83,9 @@ class EmbeddedStore:
 
     async def touch(self, key: str, seen: float) -> None:
         await self._ask(lambda database: database.touch(key, seen))
+
+    async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
+        return await self._ask(lambda database: database.change(key, change))
 
     async def end(self, key: str) -> bool:
         ended = await self._ask(lambda database: database.end(key))
@@ -158,8 +165,8 @@ class EmbeddedStore:
             if ended is None:
                 self._lost()
                 continue
-            for key in ended:
-                self._heard(key)
+            for news in ended:
+                pass_on(news, self._heard, self._changed)
 
 
 async def count_sessions(path: Path, now: float) -> int | None:

@@ -52,6 +52,9 @@ class Guarded:
     async def touch(self, key: str, seen: float) -> None:
         await self._asked(lambda: self._store.touch(key, seen))
 
+    async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
+        return await self._asked(lambda: self._store.change(key, change))
+
     async def end(self, key: str) -> bool:
         return await self._asked(lambda: self._store.end(key))
 
@@ -87,6 +90,9 @@ class Guarded:
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._store.on_end(heard, lost)
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        self._store.on_change(changed)
 
     async def _asked(self, question: Callable[[], Awaitable[T]], *, reading: bool = False) -> T:
         self._part.check()

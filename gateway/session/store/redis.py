@@ -2,11 +2,10 @@
 
     sonar:session:<key>   a hash: record, seen, idle, until, labels; expires with the session
     sonar:label:<label>   the keys of the sessions with this label (redis_scripts.py)
-    sonar:claim:<name>    taken
-    sonar:count:<name>    how many
+    sonar:claim:<name>    taken;  sonar:count:<name>: how many
     sonar:attempts:<name> a hash: made, due; expires when all is forgotten
     sonar:kept:<name>     a value
-    sonar:ended           the channel on which ended sessions are told (redis_news.py)
+    sonar:ended           the channel on which ended and changed sessions are told (redis_news.py)
 
 redis_server.py sends the commands.
 """
@@ -20,7 +19,7 @@ from typing import Any
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.session.model import Session
-from gateway.session.store import nobody_listens
+from gateway.session.store import CHANGED, nobody_listens, pass_on
 from gateway.session.store import redis_scripts as scripts
 from gateway.session.store.attempts import LUA_ATTEMPT, LUA_PARDON, Throttle
 from gateway.session.store.codec import Stored, decode, encode
@@ -37,6 +36,7 @@ _KEPT = f"{_PREFIX}kept:"
 _ENDED = f"{_PREFIX}ended"
 
 _PAGE = 500
+_MOST_TRIES = 8
 
 
 class RedisStore:
@@ -47,17 +47,22 @@ class RedisStore:
         self._clock = clock
         self._heard: Callable[[str], None] = nobody_listens
         self._lost: Callable[[], None] = nobody_listens
+        self._changed: Callable[[str], None] = nobody_listens
         self._news: News | None = None
         self._labelling: asyncio.Task[None] | None = None
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._heard, self._lost = heard, lost
 
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        self._changed = changed
+
     async def open(self) -> None:
         pool = self._server.connect(self._moved)
         try:
             await self.try_out()
-            news = News(pool, _ENDED, lambda key: self._heard(key), lambda: self._lost())
+            heard = lambda news: pass_on(news, self._heard, self._changed)  # noqa: E731
+            news = News(pool, _ENDED, heard, lambda: self._lost())
             await self._server.run(news.start)
         except BaseException:
             await self._server.disconnect()
@@ -107,6 +112,19 @@ class RedisStore:
 
     async def touch(self, key: str, seen: float) -> None:
         await self._script(scripts.TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
+
+    async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
+        for _ in range(_MOST_TRIES):
+            found = await self._command("HMGET", _SESSION + key, "record", "seen", "labels")
+            before = await self._alive(key, *found)
+            after = None if before is None else change(before)
+            if after is None or after == before:
+                return before
+            times = (after.idle, after.started + after.lifetime, self._clock())
+            told = (*map(repr, times), _ENDED, CHANGED + key)
+            if await self._script(scripts.CHANGE, [_SESSION + key], found[0], encode(after), *told):
+                return after
+        raise SessionsUnavailable("a session is being changed all the time")
 
     async def end(self, key: str) -> bool:
         ended = await self._script(scripts.END, [_SESSION + key], key, _LABEL, _ENDED)

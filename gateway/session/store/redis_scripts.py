@@ -51,6 +51,18 @@ redis.call('HSET', KEYS[1], 'seen', string.format('%.6f', latest))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((ends - tonumber(ARGV[2])) * 1000)))
 """
 
+# Only if the record is still the one that was read. KEYS: the session. ARGV: the record read, the
+# new one, idle, until, now, the channel, what to tell there.
+CHANGE = """
+local record, seen = unpack(redis.call('HMGET', KEYS[1], 'record', 'seen'))
+if record ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'record', ARGV[2], 'idle', ARGV[3], 'until', ARGV[4])
+local ends = math.min(tonumber(seen) + tonumber(ARGV[3]), tonumber(ARGV[4]))
+redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((ends - tonumber(ARGV[5])) * 1000)))
+redis.call('PUBLISH', ARGV[6], ARGV[7])
+return 1
+"""
+
 # A server that refuses to write passes the news on all the same.
 # KEYS: the session. ARGV: key, what the names of labels begin with, the channel.
 END = """

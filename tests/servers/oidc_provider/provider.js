@@ -6,6 +6,7 @@
 //   {"start": {"port": 0}}                          -> {"issuer": "http://localhost:40123"}
 //   {"client": {"client_id": "…", …}}               -> {"ok": true}     register or replace one
 //   {"account": {"id": "jo", "claims": {"sub": …}}} -> {"ok": true}     add or replace one
+//   {"account": {"id": "jo", "claims": null}}       -> {"ok": true}     switch one off
 //   {"roll": {}}                                    -> {"kid": "…"}     a new signing key, at once
 //
 // The interaction page is our own: it signs in the account that `login_hint` names (its id or its
@@ -52,7 +53,7 @@ async function consent(ctx) {
     clientId: ctx.oidc.client.clientId,
     accountId: ctx.oidc.session.accountId,
   });
-  grant.addOIDCScope('openid email profile');
+  grant.addOIDCScope('openid email profile offline_access');
   await grant.save();
   return grant;
 }
@@ -93,6 +94,8 @@ function makeProvider(issuer, key) {
     interactions: interactions(),
     loadExistingGrant: consent,
     pkce: { required: () => true },
+    // The strictest there is: each refresh token works once, and using one twice ends them all.
+    rotateRefreshToken: true,
   });
   provider.on('server_error', (ctx, error) => console.error(error));
   provider.on('backchannel.error', (ctx, error) => console.error(error));
@@ -165,7 +168,11 @@ const commands = {
   start,
   roll,
   client: (client) => { clients.set(client.client_id, client); return { ok: true }; },
-  account: ({ id, claims }) => { accounts.set(id, claims); return { ok: true }; },
+  account: ({ id, claims }) => {
+    if (claims === null) accounts.delete(id);
+    else accounts.set(id, claims);
+    return { ok: true };
+  },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
