@@ -96,6 +96,7 @@ class Audit:
         self._allowance = Allowance()
         self._behind = 0
         self._failing = False
+        self._withdrawn = False
         self._said_head = 0.0
         self._said_left_out = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,6 +116,7 @@ class Audit:
             waiting.kept.result()
         elif self._failing:
             waiting.kept.cancel()
+            self._withdrawn = True
             raise AuditUnavailable("the database of its records does not answer")
         else:
             # Slow, and nothing worse: the record is kept in its turn.
@@ -193,6 +195,7 @@ class Audit:
                 await self._some.wait()
                 self._empty.clear()
             await asyncio.sleep(0 if self._settings.required else _GATHER)
+            self._drop_withdrawn()
             batch = list(islice(self._queue, _AT_ONCE))
             if not batch:
                 continue
@@ -208,6 +211,14 @@ class Audit:
             else:
                 pause = _SHORTEST_PAUSE
                 self._kept(batch, head)
+
+    def _drop_withdrawn(self) -> None:
+        """What somebody gave up waiting for, and did not do, is not recorded later."""
+        if self._withdrawn:
+            self._withdrawn = False
+            for waiting in tuple(self._queue):
+                if waiting.kept is not None and waiting.kept.cancelled():
+                    self._queue.remove(waiting)
 
     async def _rest(self, pause: float) -> None:
         """Wait before the next attempt, unless somebody waits for it: perhaps all is well again."""

@@ -204,8 +204,10 @@ class Slow:
     def __init__(self, trail: Trail) -> None:
         self._trail = trail
         self.go_on = asyncio.Event()
+        self.hangs = False
 
     async def append(self, records: list[Record]) -> object:
+        self.hangs = not self.go_on.is_set()
         await self.go_on.wait()
         return await self._trail.append(records)
 
@@ -223,6 +225,29 @@ async def test_that_it_is_slow_stops_nobody(trail: Trail, monkeypatch: pytest.Mo
     slow.go_on.set()
     await audit.close()
     assert [record.event for record in await kept(trail)] == ["sign_in"]
+
+
+async def test_what_somebody_gave_up_waiting_for_is_not_recorded_later(
+    trail: Trail, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails, then takes its time: the sign-in that was refused meanwhile is none."""
+    monkeypatch.setattr("gateway.operate.audit.keeper._PATIENCE", 0.05)
+    slow = Slow(trail)
+    slow.go_on.set()
+    audit = Audit(REQUIRED)
+    audit.start(slow)  # type: ignore[arg-type]
+    break_it(database)
+    audit.note(SIGNED_OUT)
+    await until(lambda: audit._failing)
+    slow.go_on.clear()
+    # The writer hangs with what was there; this one comes after it.
+    await until(lambda: slow.hangs)
+    with pytest.raises(AuditUnavailable):
+        await audit.record(SIGN_IN)
+    mend_it(database)
+    slow.go_on.set()
+    await audit.close()
+    assert [record.event for record in await kept(trail)] == ["signed_out"]
 
 
 async def test_the_queue_has_an_end_and_what_was_left_out_is_kept_as_a_count(
