@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -37,9 +38,10 @@ async def check_provider(
     http: aiohttp.ClientSession,
     document: Callable[[], Awaitable[Document]],
     keys: Callable[[], Awaitable[tuple[SigningKey, ...]]],
+    sign_out: Callable[[], Awaitable[str | None]],
 ) -> list[Finding]:
-    """Discovery, issuer, keys, PKCE, redirect URI and client secret, in this order; what cannot be
-    looked at because an earlier part failed is left out."""
+    """Discovery, issuer, keys, PKCE, redirect URI, client secret and the provider's own sign-out,
+    in this order; what cannot be looked at because an earlier part failed is left out."""
     try:
         found = await document()
     except ProviderUnavailable as error:
@@ -53,6 +55,7 @@ async def check_provider(
     findings.append(_check_pkce(found))
     findings.append(await _check_redirect_uri(found, client, settings, http))
     findings.append(await _check_client(found, client, http))
+    findings.append(await _check_sign_out(sign_out, http))
     return findings
 
 
@@ -121,3 +124,22 @@ async def _check_client(document: Document, client: Client, http: aiohttp.Client
     if complaint in {"invalid_client", "unauthorized_client"} or reply.status == 401:
         return Finding(what, False, f"refused ({complaint}); check client_id and client_secret")
     return Finding(what, True, f"not refused, which proves little ({complaint})")
+
+
+async def _check_sign_out(
+    sign_out: Callable[[], Awaitable[str | None]], http: aiohttp.ClientSession
+) -> Finding:
+    """Open the provider's sign-out as a browser would that is not signed in there. A provider that
+    minds where it is to send people afterwards says so at once."""
+    what = "sign-out"
+    try:
+        url = await sign_out()
+        if url is None:
+            return Finding(what, True, "the provider has none; people are told so")
+        status, location, page = await get_page(http, url)
+    except ProviderUnavailable as error:
+        return Finding(what, False, str(error))
+    back = dict(parse_qsl(urlsplit(url).query))["post_logout_redirect_uri"]
+    if status >= 400 or _NOT_REGISTERED.search(location) or _NOT_REGISTERED.search(page):
+        return Finding(what, False, f"refused; register {back} for after signing out")
+    return Finding(what, True, f"{back} is not refused")

@@ -11,13 +11,12 @@ A refusal anywhere is a value with its reason; a provider that is down or answer
 `ProviderUnavailable`. Discovery and keys are kept by cached.py, apart for each provider.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
-from authlib.common.urls import add_params_to_uri
 from multidict import MultiMapping
 
 from gateway.config import Config, Provider
@@ -32,7 +31,14 @@ from gateway.identity.fetch import get_json
 from gateway.identity.logout_token import verify_logout_token
 from gateway.identity.model import Identity, Kind, Refused
 from gateway.identity.notice import Notice, Recipient
-from gateway.identity.request import Hints, authorization_url, has_login, keeps
+from gateway.identity.request import (
+    Hints,
+    authorization_url,
+    has_login,
+    keeps,
+    origins,
+    sign_out_url,
+)
 from gateway.identity.security_event import verify_security_event
 from gateway.identity.token import (
     ID_TOKEN,
@@ -172,20 +178,11 @@ class ProviderClient:
         return Renewal(identity, tokens.refresh_token)
 
     async def sign_out_url(self, state: str, hint: str | None) -> str | None:
-        """Where the browser ends its session at the provider, or `None` if that is not offered
-        (OpenID Connect RP-Initiated Logout 1.0 section 2). `state` comes back with the browser;
-        `hint` is the identity's `logout_hint`."""
-        document = await self._document.get()
-        if document.end_session_endpoint is None:
-            return None
-        params = [
-            ("client_id", self._client.client_id),
-            ("post_logout_redirect_uri", self._after_sign_out),
-            ("state", state),
-            *([] if hint is None else [("logout_hint", hint)]),
-        ]
-        url: str = add_params_to_uri(document.end_session_endpoint, params)
-        return url
+        """Where the browser ends its session at the provider, or `None` if that is not offered.
+        `state` comes back with the browser; `hint` is the identity's `logout_hint`."""
+        return sign_out_url(
+            await self._document.get(), self._client.client_id, self._after_sign_out, state, hint
+        )
 
     async def read_logout_token(self, token: str, now: float) -> Notice | Refused:
         """What a logout token says, from whomever it came; `now` is Unix seconds."""
@@ -204,16 +201,17 @@ class ProviderClient:
 
     def origins(self) -> tuple[str, ...]:
         """Where the provider's own pages are, as far as is known without asking."""
-        document = self._document.held()
-        urls = [self._settings.discovery_url]
-        if document is not None and document.end_session_endpoint is not None:
-            urls.append(document.end_session_endpoint)
-        return tuple(sorted({_origin(url) for url in urls}))
+        return origins(self._settings.discovery_url, self._document.held())
 
     async def check(self) -> list[Finding]:
         """What `sonar-gateway check` says about this provider, one line each. Never raises."""
         return await check_provider(
-            self._settings, self._client, self._http, self._document.get, self._keys.get
+            self._settings,
+            self._client,
+            self._http,
+            self._document.get,
+            self._keys.get,
+            lambda: self.sign_out_url(secrets.token_urlsafe(16), None),
         )
 
     async def _identity(
@@ -293,8 +291,3 @@ class Providers:
 
     def __len__(self) -> int:
         return len(self._clients)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -1,10 +1,12 @@
-"""The authorization request: where the browser goes, and what the provider is asked for there.
+"""Where the browser goes: to sign in, with what the provider is asked for there, and to sign out.
 
 Whatever is asked for, the browser could leave out: nothing counts but what comes back, checked.
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
@@ -107,3 +109,28 @@ def _fit(hint: str | None) -> str | None:
     if not hint or len(hint) > _LONGEST_HINT or not hint.isprintable():
         return None
     return hint
+
+
+def sign_out_url(
+    document: Document, client_id: str, back: str, state: str, hint: str | None
+) -> str | None:
+    """Where the browser ends its session at the provider (OpenID Connect RP-Initiated Logout 1.0
+    section 2), or `None`. `back`: where it comes to then, with `state`."""
+    if document.end_session_endpoint is None:
+        return None
+    params = [
+        ("client_id", client_id),
+        ("post_logout_redirect_uri", back),
+        ("state", state),
+        *([] if hint is None else [("logout_hint", hint)]),
+    ]
+    url: str = add_params_to_uri(document.end_session_endpoint, params)
+    return url
+
+
+def origins(discovery_url: str, document: Document | None) -> tuple[str, ...]:
+    """Where the provider's own pages are: `https://login.example`, each once."""
+    urls = [discovery_url]
+    if document is not None and document.end_session_endpoint is not None:
+        urls.append(document.end_session_endpoint)
+    return tuple(sorted({"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls}))

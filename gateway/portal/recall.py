@@ -1,4 +1,5 @@
-"""What a provider takes back while somebody is on the way in.
+"""What a provider takes back while somebody is on the way in; or the person, by signing out
+everywhere.
 
 A logout ends sessions. Who has just proved an identity, and still chooses an account or types a
 password, has none yet: ten minutes later there would be one, of a provider's session that is over,

@@ -28,6 +28,7 @@ from gateway.portal.pages import (
     token_for,
 )
 from gateway.portal.person import session_binding
+from gateway.portal.recall import recall
 from gateway.portal.refusals import broken, refused_form
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.session.model import identity_label
@@ -85,7 +86,8 @@ async def sign_out(visit: Visit) -> web.Response:
 
 
 async def everywhere(visit: Visit) -> web.Response:
-    """End every session of this identity, in whatever browser and account."""
+    """End every session of this identity, in whatever browser and account, and whatever of it is
+    on its way to become one."""
     live = await browser_session(visit)
     if live is None:
         return see_other(PATH)
@@ -93,8 +95,10 @@ async def everywhere(visit: Visit) -> web.Response:
     fields = await visit.form(session_binding(session.key))
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, PATH)
+    label = identity_label(session.identity.key)
     try:
-        ended = await visit.parts.sessions.end_labelled(identity_label(session.identity.key))
+        ended = await visit.parts.sessions.end_labelled(label)
+        await recall(visit, label)
     except SessionsUnavailable as error:
         # They end as soon as the store answers; but nobody is told that it has happened.
         response = broken(visit, error, PATH)

@@ -14,11 +14,18 @@ def told(findings: list[Finding]) -> dict[str, tuple[bool, str]]:
 @pytest.mark.parametrize("name", ["google", "microsoft"])
 async def test_everything_is_fine(stage: Stage, name: str) -> None:
     found = told(await stage.client(name).check())
-    assert list(found) == ["discovery", "keys", "PKCE", "redirect URI", "client secret"]
+    parts = ["discovery", "keys", "PKCE", "redirect URI", "client secret", "sign-out"]
+    assert list(found) == parts
     assert all(ok for ok, _ in found.values()), found
     redirect_uri = f"{PUBLIC_URL}/sso/callback/{name}"
     assert found["redirect URI"] == (True, f"{redirect_uri} is registered")
     assert found["client secret"] == (True, "accepted")
+
+
+async def test_the_providers_own_sign_out(stage: Stage) -> None:
+    assert "has none" in told(await stage.client("google").check())["sign-out"][1]
+    ok, detail = told(await stage.client("microsoft").check())["sign-out"]
+    assert (ok, detail) == (True, f"{PUBLIC_URL}/sso/logout is not refused")
 
 
 async def test_a_redirect_uri_that_is_not_registered(stage: Stage) -> None:

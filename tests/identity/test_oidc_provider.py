@@ -37,10 +37,12 @@ def client(
     *,
     client_secret: str | None = None,
     redirect_uri: str | None = None,
+    after_sign_out: tuple[str, ...] = (f"{PUBLIC_URL}/sso/logout",),
 ) -> ProviderClient:
     registered = provider.register(
         redirect_uri or f"{PUBLIC_URL}/sso/callback/{kind}",
         client_secret=client_secret,
+        post_logout_redirect_uris=list(after_sign_out),
     )
     settings = Settings.model_validate(
         {
@@ -181,10 +183,20 @@ async def test_check_finds_everything_in_order(
         ("PKCE", True),
         ("redirect URI", True),
         ("client secret", True),
+        ("sign-out", True),
     ]
     told = {finding.what: finding.detail for finding in findings}
     assert told["redirect URI"] == f"{PUBLIC_URL}/sso/callback/google is registered"
     assert told["client secret"] == "accepted"
+
+
+async def test_check_finds_that_nobody_comes_back_from_the_sign_out(
+    oidc_provider: OidcProvider, http: aiohttp.ClientSession
+) -> None:
+    provider = client(oidc_provider, http, after_sign_out=())
+    told = {finding.what: finding for finding in await provider.check()}
+    assert not told["sign-out"].ok
+    assert f"register {PUBLIC_URL}/sso/logout for after signing out" in told["sign-out"].detail
 
 
 async def test_check_finds_a_redirect_uri_that_is_not_registered(

@@ -252,7 +252,9 @@ def _providers(
     origin: str, google: OidcProvider, standin: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Their section, and the environment it needs."""
-    client = google.register(f"{origin}/sso/callback/google")
+    client = google.register(
+        f"{origin}/sso/callback/google", post_logout_redirect_uris=[f"{origin}/sso/logout"]
+    )
     section = {
         "google": {
             "client_id": client.client_id,

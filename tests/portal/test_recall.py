@@ -80,6 +80,20 @@ async def test_a_logout_in_the_moment_before_the_session(
     assert await world.live() == {}
 
 
+async def test_who_signs_out_everywhere_takes_back_what_is_half_done(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    left_open = await world.arrive(other_browser, "google", "sam")
+    await browser.press(await world.arrive(browser, "google", "sam"), "Acme Support Desk")
+
+    page = await browser.open("/sso/logout")
+    await browser.press(page, "Sign out everywhere")
+
+    refused = await other_browser.press(left_open, "Acme Support Desk")
+    assert "provider_signed_out" in refused.text
+    assert await world.live() == {}
+
+
 async def test_somebody_elses_logout_is_nothing_to_them(
     world: World, browser: Browser, other_browser: Browser
 ) -> None:
