@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from base64 import urlsafe_b64decode
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from tests.workers.world import ROOT, Gateway, a_gateway, until
 
 SECRET = "5f" * 32
 # What verifiers keep keys for is an hour; here nobody keeps any.
-OVERLAP = 3.0
+OVERLAP = 4.0
 
 
 async def typed(gateway: Gateway, *words: str) -> Any:
@@ -43,11 +44,30 @@ async def typed(gateway: Gateway, *words: str) -> Any:
     return json.loads(answer)
 
 
-async def patient(call: Call) -> None:
-    """Answer every request, however long nobody asks anything in between."""
-    while True:
-        await call.reader.readuntil(b"\r\n\r\n")
-        await call.say(OK)
+class Verifier:
+    """A Sonar that verifies assertions: when each key was published, and when it first signed."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.published: dict[str, float] = {}
+        self.used: dict[str, float] = {}
+
+    async def keep(self) -> None:
+        """Fetch again and again, and note when a key was first there."""
+        while True:
+            reply = await self.gateway.ask(get("/sso/jwks.json"))
+            for key in reply.json["keys"]:
+                self.published.setdefault(key["kid"], time.monotonic())
+            await asyncio.sleep(0.1)
+
+    async def answers(self, call: Call) -> None:
+        """Every request, however long nobody asks anything in between."""
+        while True:
+            head = await call.reader.readuntil(b"\r\n\r\n")
+            header = head.partition(b"X-Sonar-Assertion: ")[2].partition(b".")[0].decode()
+            kid = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"]
+            self.used.setdefault(kid, time.monotonic())
+            await call.say(OK)
 
 
 class People:
@@ -99,6 +119,9 @@ async def changes(gateway: Gateway, event: str, names: list[str], processes: int
 
 async def rotated_under_load(gateway: Gateway, people: People, ring: KeyRing) -> None:
     """A rotation from end to end, while everybody asks."""
+    verifier = Verifier(gateway)
+    keeping = asyncio.create_task(verifier.keep())
+    gateway.sonar.script = verifier.answers
     first = [await people.sign_in() for _ in range(8)]
     asking = [asyncio.create_task(people.go_on()) for _ in range(4)]
     done = await typed(gateway, "rotate")
@@ -117,8 +140,13 @@ async def rotated_under_load(gateway: Gateway, people: People, ring: KeyRing) ->
 
     await until(a_while)
     people.going = False
+    keeping.cancel()
     await asyncio.gather(*asking)
     assert people.refused == []
+    assert len(verifier.used) == 2
+    (new,) = [kid for kid in done["made"] if kid.endswith(".es256")]
+    kid = new.partition(".")[0]
+    assert verifier.published[kid] < verifier.used[kid] - OVERLAP / 4
     for cookie in first:
         assert (await people.ask(cookie)).status == 200
 
@@ -129,7 +157,6 @@ async def test_a_rotation_under_load_refuses_nobody(tmp_path: Path) -> None:
     keys = {"source": "var/keys", "overlap": f"{OVERLAP:.0f}s"}
     async with AsyncExitStack() as closing:
         gateway = await closing.enter_async_context(a_gateway(tmp_path, keys=keys))
-        gateway.sonar.script = patient
         await gateway.start()
         ring = KeyRing()
         watch = KeyWatch(FileKeys(gateway.folder / "var" / "keys"), ring, OVERLAP, every=0.2)
@@ -177,7 +204,6 @@ async def test_replicas_share_a_rotation_by_database_and_redis(
                 sessions={"store": valkey.url.reveal()},
             )
         )
-        gateway.sonar.script = patient
         await gateway.start()
         ring = KeyRing()
         watch = KeyWatch(DatabaseKeys(url, Secret(SECRET), None), ring, OVERLAP, every=0.2)

@@ -45,7 +45,7 @@ class EventKind(StrEnum):
     POLICIES_LOADED = "policies_loaded"
     """A gateway started with these policies."""
     KEYS_ROTATED = "keys_rotated"
-    """New keys make what is made from now on."""
+    """Keys were made, to be used when all know them, or taken away."""
     # in no more
     SIGNED_OUT = "signed_out"
     """Somebody signed out."""
