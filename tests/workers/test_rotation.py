@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from base64 import urlsafe_b64decode
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,17 @@ from tests.session.samples import an_account, an_identity, sessions_on
 from tests.workers.world import ROOT, Gateway, a_gateway, until
 
 SECRET = "5f" * 32
+# Of whoever signs in below, as the directory is asked about them while they are here.
+ACCOUNTS = """
+accounts:
+  - id: id-jo
+    username: jo
+    display_name: Jo
+    organisation: Acme
+    active: true
+    password_hash: x
+    addresses: [{email: jo@acme.example, purpose: contact}]
+"""
 # What verifiers keep keys for is an hour; here nobody keeps any.
 OVERLAP = 4.0
 
@@ -109,10 +121,14 @@ class People:
 
 
 async def changes(gateway: Gateway, event: str, names: list[str], processes: int) -> None:
+    """Wait until each process has told of all these names, be it in one line or in two."""
+
     async def heard() -> bool:
-        told = [one for one in gateway.events() if one["event"] == event]
-        told = [one for one in told if set(names) <= set(one.get("names", one.get("added", ())))]
-        return len(told) == processes
+        told: defaultdict[int, set[str]] = defaultdict(set)
+        for one in gateway.events():
+            if one["event"] == event:
+                told[one["worker"]].update(one.get("names", one.get("added", ())))
+        return sum(set(names) <= each for each in told.values()) == processes
 
     await until(heard, why=gateway.said)
 
@@ -157,6 +173,7 @@ async def test_a_rotation_under_load_refuses_nobody(tmp_path: Path) -> None:
     keys = {"source": "var/keys", "overlap": f"{OVERLAP:.0f}s"}
     async with AsyncExitStack() as closing:
         gateway = await closing.enter_async_context(a_gateway(tmp_path, keys=keys))
+        (tmp_path / "accounts.yaml").write_text(ACCOUNTS)
         await gateway.start()
         ring = KeyRing()
         watch = KeyWatch(FileKeys(gateway.folder / "var" / "keys"), ring, OVERLAP, every=0.2)
@@ -204,6 +221,7 @@ async def test_replicas_share_a_rotation_by_database_and_redis(
                 sessions={"store": valkey.url.reveal()},
             )
         )
+        (tmp_path / "accounts.yaml").write_text(ACCOUNTS)
         await gateway.start()
         ring = KeyRing()
         watch = KeyWatch(DatabaseKeys(url, Secret(SECRET), None), ring, OVERLAP, every=0.2)
