@@ -22,6 +22,10 @@ from gateway.session.live import Live
 
 _log = structlog.get_logger()
 
+_OF_PARTS = frozenset(
+    (Reason.SESSIONS_UNAVAILABLE, Reason.DIRECTORY_UNAVAILABLE, Reason.LINKS_UNAVAILABLE)
+)
+
 # nginx's word for a browser that left before it was answered; logged, never sent.
 _CLIENT_GONE = 499
 
@@ -83,7 +87,9 @@ class Ending(Asking):
         self.reason = refusal.reason
         if refusal.status >= 500:
             self.shared.counters.upstream_errors[refusal.reason] += 1
-            _log.warning(
+            # Of a part that is down `part_down` says so, once; the access log has each request.
+            say = _log.debug if refusal.reason in _OF_PARTS else _log.warning
+            say(
                 "request_failed",
                 reason=refusal.reason,
                 detail=refusal.detail,

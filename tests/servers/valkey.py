@@ -93,6 +93,12 @@ class Valkey:
             assert time.monotonic() < deadline, "the replica does not come up"
             time.sleep(0.02)
 
+    def setting(self, name: str) -> str:
+        with self._connected() as server:
+            server.write(f"CONFIG GET {name}\r\n".encode())
+            server.flush()
+            return [server.readline() for _ in range(5)][-1].decode().strip()
+
     def freeze(self) -> None:
         """Stop the process where it stands: connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
@@ -128,7 +134,7 @@ class Sentinels:
                 f"port {port}\nbind 127.0.0.1\ndir {self._folder}\n"
                 f"sentinel monitor sonar 127.0.0.1 {self._master.port} 2\n"
                 "sentinel down-after-milliseconds sonar 500\n"
-                "sentinel failover-timeout sonar 3000\n"
+                "sentinel failover-timeout sonar 1000\n"
             )
             command = [str(get_binary_path()), str(config), "--sentinel"]
             self._processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))

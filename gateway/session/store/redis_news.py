@@ -66,6 +66,8 @@ class News:
     def renew(self) -> None:
         """Listen on a new connection: another server may be the master now."""
         if self._connection is not None and self._connection.is_connected:
+            # Our own doing is no news.
+            self._told = True
             self._parting = asyncio.create_task(self._connection.disconnect(nowait=True))
 
     async def _listen(self, connection: "AbstractConnection | None") -> None:

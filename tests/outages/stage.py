@@ -1,0 +1,136 @@
+"""Three people at a real gateway while a part is down: what each of them sees.
+
+Pat has only Sonar's own cookie. Jo and Hank have signed in through the gateway. Somebody else comes
+to sign in while the part is down.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.reasons import Reason
+from tests.journeys.browser import Browser, Page
+from tests.journeys.world import World, until
+
+# Of config.yaml in these tests.
+GRACE = 1.0
+# Until a loss is noticed, and until it is noticed that the grace is over.
+NOTICED = 3.0
+RECOVERED = 2.0
+# What a request that asks nobody may take on a machine where everything else runs as well.
+AT_ONCE = 1.0
+ME = "/api/v1/me"
+
+
+@dataclass
+class Stage:
+    world: World
+    pat: Browser
+    jo: Browser
+    hank: Browser
+    as_before: dict[str, str]
+    log_begins: int
+
+    async def password_users_see_nothing(self) -> None:
+        """The same bytes, at once."""
+        for _ in range(5):
+            began = time.monotonic()
+            status, _, text = await self.pat.request("GET", ME)
+            assert (status, text) == (200, self.as_before["pat"])
+            assert time.monotonic() - began < AT_ONCE
+        assert await self.world.is_ready()
+
+    async def signed_in_go_on(self) -> None:
+        for name, browser in (("jo", self.jo), ("hank", self.hank)):
+            status, _, text = await browser.request("GET", ME)
+            assert (status, text) == (200, self.as_before[name]), self.world.said()
+
+    async def signed_in_are_refused(self, reason: Reason) -> None:
+        """After the grace, and not with somebody else's account."""
+
+        async def refused() -> bool:
+            seen = {await self._seen(self.jo, "jo"), await self._seen(self.hank, "hank")}
+            assert seen <= {"as before", reason}, seen
+            return seen == {reason}
+
+        await until(refused, self.world.said, GRACE + NOTICED)
+        page = await self.jo.open("/calls")
+        assert page.status == 503
+        assert reason in page.text
+
+    async def outlast_the_grace(self) -> None:
+        over = time.monotonic() + GRACE + 0.6
+
+        async def passed() -> bool:
+            return time.monotonic() > over
+
+        await until(passed, self.world.said)
+
+    async def signing_in_is_refused(self, reason: Reason) -> Page:
+        async with self.world.browser() as browser:
+            page = await self.world.google(browser, "kim", "/calls")
+            assert page.status == 503, page.text
+            assert reason in page.text
+            assert page.link("password")
+            assert (await browser.request("GET", ME))[0] in {401, 503}
+            return page
+
+    async def signing_in_works(self) -> None:
+        async with self.world.browser() as browser:
+            page = await self.world.google(browser, "jo", "/calls")
+            assert (page.status, page.path) == (200, "/calls"), page.text
+
+    async def recovers(self) -> None:
+        """From now on, within the time that is promised."""
+
+        async def back() -> bool:
+            return [await self._seen(self.jo, "jo"), await self._seen(self.hank, "hank")] == [
+                "as before"
+            ] * 2
+
+        await until(back, self.world.said, RECOVERED)
+
+        async def up() -> bool:
+            return [event["event"] for event in self.told()] == ["part_down", "part_up"]
+
+        await until(up, self.world.said, RECOVERED)
+        await self.signing_in_works()
+
+    def told(self) -> list[dict[str, str]]:
+        """What the log said of parts that are down."""
+        lines = self.world.said()[self.log_begins :].splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        return [event for event in events if event["event"] in {"part_down", "part_up"}]
+
+    async def one_is_down(self, part: str, reason: Reason) -> None:
+        """The operator sees which, once, and why."""
+
+        async def down() -> bool:
+            return f'sonar_gateway_part_down{{part="{part}"}} 1.0' in await self.world.metrics()
+
+        await until(down, self.world.said, NOTICED)
+        (event,) = self.told()
+        assert (event["event"], event["part"], event["reason"]) == ("part_down", part, reason)
+
+    async def _seen(self, browser: Browser, name: str) -> str:
+        status, _, text = await browser.request("GET", ME)
+        if (status, text) == (200, self.as_before[name]):
+            return "as before"
+        return str(json.loads(text)["error"]) if status == 503 else f"{status} {text}"
+
+
+@asynccontextmanager
+async def a_stage(world: World) -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as closing:
+        pat, jo, hank = [await closing.enter_async_context(world.browser()) for _ in range(3)]
+        await world.password(pat, "nlindqvist", "north-light")
+        await world.google(jo, "jo")
+        await world.google(hank, "hank")
+        texts = {}
+        for name, browser in (("pat", pat), ("jo", jo), ("hank", hank)):
+            status, _, texts[name] = await browser.request("GET", ME)
+            assert status == 200
+        assert len(set(texts.values())) == 3
+        yield Stage(world, pat, jo, hank, texts, len(world.said()))

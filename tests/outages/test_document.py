@@ -1,0 +1,43 @@
+"""docs/failures.md: no row without its test, no test without its row."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+ROWS = [
+    line.strip("| ").split(" | ")
+    for line in (ROOT / "docs" / "failures.md").read_text().splitlines()
+    if line.startswith("| ") and not line.startswith(("| what happens", "| ---"))
+]
+
+
+def outages() -> Iterator[str]:
+    """Each test of an outage by name, with its parameters."""
+    for path in HERE.glob("test_*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                ways = [
+                    name.id
+                    for decorator in node.decorator_list
+                    if isinstance(decorator, ast.Call) and isinstance(decorator.args[1], ast.List)
+                    for name in decorator.args[1].elts
+                    if isinstance(name, ast.Name)
+                ]
+                yield from (f"{node.name}[{way}]" for way in ways) if ways else (node.name,)
+
+
+def test_each_row_has_its_test_and_each_test_its_row() -> None:
+    told = [re.fullmatch(r"`([^`]+)`", row[-1]) for row in ROWS]
+    assert None not in told
+    names = [found[1] for found in told if found is not None]
+    assert len(names) == len(set(names)) >= 24
+    assert set(names) == {name for name in outages() if not name.startswith("test_a_herd")}
+
+
+def test_each_row_says_what_all_three_see() -> None:
+    assert {len(row) for row in ROWS} == {5}
+    assert {row[1] for row in ROWS} == {"nothing"}
+    assert all(all(row) for row in ROWS)

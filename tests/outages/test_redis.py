@@ -1,0 +1,279 @@
+"""Redis down, in each of the ways in which it goes down; docs/failures.md says what people see."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.reasons import Reason
+from tests.journeys.world import World, a_world, free_port, until
+from tests.outages.stage import Stage, a_stage
+from tests.servers.between import Between, between_ports
+from tests.servers.node import OidcProvider
+from tests.servers.valkey import Sentinels, Valkey
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+GONE = Reason.SESSIONS_UNAVAILABLE
+
+
+@dataclass
+class Redis:
+    """The server, the way to it, and a gateway that goes that way."""
+
+    server: Valkey
+    way: Between
+    world: World
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def redis(
+    tmp_path_factory: pytest.TempPathFactory, oidc_provider: OidcProvider
+) -> AsyncIterator[Redis]:
+    port, server = free_port(), Valkey(dbfilename="taken")
+    server.start()
+    sessions = {"store": f"redis://127.0.0.1:{port}/0", "outage_grace": "1s"}
+    async with between_ports(port, server.port) as way:
+        place = tmp_path_factory.mktemp("world")
+        async with a_world(place, oidc_provider, sessions=sessions) as world:
+            yield Redis(server, way, world)
+    server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(redis: Redis) -> AsyncIterator[Stage]:
+    async with a_stage(redis.world) as stage:
+        yield stage
+    redis.way.release()
+    await redis.way.open()
+
+
+async def test_redis_gone(redis: Redis, stage: Stage) -> None:
+    await redis.way.cut()
+    await stage.signed_in_go_on()
+    await stage.password_users_see_nothing()
+    await stage.signing_in_is_refused(GONE)
+    await stage.one_is_down("sessions", GONE)
+    await stage.signed_in_are_refused(GONE)
+    await redis.way.open()
+    await stage.recovers()
+
+
+async def test_redis_cut_off(redis: Redis, stage: Stage) -> None:
+    redis.way.hold()
+    await stage.signed_in_go_on()
+    await stage.password_users_see_nothing()
+    await stage.signing_in_is_refused(GONE)
+    await stage.one_is_down("sessions", GONE)
+    await stage.signed_in_are_refused(GONE)
+    redis.way.release()
+    await stage.recovers()
+
+
+async def test_redis_slow(redis: Redis, stage: Stage) -> None:
+    redis.way.delay = 0.2
+    try:
+        for _ in range(3):
+            began = time.monotonic()
+            await stage.signed_in_go_on()
+            await stage.password_users_see_nothing()
+            assert time.monotonic() - began < 2.0
+        await stage.signing_in_works()
+        assert stage.told() == []
+    finally:
+        redis.way.delay = 0.0
+
+
+@contextmanager
+def misconf(redis: Redis) -> Iterator[None]:
+    """A snapshot cannot be written where a folder is."""
+    taken = Path(redis.server.setting("dir")) / "taken"
+    taken.mkdir()
+    redis.server.command("CONFIG", "SET", "save", '"3600 1"')
+    redis.server.command("BGSAVE")
+    deadline = time.monotonic() + 10
+    while b"MISCONF" not in redis.server.command("SET", "probe", "1"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    yield
+    redis.server.command("CONFIG", "SET", "save", '""')
+    taken.rmdir()
+
+
+@contextmanager
+def oom(redis: Redis) -> Iterator[None]:
+    redis.server.command("CONFIG", "SET", "maxmemory", "1")
+    yield
+    redis.server.command("CONFIG", "SET", "maxmemory", "0")
+
+
+@contextmanager
+def readonly(redis: Redis) -> Iterator[None]:
+    redis.server.command("REPLICAOF", "127.0.0.1", "1")
+    yield
+    redis.server.command("REPLICAOF", "NO", "ONE")
+
+
+@pytest.mark.parametrize("how", [misconf, oom, readonly], ids=lambda how: how.__name__)
+async def test_redis_refuses_to_write(redis: Redis, stage: Stage, how: object) -> None:
+    assert callable(how)
+    with how(redis):
+        await stage.signing_in_is_refused(GONE)
+        await stage.one_is_down("sessions", GONE)
+        for _ in range(20):
+            await stage.signed_in_go_on()
+        await stage.password_users_see_nothing()
+        await stage.outlast_the_grace()
+        await stage.signed_in_go_on()
+        # Who signs out is out, although nobody can write it down.
+        await stage.hank.press(await stage.hank.open("/sso/logout"), "Sign out")
+        assert (await stage.hank.request("GET", "/api/v1/me"))[0] == 401
+    await stage.world.google(stage.hank, "hank")
+    await stage.recovers()
+
+
+@contextmanager
+def noauth(redis: Redis) -> Iterator[None]:
+    redis.server.command("CONFIG", "SET", "requirepass", "correct-horse")
+    for kind in ("NORMAL", "PUBSUB"):
+        _say(redis.server.port, f"AUTH correct-horse\r\nCLIENT KILL TYPE {kind}\r\n")
+    yield
+    _say(redis.server.port, 'AUTH correct-horse\r\nCONFIG SET requirepass ""\r\n')
+
+
+@contextmanager
+def loading(redis: Redis) -> Iterator[None]:
+    """It gets everything that it has once more from a copy of itself, slowly."""
+    copy = Valkey(**{"enable-debug-command": "yes"})
+    copy.start()
+    copy.follow(redis.server)
+    copy.command("REPLICAOF", "NO", "ONE")
+    copy.command("DEBUG", "POPULATE", "4000", "ballast")
+    # Or it would only hear what is new since then.
+    copy.command("DEBUG", "CHANGE-REPL-ID")
+    redis.server.command("CONFIG", "SET", "key-load-delay", "1500")
+    redis.server.command("CONFIG", "SET", "loading-process-events-interval-bytes", "1024")
+    redis.server.command("REPLICAOF", "127.0.0.1", str(copy.port))
+    deadline = time.monotonic() + 10
+    while b"LOADING" not in redis.server.command("GET", "probe"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    yield
+    redis.server.command("CONFIG", "SET", "key-load-delay", "0")
+    deadline = time.monotonic() + 10
+    while b"LOADING" in redis.server.command("GET", "probe"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    redis.server.command("REPLICAOF", "NO", "ONE")
+    copy.stop()
+
+
+@contextmanager
+def busy(redis: Redis) -> Iterator[None]:
+    redis.server.command("CONFIG", "SET", "busy-reply-threshold", "1")
+    with socket.create_connection(("127.0.0.1", redis.server.port)) as somebody:
+        somebody.sendall(b'EVAL "while true do end" 0\r\n')
+        deadline = time.monotonic() + 10
+        while b"BUSY" not in redis.server.command("GET", "probe"):
+            assert time.monotonic() < deadline
+        yield
+        redis.server.command("SCRIPT", "KILL")
+
+
+@pytest.mark.parametrize("how", [noauth, loading, busy], ids=lambda how: how.__name__)
+async def test_redis_refuses_everything(redis: Redis, stage: Stage, how: object) -> None:
+    assert callable(how)
+    with how(redis):
+        await stage.signed_in_go_on()
+        await stage.password_users_see_nothing()
+        await stage.signing_in_is_refused(GONE)
+        await stage.one_is_down("sessions", GONE)
+        await stage.signed_in_are_refused(GONE)
+    await stage.recovers()
+
+
+async def test_redis_restarted_empty(redis: Redis, stage: Stage) -> None:
+    redis.server.stop()
+    redis.server.start()
+
+    async def sent_away() -> bool:
+        status, _, text = await stage.jo.request("GET", "/api/v1/me")
+        assert status in {200, 401, 503}, text
+        return status == 401
+
+    await until(sent_away, stage.world.said, 2.0)
+    page = await stage.jo.open("/calls")
+    assert (page.status, page.path) == (200, "/sso/login")
+    await stage.password_users_see_nothing()
+    await stage.signing_in_works()
+
+
+async def test_a_herd_asks_once_for_each_session(redis: Redis, stage: Stage) -> None:
+    """Three hundred wait while nothing answers, for two sessions."""
+    redis.way.hold()
+    crowd = [
+        asyncio.create_task(browser.request("GET", "/api/v1/me"))
+        for browser in (stage.jo, stage.hank)
+        for _ in range(150)
+    ]
+    for status, _, _text in await asyncio.gather(*crowd):
+        assert status == 200
+    opened, asked = redis.way.opened, redis.server.calls("hmget")
+    redis.way.release()
+    await stage.recovers()
+    crowd = [
+        asyncio.create_task(browser.request("GET", "/api/v1/me"))
+        for browser in (stage.jo, stage.hank)
+        for _ in range(150)
+    ]
+    assert {status for status, _, _text in await asyncio.gather(*crowd)} == {200}
+    # Both sessions, once more each at most, what asked whether it is back, and a new sign-in.
+    assert redis.server.calls("hmget") - asked < 20
+    assert redis.way.opened - opened < 20
+
+
+async def test_redis_fails_over(
+    tmp_path: Path, oidc_provider: OidcProvider, own_valkey: Valkey, other_valkey: Valkey
+) -> None:
+    other_valkey.follow(own_valkey)
+    sentinels = Sentinels(tmp_path, own_valkey)
+    sentinels.start()
+    place = tmp_path / "world"
+    place.mkdir()
+    sessions = {"store": sentinels.url.reveal(), "outage_grace": "20s"}
+    try:
+        async with a_world(place, oidc_provider, sessions=sessions) as world:  # noqa: SIM117
+            async with a_stage(world) as stage:
+                page = await stage.hank.open("/sso/logout")
+                # The replica does not hear of this any more.
+                other_valkey.freeze()
+                await stage.hank.press(page, "Sign out")
+                own_valkey.stop()
+                other_valkey.thaw()
+                await stage.password_users_see_nothing()
+
+                async def works() -> bool:
+                    status, _, text = await stage.jo.request("GET", "/api/v1/me")
+                    assert (status, text) == (200, stage.as_before["jo"])
+                    assert (await stage.hank.request("GET", "/api/v1/me"))[0] == 401
+                    async with world.browser() as browser:
+                        page = await world.google(browser, "jo", "/calls")
+                        assert page.status in {200, 503}
+                        return page.status == 200
+
+                await until(works, world.said, 20.0)
+                assert (await stage.hank.request("GET", "/api/v1/me"))[0] == 401
+                assert [event["event"] for event in stage.told()] == ["part_down", "part_up"]
+    finally:
+        sentinels.stop()
+
+
+def _say(port: int, words: str) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(words.encode())
+        connection.recv(4096)
