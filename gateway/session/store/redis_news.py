@@ -118,8 +118,11 @@ class News:
         await connection.send_command("PING")
         try:
             message = await connection.read_response(timeout=_ANSWER_WITHIN)
-        except ResponseError:
-            # A server that cannot write its file refuses even this (MISCONF), and passes on news.
+        except ResponseError as error:
+            # A server that cannot write its file refuses even this, and passes on news. One that is
+            # busy with a script does not.
+            if not str(error).startswith("MISCONF"):
+                raise
             return [b"refused"]
         if message is None:
             raise TimeoutError("no answer to PING")
