@@ -13,8 +13,10 @@ from typing import Any
 import click
 
 from gateway import __version__
+from gateway.commands.access_words import links, pilots, users
 from gateway.commands.audit_words import audit
 from gateway.commands.keys_words import keys
+from gateway.commands.sessions_words import sessions
 from gateway.commands.words import FILE, PROBLEM, EmailType, with_config
 from gateway.config import Config, load_config
 from gateway.email import Email
@@ -134,5 +136,5 @@ def migrate(config_file: Path) -> None:
     click.echo(f"applied {', '.join(applied)}" if applied else "nothing to do")
 
 
-main.add_command(audit)
-main.add_command(keys)
+for group in (audit, keys, sessions, users, pilots, links):
+    main.add_command(group)

@@ -129,6 +129,9 @@ You need not do anything. Sonar is closed for them.
 logout_throttled: Too many requests
 Your network asked to sign out many people who are not here.
 Sign out in Sonar itself, or wait a minute.
+revoked: Your session was ended
+Whoever runs this gateway ended it.
+You can sign in again, unless the page then says otherwise.
 transaction_unknown: We do not know this sign-in
 It is finished already, was begun in another browser, or this browser did not keep our cookie.
 Go to Sonar: you may be signed in. If not, start again, and allow cookies for this site.

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     TOKEN_REPLAYED = "token_replayed"  # noqa: S105
     LOGOUT_UNKNOWN = "logout_unknown"
     LOGOUT_THROTTLED = "logout_throttled"
+    # an operator ended it
+    REVOKED = "revoked"
     # the browser's side of a sign-in was refused
     TRANSACTION_UNKNOWN = "transaction_unknown"
     TRANSACTION_EXPIRED = "transaction_expired"

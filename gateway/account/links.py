@@ -78,10 +78,7 @@ class LinkStore:
         query = select(links).where(_of(links, key)).order_by(links.c.created, links.c.account_id)
         async with working(self._open()) as connection:
             rows = (await connection.execute(query)).all()
-        return tuple(
-            Link(key, row.account_id, row.provider, row.email, row.created, row.last_used)
-            for row in rows
-        )
+        return tuple(_link(row) for row in rows)
 
     async def removed_of(self, key: IdentityKey) -> Mapping[str, float]:
         """Accounts this person switched off for this identity, and when (Unix seconds)."""
@@ -135,6 +132,18 @@ class LinkStore:
             rows = (await connection.execute(query)).all()
         linked = (IdentityKey(row.issuer, row.subject) for row in rows)
         return tuple(dict.fromkeys((*((pinned,) if pinned else ()), *linked)))
+
+    async def find(self, email: Email | None, account_id: str | None) -> tuple[Link, ...]:
+        """Links made under this address, to this account; all that are given. Oldest first. For
+        an operator's eyes: it decides nothing."""
+        query = select(links).order_by(links.c.created, links.c.issuer, links.c.subject)
+        if email is not None:
+            query = query.where(links.c.email == str(email))
+        if account_id is not None:
+            query = query.where(links.c.account_id == account_id)
+        async with working(self._open()) as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(_link(row) for row in rows)
 
     async def add(self, link: Link, news: News | None = None) -> None:
         """Keep a link that was just proved, and switch the account on again if it was off.
@@ -222,6 +231,11 @@ class LinkStore:
         if self._open().engine.dialect.name == "postgresql":
             return postgresql.insert(table)
         return sqlite.insert(table)
+
+
+def _link(row: Any) -> Link:
+    key = IdentityKey(row.issuer, row.subject)
+    return Link(key, row.account_id, row.provider, row.email, row.created, row.last_used)
 
 
 def _key(key: IdentityKey) -> dict[str, str]:

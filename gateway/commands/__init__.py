@@ -7,6 +7,9 @@ check.py     does everything the config names work? one line each
 keys.py      which keys there are, and replacing them (keys_words.py: its words)
 explain.py   what would happen to this email address, step by step
 audit.py     who was let in or refused, and is the record of it whole? (audit_words.py: its words)
+sessions.py  who is signed in, and no more (sessions_words.py)
+policies.py  who may sign in, changed in the policy files; links.py: who opens which account
+             (access_words.py: the words of both)
 auditing.py  what a command does is recorded, too
 words.py     what commands have in common on the command line
 """

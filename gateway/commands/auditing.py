@@ -24,7 +24,8 @@ async def auditing(config: Config) -> AsyncIterator[Audit]:
     """An `Audit` that has kept everything when the block is left, or raises `AuditUnavailable`."""
     trail = Trail(config.links.database, Chain(await ring_for(config, make=True)))
     audit = Audit(config.audit, tell=False)
-    audit.start(trail)
+    # Trimming is the gateway's: a command would cut it short, and the database's thread with it.
+    audit.start(trail, trim=False)
     try:
         yield audit
     finally:

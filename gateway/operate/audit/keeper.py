@@ -128,12 +128,11 @@ class Audit:
         self._tell(event)
         self._take(event, None)
 
-    def start(self, keeper: Keeper) -> None:
-        """Keep records from now on, those that came before too."""
-        self._tasks = [
-            asyncio.create_task(self._write(keeper), name="audit"),
-            asyncio.create_task(self._trim(keeper), name="audit-trim"),
-        ]
+    def start(self, keeper: Keeper, *, trim: bool = True) -> None:
+        """Keep records from now on, those that came before too; and `trim` what is too old."""
+        self._tasks = [asyncio.create_task(self._write(keeper), name="audit")]
+        if trim:
+            self._tasks.append(asyncio.create_task(self._trim(keeper), name="audit-trim"))
 
     async def close(self) -> int:
         """Write what waits, for some seconds at most; how many records were left."""

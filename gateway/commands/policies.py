@@ -1,0 +1,221 @@
+"""`sonar-gateway users` and `pilots`: change a policy file as its author would, and keep the rest.
+
+Every gateway that reads the folder has the change in force within a second, and ends the sessions
+of whom it no longer lets in. The file is replaced whole, and only by one that a gateway would take
+together with all others beside it.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.commands.auditing import auditing, operator
+from gateway.config import Config
+from gateway.email import Email
+from gateway.errors import CannotStart, ConfigError, Problem
+from gateway.operate.audit import Event, EventKind
+from gateway.policy.edit import Edit, adding, changed, removing, setting
+from gateway.policy.model import Policy, Sso
+from gateway.policy.store import parse_folder, read_folder
+from gateway.reasons import Reason
+
+
+async def block(config: Config, email: Email) -> str:
+    """Keep this person out, under the domain and its aliases alike; what was done. Raises
+    `ConfigError`, `CannotStart` when the file cannot be written, `AuditUnavailable`."""
+    with _policies(config) as policies:
+        policy = policies.of(email.domain)
+        if _blocking(policy, email):
+            return f"{email} is blocked already, in {policy.file}"
+        meant = replace(policy, blocked_users=policy.blocked_users | {email})
+        policies.write(meant, policies.prepared(meant, adding("blocked_users", email)))
+    async with auditing(config) as audit:
+        audit.note(_event(EventKind.USER_BLOCKED, email))
+    return f"{email} is blocked, in {policy.file}"
+
+
+async def unblock(config: Config, email: Email) -> str:
+    """Let this person in again, by whatever address of theirs they were blocked."""
+    with _policies(config) as policies:
+        policy = policies.of(email.domain)
+        entries = _blocking(policy, email)
+        if not entries:
+            return f"{email} is not blocked, in {policy.file}"
+        meant = replace(policy, blocked_users=policy.blocked_users - entries)
+        content = policies.prepared(meant, removing("blocked_users", entries))
+        async with auditing(config) as audit:
+            # It gives access, so it is recorded first.
+            await audit.record(_event(EventKind.USER_UNBLOCKED, email))
+            policies.write(meant, content)
+    return f"{email} is not blocked any more, in {policy.file}"
+
+
+def enable(config: Config, who: Email | str) -> str:
+    """Have somebody among the pilot users, or a domain that is off in pilot."""
+    with _policies(config) as policies:
+        if isinstance(who, str):
+            return policies.switch(who, Sso.OFF, Sso.PILOT)
+        policy = policies.of(who.domain)
+        if who in policy.pilot_users:
+            return f"{who} is a pilot user already, in {policy.file}"
+        meant = replace(policy, pilot_users=policy.pilot_users | {who})
+        policies.write(meant, policies.prepared(meant, adding("pilot_users", who)))
+    means = "" if policy.sso is Sso.PILOT else f"; it has no effect while sso is {policy.sso}"
+    return f"{who} is a pilot user, in {policy.file}{means}"
+
+
+def disable(config: Config, who: Email | str) -> str:
+    """Have somebody among the pilot users no more, or a domain that is in pilot off."""
+    with _policies(config) as policies:
+        if isinstance(who, str):
+            return policies.switch(who, Sso.PILOT, Sso.OFF)
+        policy = policies.of(who.domain)
+        if who not in policy.pilot_users:
+            return f"{who} is no pilot user, in {policy.file}"
+        meant = replace(policy, pilot_users=policy.pilot_users - {who})
+        policies.write(meant, policies.prepared(meant, removing("pilot_users", frozenset({who}))))
+    return f"{who} is no pilot user any more, in {policy.file}"
+
+
+def pilots(config: Config) -> tuple[Policy, ...]:
+    """Every policy, by domain."""
+    with _policies(config, write=False) as policies:
+        return policies.all()
+
+
+def pilots_as_text(policies: Sequence[Policy]) -> tuple[str, ...]:
+    return tuple(
+        f"{policy.domain}  {policy.sso}  {', '.join(_emails(policy.pilot_users)) or '-'}"
+        for policy in policies
+    )
+
+
+def pilots_as_json(policies: Sequence[Policy]) -> list[Mapping[str, object]]:
+    return [
+        {
+            "domain": policy.domain,
+            "aliases": sorted(policy.aliases),
+            "sso": policy.sso,
+            "pilot_users": _emails(policy.pilot_users),
+            "blocked_users": _emails(policy.blocked_users),
+            "file": policy.file,
+        }
+        for policy in policies
+    ]
+
+
+def _emails(emails: frozenset[Email]) -> list[str]:
+    return sorted(map(str, emails))
+
+
+def _blocking(policy: Policy, email: Email) -> frozenset[Email]:
+    """The entries that keep this person out: of an alias, or without a tag, too."""
+
+    def blocks(entry: Email) -> bool:
+        alone = replace(policy, sso=Sso.ON, blocked_users=frozenset({entry}))
+        return alone.refusal(email, "") is Reason.BLOCKED_USER
+
+    return frozenset(filter(blocks, policy.blocked_users))
+
+
+def _event(kind: EventKind, email: Email) -> Event:
+    return Event(kind, domain=email.domain, email=str(email), detail={"by": operator()})
+
+
+@contextmanager
+def _policies(config: Config, *, write: bool = True) -> Iterator["_Policies"]:
+    """The folder as it is; with `write`, nobody else's command changes it meanwhile. Raises
+    `ConfigError` when it is not in order."""
+    try:
+        lock = os.open(config.policies, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        wrong = f"cannot be read: {error.strerror}"
+        raise ConfigError((Problem(str(config.policies), "", None, wrong),)) from error
+    try:
+        if write:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _Policies(config)
+        os.fsync(lock)
+    finally:
+        os.close(lock)
+
+
+class _Policies:
+    """The policies in the folder, and how a file of it is replaced."""
+
+    def __init__(self, config: Config) -> None:
+        self._directory = config.policies
+        self._kinds = config.kinds
+        self._folder = read_folder(config.policies)
+        found = parse_folder(self._folder, self._kinds)
+        if isinstance(found, tuple):
+            raise ConfigError(found)
+        self._by_domain = found.by_domain
+
+    def all(self) -> tuple[Policy, ...]:
+        policies = {policy.domain: policy for policy in self._by_domain.values()}
+        return tuple(policies[domain] for domain in sorted(policies))
+
+    def of(self, domain: str) -> Policy:
+        policy = self._by_domain.get(domain)
+        if policy is None:
+            wrong = f"no policy is about {domain}"
+            raise ConfigError((Problem(str(self._directory), "", None, wrong),))
+        return policy
+
+    def switch(self, domain: str, before: Sso, after: Sso) -> str:
+        """Only from one to the other: what is on for everybody is no pilot."""
+        policy = self.of(domain)
+        if policy.sso is after:
+            return f"{domain} has `sso: {after}` already, in {policy.file}"
+        if policy.sso is not before:
+            wrong = f"is {policy.sso}, not {before}; change it in the file"
+            raise ConfigError((Problem(policy.file, "sso", None, wrong),))
+        meant = replace(policy, sso=after)
+        self.write(meant, self.prepared(meant, setting("sso", after)))
+        return f"{domain} has `sso: {after}`, in {policy.file}"
+
+    def prepared(self, meant: Policy, edit: Edit) -> bytes:
+        """The new content of the policy's file, in order together with all others."""
+        if Path(meant.file).is_symlink():
+            # A ConfigMap, or one file for many: it is changed where it comes from.
+            wrong = "is a link to a file that is kept elsewhere; change it there"
+            raise ConfigError((Problem(meant.file, "", None, wrong),))
+        content = changed(self._folder.files[meant.file], meant.file, edit, meant)
+        if isinstance(content, tuple):
+            raise ConfigError(content)
+        files = {**self._folder.files, meant.file: content}
+        together = parse_folder(replace(self._folder, files=files), self._kinds)
+        if isinstance(together, tuple):
+            raise ConfigError(together)
+        return content
+
+    def write(self, meant: Policy, content: bytes) -> None:
+        path = Path(meant.file)
+        try:
+            _replace(path, content)
+        except OSError as error:
+            raise CannotStart(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whole or not at all, with the owner and mode it had. A name with a dot is not read."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    was = path.stat()
+    try:
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as writer:
+            writer.write(content)
+            with suppress(PermissionError):
+                os.fchown(writer.fileno(), was.st_uid, was.st_gid)
+            os.fchmod(writer.fileno(), was.st_mode & 0o777)
+            writer.flush()
+            os.fsync(writer.fileno())
+        unfinished.rename(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,87 @@
+"""The words of `sonar-gateway sessions list` and `sessions revoke`."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.commands.words import EmailType, with_config
+from gateway.config import load_config
+from gateway.email import Email
+
+
+def _which(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say whose sessions."""
+    for option in (
+        click.option("--session", help="The one with this public id, as logs have it."),
+        click.option("--username", help="In the Sonar account with this username."),
+        click.option("--account", help="In the Sonar account with this id."),
+        click.option("--email", type=EmailType(), help="Of who signed in with this address."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def sessions() -> None:
+    """List who is signed in, or end it."""
+
+
+@sessions.command("list")
+@_which
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_config
+@click.pass_obj
+def list_(
+    config_file: Path,
+    email: Email | None,
+    account: str | None,
+    username: str | None,
+    session: str | None,
+    as_json: bool,
+) -> None:
+    """List who is signed in, the newest first."""
+    from gateway.commands import sessions as command
+
+    chosen = command.Chosen(email, account, username, session)
+    found = asyncio.run(command.listed(load_config(config_file), chosen))
+    if as_json:
+        click.echo(json.dumps(command.as_json(found), indent=2, ensure_ascii=False))
+    elif found:
+        click.echo("\n".join(command.as_text(found)))
+    else:
+        click.echo("nobody")
+
+
+@sessions.command()
+@_which
+@click.option("--all", "everybody", is_flag=True, help="Everybody's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_config
+@click.pass_obj
+def revoke(
+    config_file: Path,
+    email: Email | None,
+    account: str | None,
+    username: str | None,
+    session: str | None,
+    everybody: bool,
+    as_json: bool,
+) -> None:
+    """End sessions, on every gateway within a second.
+
+    Nobody is kept out by this: who may sign in can do so again.
+    """
+    from gateway.commands import sessions as command
+
+    chosen = command.Chosen(email, account, username, session)
+    if everybody is not (chosen == command.Chosen()):
+        raise click.UsageError("say whose: --email, --account, --username, --session, or --all")
+    ended = asyncio.run(command.revoked(load_config(config_file), chosen))
+    if as_json:
+        click.echo(json.dumps(command.as_json(ended), indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{len(ended)} ended")
