@@ -259,3 +259,30 @@ async def test_google_has_no_sign_out_and_the_page_says_so(stage: Stage, tmp_pat
         await expect(page.get_by_role("link", name="Open your Google Account")).to_be_visible()
         await fits_a_phone(page)
         await picture(page, "signed-out-google", tmp_path)
+
+
+async def test_the_owner_hears_of_a_new_link_and_takes_it_away(
+    stage: Stage, tmp_path: Path
+) -> None:
+    async with stage.visitor() as page:
+        await page.goto("/calls")
+        await page.get_by_role("link", name="Sign in with Google").click()
+        await pick(page, "Vera Novak")
+        await page.get_by_label("Sonar username").fill("kokafor")
+        await page.get_by_label("Sonar password").fill("oak-forest")
+        await page.get_by_role("button", name="Link and sign in").click()
+        await expect(page.locator("#whoami")).to_contain_text("Kim Okafor")
+    async with stage.visitor() as page:
+        await page.goto("/calls")
+        await page.get_by_role("link", name="Sign in with Google").click()
+        await pick(page, "Kim Okafor")
+        await expect(page.get_by_role("heading", name="A new way to sign in")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "notice", tmp_path)
+        await press(page, page.get_by_role("button", name="No, take it away"))
+        await expect(page.get_by_role("status")).to_contain_text("no longer opens")
+        await fits_a_phone(page)
+        await picture(page, "notice-undone", tmp_path)
+        await press(page, page.get_by_role("link", name="Go on to Sonar"))
+        await expect(page.locator("#whoami")).to_contain_text("Kim Okafor")
+        assert page.url == stage.at("/calls")

@@ -85,3 +85,22 @@ async def test_there_is_nothing_to_see_without_news(world: World, browser: Brows
     await world.arrive(browser, "google", "jo")
     assert (await browser.open("/sso/notices?next=/calls")).text == "Sonar /calls"
     assert (await browser.open("/sso/notices?next=//evil.example")).text == "Sonar /"
+
+
+async def test_each_contact_address_gets_a_letter_and_no_sign_in_waits_for_it(
+    world: World, browser: Browser
+) -> None:
+    world.change_sonar("INSERT INTO addresses VALUES (1001, 'jo@other.example', 'contact')")
+    world.change_sonar("INSERT INTO addresses VALUES (1001, 'jo@phone.example', 'voicemail')")
+
+    assert (await link_jos_account(world, browser)).text == "Sonar /"
+
+    letters = []
+    while (letter := await world.links.notices.take_due(world.clock(), 60.0)) is not None:
+        letters.append(letter)
+    account = await world.directory.by_id("1001")
+    assert account is not None
+    contacts = {str(each.email) for each in account.addresses if each.purpose == "contact"}
+    assert {letter.recipient for letter in letters} == contacts
+    assert "jo@other.example" in contacts
+    assert {(each.username, each.provider) for each in letters} == {("jmarch", "google")}

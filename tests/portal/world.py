@@ -268,6 +268,13 @@ def _config(
         },
         "directory": {"kind": "sql", "url": f"sqlite:///{folder}/sonar.db"},
         "links": {"database": f"sqlite:///{folder}/links.db"},
+        # Nobody listens there: who links an account does not notice.
+        "mail": {
+            "host": "127.0.0.1",
+            "port": 1,
+            "security": "none",
+            "sender": "sonar@acme.example",
+        },
         "sessions": {"path": str(folder / "sessions.db")},
         "passwords": {"attempts": 3, "window": "15m"},
         "keys": str(folder / "keys"),
