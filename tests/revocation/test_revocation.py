@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 
+from gateway.commands import policies, sessions
+from gateway.email import Email
 from tests.revocation.three import BOUND, Opened, Person, Three, three_gateways
 from tests.revocation.told import logout_token, security_event, tell
 from tests.servers.valkey import Valkey
@@ -60,6 +62,30 @@ async def signs_out_everywhere(three: Three, person: Person) -> float:
     return began
 
 
+async def is_revoked(three: Three, person: Person) -> float:
+    """By an operator, in another process than the gateways: this one."""
+    began = time.monotonic()
+    email = Email.parse(person.email)
+    assert await sessions.revoked(three.config(), sessions.Chosen(email))
+    return began
+
+
+async def is_blocked(three: Three, person: Person) -> float:
+    began = time.monotonic()
+    await policies.block(three.config(), Email.parse(person.email))
+    return began
+
+
+async def is_in_a_domain_turned_off(three: Three, _person: Person) -> float:
+    file = three.folder / "lied" / "globex.example.yaml"
+    text = file.read_text().replace("sso: 'on'", "sso: pilot\npilot_users: [hank@globex.example]")
+    began = time.monotonic()
+    unfinished = file.with_name(".unfinished")
+    unfinished.write_text(text.replace("sso: pilot", "sso: off"))
+    unfinished.rename(file)
+    return began
+
+
 async def unlinks(_three: Three, person: Person) -> float:
     page = await person.browser.open("/sso/settings")
     began = time.monotonic()
@@ -98,9 +124,12 @@ REASONS: dict[str, tuple[End, str]] = {
     "sign-out at Sonar": (signs_out_of_sonar, "jo@acme.example"),
     "sign-out everywhere": (signs_out_everywhere, "jo@acme.example"),
     "unlink": (unlinks, "alex@acme.ca"),
+    "operator's revoke": (is_revoked, "jo@acme.example"),
+    "pilot off": (is_in_a_domain_turned_off, "hank@globex.example"),
     "back-channel logout": (is_signed_out_by_the_providers_server, "jo@acme.example"),
     "front-channel logout": (is_signed_out_in_the_providers_page, "jo@acme.example"),
     "security event": (is_in_trouble_at_google, "jo@acme.example"),
+    "block": (is_blocked, "jo@acme.example"),
 }
 
 
