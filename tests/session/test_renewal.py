@@ -150,6 +150,7 @@ async def test_one_question_at_a_time(process: Process) -> None:
     asked = await asyncio.gather(*(process.renewals.ask(session) for _ in range(20)))
     assert asked == [None] * 20
     assert process.provider.answers == 1
+    assert (await granted(process, session.key)).unsure is False
 
 
 async def test_whoever_was_taken_over_writes_nothing(process: Process) -> None:
