@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
 ROWS = [
     line.strip("| ").split(" | ")
-    for line in (ROOT / "docs" / "failures.md").read_text().splitlines()
+    for line in (ROOT / "docs" / "failures.md").read_text().partition("## Measured")[0].splitlines()
     if line.startswith("| ") and not line.startswith(("| what happens", "| ---"))
 ]
 
