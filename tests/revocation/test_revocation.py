@@ -4,8 +4,11 @@ One line of REASONS is one reason; what it names makes the reason true and retur
 """
 
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from datetime import datetime
 from urllib.parse import urlencode
 
 import pytest
@@ -16,6 +19,7 @@ from gateway.email import Email
 from tests.revocation.three import BOUND, Opened, Person, Three, three_gateways
 from tests.revocation.told import logout_token, security_event, tell
 from tests.servers.valkey import Valkey
+from tests.session.samples import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("revocation")]
 
@@ -86,6 +90,24 @@ async def is_in_a_domain_turned_off(three: Three, _person: Person) -> float:
     return began
 
 
+async def is_switched_off_in_sonar(three: Three, person: Person) -> float:
+    """Nobody tells the gateways, so one of them asks: from when it has found out."""
+    query = "SELECT account_id FROM addresses WHERE email = ?"
+    with closing(sqlite3.connect(three.folder / "var" / "sonar.db")) as sonar, sonar:
+        sonar.execute(f"UPDATE accounts SET active = 0 WHERE id IN ({query})", (person.email,))  # noqa: S608 - ours
+
+    def found_out() -> list[float]:
+        lines = (json.loads(x) for x in three.worlds[0].said().splitlines() if x.startswith("{"))
+        return [
+            datetime.fromisoformat(line["timestamp"]).timestamp()
+            for line in lines
+            if line["event"] == "session_ended" and line.get("email") == person.email
+        ]
+
+    await until(found_out)
+    return time.monotonic() - (time.time() - min(found_out()))
+
+
 async def unlinks(_three: Three, person: Person) -> float:
     page = await person.browser.open("/sso/settings")
     began = time.monotonic()
@@ -125,6 +147,7 @@ REASONS: dict[str, tuple[End, str]] = {
     "sign-out everywhere": (signs_out_everywhere, "jo@acme.example"),
     "unlink": (unlinks, "alex@acme.ca"),
     "operator's revoke": (is_revoked, "jo@acme.example"),
+    "account disabled": (is_switched_off_in_sonar, "kim.okafor@gmail.com"),
     "pilot off": (is_in_a_domain_turned_off, "hank@globex.example"),
     "back-channel logout": (is_signed_out_by_the_providers_server, "jo@acme.example"),
     "front-channel logout": (is_signed_out_in_the_providers_page, "jo@acme.example"),

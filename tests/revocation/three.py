@@ -232,7 +232,7 @@ async def three_gateways(folder: Path, valkey: Valkey) -> AsyncIterator[Three]:
     )
     async with (
         a_gateway_lied_to(
-            folder, liar, sessions={"store": valkey.url.reveal()}, pages=PAGES
+            folder, liar, sessions={"store": valkey.url.reveal(), "recheck": "1s"}, pages=PAGES
         ) as lied,
         AsyncExitStack() as closing,
     ):
