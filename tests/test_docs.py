@@ -1,5 +1,6 @@
 """The pages tell the truth: what they link to and what they name is there."""
 
+import ast
 import re
 import subprocess
 from collections.abc import Iterator
@@ -75,3 +76,60 @@ def test_what_is_committed_names_no_machine_and_no_index() -> None:
             if re.search(r"(?m)--(?:extra-)?index-url|\"resolved\":|/root/|file:///[a-z]", text):
                 guilty.append(name)
     assert guilty == []
+
+
+def threats() -> Iterator[list[str]]:
+    """The cells of each row of the threat model: threat, what stops it, test, what remains."""
+    in_table = False
+    for line in (ROOT / "docs" / "security.md").read_text().splitlines():
+        if line.startswith("| threat |"):
+            assert line == "| threat | what stops it | test | what remains |"
+            in_table = True
+        elif not line.startswith("|"):
+            in_table = False
+        elif in_table and not line.startswith("| ---"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+THREATS = list(threats())
+
+
+def those_of(file: Path) -> Iterator[str]:
+    """As pytest names them, without the file."""
+    for node in ast.parse(file.read_text()).body:
+        inside = node.body if isinstance(node, ast.ClassDef) else [node]
+        above = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+        for one in inside:
+            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{above}{one.name}"
+
+
+def test_no_threat_without_a_test_and_a_word_on_what_remains() -> None:
+    assert len(THREATS) > 100
+    assert [row for row in THREATS if len(row) != 4 or not all(row)] == []
+    assert [row for row in THREATS if not re.fullmatch(r"`[^`]+`( `[^`]+`)*", row[2])] == []
+    assert len({row[0] for row in THREATS}) == len(THREATS)
+
+
+def test_each_test_that_the_threat_model_names_is_there() -> None:
+    named = {name for row in THREATS for name in re.findall(r"`([^`]+)`", row[2])}
+    files = {name.partition("::")[0] for name in named}
+    there = {f"{file}::{test}" for file in files for test in those_of(ROOT / file)}
+    assert named - there == set()
+
+
+def test_each_module_that_the_threat_model_names_is_there() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = {name.removeprefix("gateway/") for name in re.findall(r"`([a-z_/]+\.py)`", text)}
+    assert len(named) > 30
+    assert {name for name in named if not (ROOT / "gateway" / name).exists()} == set()
+
+
+def test_each_published_failure_that_the_code_names_is_in_the_threat_model() -> None:
+    known = (ROOT / "docs" / "security.md").read_text()
+    sources = [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    sources += (ROOT / "tests" / "strictness" / "corpus").glob("*.yaml")
+    published = r"CVE-\d{4}-\d{4,}|GHSA(?:-[0-9a-z]{4})+"
+    named = {name for file in sources for name in re.findall(published, file.read_text())}
+    assert len(named) > 15
+    assert {name for name in named if name not in known} == set()

@@ -248,6 +248,18 @@ def test_nothing_names_a_registry_or_a_machine_path() -> None:
         assert "http" not in lock.read_text().replace("aiohttp", "").replace("httptools", "")
 
 
+@pytest.mark.parametrize(
+    "lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda lock: lock.name
+)
+def test_every_package_is_locked_by_hash(lock: Path) -> None:
+    """So that nobody on the way can replace one. And libpass and passlib are never both there: they
+    have one import name, and it is chance which of them is meant."""
+    packages = re.split(r"\n(?! )", lock.read_text().rstrip("\n"))
+    locked = r"[^\s=]+==[^\s\\]+[^\\\n]*( \\\n    --hash=sha256:[0-9a-f]{64})+"
+    assert [package for package in packages if not re.fullmatch(locked, package)] == []
+    assert not any(package.startswith("passlib==") for package in packages)
+
+
 @pytest.mark.xdist_group("house")
 def test_groups_of_tests_stay_together(request: pytest.FixtureRequest) -> None:
     """xdist hands tests out by a name that has the group in it; where pytest takes that away again,

@@ -1,8 +1,11 @@
 """One process: what stops its start, what does not, and that nothing stays open."""
 
 import asyncio
+import os
 import socket
 import ssl
+import stat
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -182,6 +185,28 @@ async def test_ready_before_what_only_sign_ins_need_is_there(tmp_path: Path) -> 
     await starting
     await service.stop()
     assert still_open() == set()
+
+
+async def test_nobody_else_reaches_the_portal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It believes whoever does, about who the client is; even where files are made open to all."""
+    config = a_config(tmp_path)
+    await migrate(config.links.database)
+    with tempfile.TemporaryDirectory() as place:
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        service = Service(config)
+        before = os.umask(0)
+        try:
+            await service.start()
+        finally:
+            os.umask(before)
+        (folder,) = os.listdir(place)
+        status = os.stat(f"{place}/{folder}")
+        assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o700, os.getuid())
+        assert os.listdir(f"{place}/{folder}") == ["portal.sock"]
+        await service.stop()
+        assert os.listdir(place) == []
 
 
 async def test_what_is_wrong_with_sign_ins_stops_a_start_before_it_listens(tmp_path: Path) -> None:

@@ -61,10 +61,14 @@ async def test_an_unread_session_is_asked_for_once(world: World) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/static/a.css", "/login", "/sso/login"])
 @pytest.mark.parametrize("cookie", ["", "Cookie: SONARSESSID=1", "Cookie: sonar_sso=made-up"])
-async def test_client_sent_identity_goes_nowhere(world: World, path: str, cookie: str) -> None:
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+async def test_client_sent_identity_goes_nowhere(
+    world: World, path: str, cookie: str, method: str
+) -> None:
     lines = ["X-Sonar-Username: evil", "X_Sonar_Username: evil", "x-sonar-assertion: evil",
              "Connection: X-Request-ID"]  # fmt: skip
-    await world.ask(get(path, *lines, *([cookie] if cookie else [])))
+    request = get(path, *lines, *([cookie] if cookie else []))
+    await world.ask(request.replace(b"GET ", f"{method} ".encode(), 1))
     for head in (*world.sonar.heads, *world.portal.heads):
         assert b"evil" not in head
         assert b"X-Request-ID: " in head
