@@ -1,5 +1,6 @@
 """The lines upstream gets, and the values that must never become one."""
 
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.errors import DirectoryUnavailable
 from gateway.session.assertion import AssertionMinter
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
+from gateway.session.model import Grant
 from tests.session.samples import a_session, an_account, lines_for
 
 NOW = 1_800_000_000.0
@@ -29,6 +31,17 @@ def test_lines(keys: KeyRing) -> None:
         "X-Sonar-Email": "jo@acme.example",
         "X-Sonar-Provider": "google",
     }
+
+
+def test_what_the_provider_gave_goes_no_further(keys: KeyRing) -> None:
+    """A refresh token, even sealed, and the key of the session are nobody's but the gateway's."""
+    session = replace(a_session(NOW), grant=Grant("sealed-refresh-token", asked=NOW))
+    lines = lines_for(keys).build(session, NOW)
+    _, claims, _ = headers_in(lines)["X-Sonar-Assertion"].split(".")
+    said = lines + urlsafe_b64decode(claims + "==")
+    assert b"id-jo" in said
+    for kept in ("refresh", session.key):
+        assert kept.encode() not in said
 
 
 def test_configured_names(keys: KeyRing) -> None:
