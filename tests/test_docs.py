@@ -108,6 +108,7 @@ def test_no_threat_without_a_test_and_a_word_on_what_remains() -> None:
     assert len(THREATS) > 100
     assert [row for row in THREATS if len(row) != 4 or not all(row)] == []
     assert [row for row in THREATS if not re.fullmatch(r"`[^`]+`( `[^`]+`)*", row[2])] == []
+    assert [row for row in THREATS if not re.search(r"`[\w/]+(\.py|\.lock|/)`", row[1])] == []
     assert len({row[0] for row in THREATS}) == len(THREATS)
 
 
