@@ -10,6 +10,7 @@ import asyncio
 import socket
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
 from gateway.operate.access_log import AccessLog
-from gateway.operate.audit import Audit, Event, EventKind
+from gateway.operate.audit import Audit, EventKind, session_event
 from gateway.operate.management import OK, Management, OneProcess
 from gateway.operate.metrics import Counters
 from gateway.operate.outage import Outages
@@ -249,16 +250,8 @@ class Service:
 
     def _signed_out(self, session: Session, address: str, request_id: str) -> None:
         """On Sonar's own page."""
-        self._audit.note(
-            Event(
-                EventKind.SIGNED_OUT,
-                identity=session.identity,
-                account=session.account.id,
-                address=address,
-                request_id=request_id,
-                session=session.public_id,
-            )
-        )
+        event = session_event(EventKind.SIGNED_OUT, session)
+        self._audit.note(replace(event, address=address, request_id=request_id))
 
     async def _end_disallowed(self, old: Policies, new: Policies) -> None:
         if ended := await self._policy_records.end_disallowed(old, new):

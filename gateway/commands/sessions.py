@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from gateway.commands.auditing import auditing, operator
 from gateway.config import Config
 from gateway.email import Email
-from gateway.operate.audit import Event, EventKind
+from gateway.operate.audit import Event, EventKind, session_event
 from gateway.reasons import Reason
 from gateway.session.model import Session, account_label
 from gateway.session.store import SessionStore
@@ -86,14 +86,7 @@ async def end_all(store: SessionStore, sessions: Sequence[Session]) -> tuple[Ses
 
 def ending(session: Session, reason: Reason) -> Event:
     """What the audit is told of one that an operator ended."""
-    return Event(
-        EventKind.SESSION_ENDED,
-        reason,
-        session.identity,
-        account=session.account.id,
-        session=session.public_id,
-        detail={"by": operator()},
-    )
+    return session_event(EventKind.SESSION_ENDED, session, reason, by=operator())
 
 
 async def _find(store: SessionStore, chosen: Chosen) -> tuple[Session, ...]:

@@ -86,9 +86,7 @@ async def _record(visit: Visit, reason: Reason, session: Session, replaced: Sess
     signed_in = visit.event(
         EventKind.SIGN_IN,
         reason,
-        identity=session.identity,
-        account=session.account.id,
-        session=session.public_id,
+        session=session,
         replaced=replaced.public_id if replaced else None,
     )
     try:

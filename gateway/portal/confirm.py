@@ -122,9 +122,7 @@ async def returned(
         event = visit.event(
             EventKind.PROOF_REFUSED,
             proved.reason,
-            identity=live.session.identity,
-            account=live.session.account.id,
-            session=live.session.public_id,
+            session=live.session,
             why=proved.detail,
         )
         visit.parts.audit.note(event)
@@ -133,16 +131,8 @@ async def returned(
 
 
 async def _proved(visit: Visit, live: Live, by: str, next_path: str, **when: float) -> web.Response:
-    session = live.session
-    event = visit.event(
-        EventKind.PROOF_GIVEN,
-        identity=session.identity,
-        account=session.account.id,
-        session=session.public_id,
-        by=by,
-    )
-    await visit.parts.audit.record(event)
-    await visit.parts.sessions.changes.prove(session.key, **when)
+    await visit.parts.audit.record(visit.event(EventKind.PROOF_GIVEN, session=live.session, by=by))
+    await visit.parts.sessions.changes.prove(live.session.key, **when)
     return see_other(next_path)
 
 

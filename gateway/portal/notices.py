@@ -14,7 +14,7 @@ from gateway.portal.pages import NOTICES, face_of, link_to, page, see_other, tok
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.refusals import refused_form
 from gateway.portal.visit import Visit, signed_in
-from gateway.session.model import Session
+from gateway.session.model import Session, link_label
 
 
 async def show(visit: Visit) -> web.Response:
@@ -61,16 +61,14 @@ async def undo(visit: Visit) -> web.Response:
         return see_other(link_to(NOTICES, next=visit.next()))
     links, account_id = visit.parts.links, session.account.id
     await links.remove(notice.identity, account_id, visit.now)
-    ended = await visit.parts.sessions.end_where(
-        lambda other: other.identity.key == notice.identity and other.account.id == account_id
-    )
+    ended = await visit.parts.sessions.end_labelled(link_label(notice.identity, account_id))
     await links.notices.read(account_id, notice.id, visit.now)
     removed = visit.event(
         EventKind.LINK_REMOVED,
         identity=notice.identity,
         account=account_id,
         provider=notice.provider,
-        session=session.public_id,
+        session=session,
         sessions_ended=ended,
         by="notice",
     )

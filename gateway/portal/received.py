@@ -214,9 +214,7 @@ def _note_ended(
         event = visit.event(
             EventKind.SESSION_ENDED,
             reason,
-            identity=session.identity,
-            account=session.account.id,
-            session=session.public_id,
+            session=session,
             channel=channel,
             what=what,
         )

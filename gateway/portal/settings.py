@@ -110,9 +110,8 @@ async def remove(visit: Visit) -> web.Response:
     ended = await visit.parts.sessions.end_labelled(link_label(identity.key, account_id))
     removed = visit.event(
         EventKind.LINK_REMOVED,
-        identity=identity,
+        session=session,
         account=account_id,
-        session=session.public_id,
         sessions_ended=ended,
     )
     visit.parts.audit.note(removed)

@@ -73,13 +73,7 @@ async def sign_out(visit: Visit) -> web.Response:
         # whoever leaves a shared computer must not be kept signed in by our trouble.
         log.warning("sign_out_pending", reason=error.reason)
     session = live.session
-    signed_out = visit.event(
-        EventKind.SIGNED_OUT,
-        identity=session.identity,
-        account=session.account.id,
-        session=session.public_id,
-    )
-    visit.parts.audit.note(signed_out)
+    visit.parts.audit.note(visit.event(EventKind.SIGNED_OUT, session=session))
     response = _to_signed_out(visit, session.identity)
     sign_off(visit, response)
     return response
@@ -104,13 +98,7 @@ async def everywhere(visit: Visit) -> web.Response:
         response = broken(visit, error, PATH)
         sign_off(visit, response)
         return response
-    signed_out = visit.event(
-        EventKind.SIGNED_OUT,
-        identity=session.identity,
-        account=session.account.id,
-        session=session.public_id,
-        sessions_ended=ended,
-    )
+    signed_out = visit.event(EventKind.SIGNED_OUT, session=session, sessions_ended=ended)
     visit.parts.audit.note(signed_out)
     response = _to_signed_out(visit, session.identity, done="everywhere")
     sign_off(visit, response)

@@ -18,6 +18,7 @@ from gateway.portal.parts import PORTAL, Portal
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, sign_off_cookies
 from gateway.session.live import Live
+from gateway.session.model import Session
 
 # Longer than a transaction opens, whatever our machines' clocks make of its age.
 _CLAIMED_FOR = 2 * LIFETIME
@@ -69,13 +70,17 @@ class Visit:
         kind: EventKind,
         reason: Reason | None = None,
         *,
+        session: Session | None = None,
         identity: Identity | IdentityKey | None = None,
         account: str | None = None,
-        session: str | None = None,
         provider: str | None = None,
         **detail: Detail,
     ) -> Event:
-        """What happened in this request, for the audit."""
+        """What happened in this request, for the audit. In a session it concerns the session's
+        identity and account, unless it names others."""
+        if session is not None:
+            identity = session.identity if identity is None else identity
+            account = session.account.id if account is None else account
         return Event(
             kind,
             reason,
@@ -83,7 +88,7 @@ class Visit:
             account=account,
             address=self.address or None,
             request_id=self.request_id or None,
-            session=session,
+            session=None if session is None else session.public_id,
             provider=provider,
             detail=detail,
         )

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import SessionsUnavailable
-from gateway.operate.audit import Audit, Event, EventKind
+from gateway.operate.audit import Audit, Event, EventKind, session_event
 from gateway.policy.changes import changes, digest
 from gateway.policy.model import Policies
 from gateway.reasons import Reason
@@ -55,19 +55,11 @@ class PolicyRecords:
         )
         ended = await self._sessions.sweep(new)
         for session in ended:
-            identity = session.identity
-            email = identity.email
-            self._audit.note(
-                Event(
-                    EventKind.SESSION_ENDED,
-                    # None of the policies' reasons: it had lasted too long by the new times.
-                    (email and new.refusal(email, identity.provider)) or Reason.SESSION_EXPIRED,
-                    identity,
-                    account=session.account.id,
-                    session=session.public_id,
-                    detail={"by": "policy"},
-                )
-            )
+            email = session.identity.email
+            reason = email and new.refusal(email, session.identity.provider)
+            # None of the policies' reasons: it had lasted too long by the new times.
+            why = reason or Reason.SESSION_EXPIRED
+            self._audit.note(session_event(EventKind.SESSION_ENDED, session, why, by="policy"))
         return len(ended)
 
     async def _say(self, events: tuple[Event, ...]) -> None:

@@ -247,10 +247,6 @@ class Sessions:
         """
         return await self._endings.end_labelled(label)
 
-    async def end_where(self, predicate: Callable[[Session], bool]) -> int:
-        """End every session, on whatever process, for which `predicate` says so; how many."""
-        return len(await self._endings.end_where(predicate))
-
     def in_use(self) -> Iterator[list[Live]]:
         """The sessions in this process's memory, some at a time."""
         return self._cache.parts()

@@ -33,7 +33,7 @@ from gateway.account.links import LinkStore
 from gateway.account.model import Account
 from gateway.account.resolution import Choose, SignIn
 from gateway.errors import SessionsUnavailable, Unavailable
-from gateway.operate.audit import Audit, Event, EventKind
+from gateway.operate.audit import Audit, EventKind, session_event
 from gateway.policy.model import Policies
 from gateway.reasons import Reason
 from gateway.session.entry import Live
@@ -184,15 +184,7 @@ class Recheck:
         except SessionsUnavailable as error:
             # It is refused here all the same, and the store hears of it later.
             _log.error("session_end_unconfirmed", reason=error.reason)
-        self._audit.note(
-            Event(
-                EventKind.SESSION_ENDED,
-                reason,
-                session.identity,
-                account=session.account.id,
-                session=session.public_id,
-            )
-        )
+        self._audit.note(session_event(EventKind.SESSION_ENDED, session, reason))
 
     async def _account_of(self, session: Session) -> Account | Reason:
         """The account as it is now, if a sign-in would still offer it, or why it would not."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SessionsUnavailable
+from gateway.policy.model import Policies
 from gateway.session import endings
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
@@ -164,13 +165,13 @@ class TestWhileTheStoreIsAway:
         assert sessions.peek(before, clock()) is None
         assert await sessions.read(after, clock()) is not None
 
-    async def test_a_predicate_refuses_those_here(
+    async def test_a_sweep_refuses_those_here(
         self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie = await sign_in(sessions, clock)
         store.cut_off = True
         with pytest.raises(SessionsUnavailable):
-            await sessions.end_where(lambda session: session.account.username == "jo")
+            await sessions.sweep(Policies())
         assert sessions.peek(cookie, clock()) is None
         store.cut_off = False
         await until(lambda: not sessions._endings._keys)

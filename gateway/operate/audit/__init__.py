@@ -9,7 +9,7 @@ verify.py      is the chain whole? the first record that does not fit
 Records are kept by gateway/account/trail.py, in the gateway's own database.
 """
 
-from gateway.operate.audit.event import Event, EventKind
+from gateway.operate.audit.event import Event, EventKind, session_event
 from gateway.operate.audit.keeper import Audit
 
-__all__ = ["Audit", "Event", "EventKind"]
+__all__ = ["Audit", "Event", "EventKind", "session_event"]

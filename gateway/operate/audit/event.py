@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from gateway.identity.model import Identity, IdentityKey
 from gateway.reasons import Reason
+from gateway.session.model import Session
 
 Detail = str | int | tuple[str, ...] | None
 
@@ -113,3 +114,17 @@ class Event:
             "request_id": self.request_id,
             "session": self.session,
         }
+
+
+def session_event(
+    kind: EventKind, session: Session, reason: Reason | None = None, **detail: Detail
+) -> Event:
+    """What happened to a session, without anybody's request."""
+    return Event(
+        kind,
+        reason,
+        session.identity,
+        account=session.account.id,
+        session=session.public_id,
+        detail=detail,
+    )
