@@ -143,7 +143,7 @@ async def test_many_writers_at_once(tmp_path: Path, clock: Clock) -> None:
     stores = [EmbeddedStore(path, clock) for _ in range(4)]
     for store in stores:
         await store.open()
-    sessions = [a_session(clock() + number / 1000) for number in range(200)]
+    sessions = [a_session(clock() + number / 1000) for number in range(48)]
     await asyncio.gather(
         *(stores[number % 4].create(session) for number, session in enumerate(sessions))
     )
