@@ -53,6 +53,7 @@ SHOWN_BY = {
     "identity/exchange.py": "identity/test_provider.py",
     "identity/model.py": "identity/test_claims.py",
     "identity/notice.py": "identity/test_logout_token.py",
+    "identity/published.py": "identity/test_provider.py",
     "operate/audit/verify.py": "account/test_trail.py",
     "operate/families.py": "operate/test_metrics.py",
     "operate/scrape.py": "operate/test_management.py",

@@ -4,11 +4,12 @@ provider.py     one provider: the way there, and from the answer to a verified i
 request.py      the way there: what the provider is asked for
 answer.py       the authorization response: state, RFC 9207 `iss`, error or code
 exchange.py     code for ID token
-token.py        the ID token's signature -> UnverifiedClaims
+token.py        a token's signature -> UnverifiedClaims
 claims.py       UnverifiedClaims -> Identity: every check of the claims, in one place
 model.py        Identity and what vouches for its email; Refused
 entra.py        how Entra names its tenants
-discovery.py    the provider's own description; cached.py keeps it and the keys; fetch.py gets them
+published.py    what the provider publishes: discovery.py its own description, and its keys;
+                cached.py keeps both, fetch.py gets them
 checks.py       what `sonar-gateway check` finds out about a provider
 notice.py       what a provider tells of its own accord, and what all of that must say:
                 logout_token.py that somebody is signed out,

@@ -1,14 +1,14 @@
 """One provider, from the way there to a verified identity, in the order in which it happens.
 
-    authorization_url   request.py   where the browser goes               (RFC 6749, PKCE, nonce)
-    arrive, identify    answer.py    the authorization response           -> code
-                        exchange.py  code and verifier                    -> ID token
-                        token.py     signature, algorithm, key            -> UnverifiedClaims
-                        claims.py    every claim                          -> Identity
-    refresh             may who signed in go on?   exchange.py, token.py, claims.py again
+    authorization_url   request.py    where the browser goes              (RFC 6749, PKCE, nonce)
+    arrive              answer.py     the authorization response          -> code
+                        exchange.py   code and verifier                   -> ID token
+                        published.py  signature, algorithm, key           -> UnverifiedClaims
+                        claims.py     every claim                         -> Identity
+    refresh             may who signed in go on?   exchange.py, published.py, claims.py again
 
 A refusal anywhere is a value with its reason; a provider that is down or answers nonsense raises
-`ProviderUnavailable`. Discovery and keys are kept by cached.py, apart for each provider.
+`ProviderUnavailable`.
 """
 
 import secrets
@@ -22,15 +22,14 @@ from multidict import MultiMapping
 from gateway.config import Config, Provider
 from gateway.errors import ProviderUnavailable
 from gateway.identity.answer import read_answer
-from gateway.identity.cached import Cached
 from gateway.identity.checks import Finding, check_provider
-from gateway.identity.claims import Expected, UnverifiedClaims, verify_claims
-from gateway.identity.discovery import Document, read_document, tenant_of
+from gateway.identity.claims import Expected, verify_claims
+from gateway.identity.discovery import Document, tenant_of
 from gateway.identity.exchange import Client, exchange, refresh
-from gateway.identity.fetch import get_json
 from gateway.identity.logout_token import verify_logout_token
 from gateway.identity.model import Identity, Kind, Refused
 from gateway.identity.notice import Notice, Recipient
+from gateway.identity.published import Published
 from gateway.identity.request import (
     Hints,
     authorization_url,
@@ -40,15 +39,7 @@ from gateway.identity.request import (
     sign_out_url,
 )
 from gateway.identity.security_event import verify_security_event
-from gateway.identity.token import (
-    ID_TOKEN,
-    LOGOUT_TOKEN,
-    SECURITY_EVENT,
-    SigningKey,
-    TokenType,
-    open_token,
-    read_keys,
-)
+from gateway.identity.token import LOGOUT_TOKEN, SECURITY_EVENT
 from gateway.identity.transaction import Transaction
 from gateway.operate.outage import Outages, Part, Untold
 from gateway.reasons import Reason
@@ -96,10 +87,7 @@ class ProviderClient:
         self._settings = settings
         self._http = http
         self._client = Client(settings.client_id, settings.client_secret, self.redirect_uri)
-        self._document = Cached(
-            f"{name} discovery", lambda: self._part.asked(self._load_document()), clock
-        )
-        self._keys = Cached(f"{name} keys", lambda: self._part.asked(self._load_keys()), clock)
+        self._published = Published(name, settings, http, clock, self._part)
 
     async def authorization_url(
         self,
@@ -114,7 +102,7 @@ class ProviderClient:
         Hints smooth the way and prove nothing, and so do `max_age` and `prompt`, which the browser
         could leave out: what comes back is checked."""
         return authorization_url(
-            await self._document.get(),
+            await self._published.document(),
             self._client,
             self._settings,
             transaction,
@@ -124,23 +112,16 @@ class ProviderClient:
     async def reauthenticates(self) -> bool:
         """Whether it can be made to ask the person for a proof. Google cannot:
         https://developers.google.com/identity/siwg/security-bundle."""
-        return has_login(await self._document.get(), self.kind)
-
-    async def identify(
-        self, transaction: Transaction, params: MultiMapping[str], now: float
-    ) -> Identity | Refused:
-        """Who came back with the authorization response `params` (the callback's query) to
-        `transaction`; `now` is Unix seconds."""
-        arrival = await self.arrive(transaction, params, now)
-        return arrival if isinstance(arrival, Refused) else arrival.identity
+        return has_login(await self._published.document(), self.kind)
 
     async def arrive(
         self, transaction: Transaction, params: MultiMapping[str], now: float
     ) -> Arrival | Refused:
-        """The same, with the refresh token."""
+        """Who came back with the authorization response `params` (the callback's query) to
+        `transaction`; `now` is Unix seconds."""
         if transaction.provider != self.name:
             return Refused(Reason.TRANSACTION_UNKNOWN, "the transaction is another provider's")
-        document = await self._document.get()
+        document = await self._published.document()
         code = read_answer(params, transaction.state, document)
         if isinstance(code, Refused):
             return code
@@ -165,7 +146,7 @@ class ProviderClient:
         The caller must keep the new refresh token before anything else, and have only one question
         under way for a token: a provider that rotates them takes the second use of one for theft.
         """
-        document = await self._document.get()
+        document = await self._published.document()
         tokens = await self._part.asked(refresh(self._http, document, self._client, refresh_token))
         if isinstance(tokens, Refused):
             return tokens
@@ -181,12 +162,16 @@ class ProviderClient:
         """Where the browser ends its session at the provider, or `None` if that is not offered.
         `state` comes back with the browser; `hint` is the identity's `logout_hint`."""
         return sign_out_url(
-            await self._document.get(), self._client.client_id, self._after_sign_out, state, hint
+            await self._published.document(),
+            self._client.client_id,
+            self._after_sign_out,
+            state,
+            hint,
         )
 
     async def read_logout_token(self, token: str, now: float) -> Notice | Refused:
         """What a logout token says, from whomever it came; `now` is Unix seconds."""
-        claims = await self._open(token, LOGOUT_TOKEN)
+        claims = await self._published.opened(token, LOGOUT_TOKEN)
         if isinstance(claims, Refused):
             return claims
         return verify_logout_token(claims, await self._recipient(), now)
@@ -194,14 +179,14 @@ class ProviderClient:
     async def read_security_event(self, token: str, now: float) -> Notice | Refused:
         """What a security event token says. Google's description of RISC names the same issuer and
         the same keys as its discovery document."""
-        claims = await self._open(token, SECURITY_EVENT)
+        claims = await self._published.opened(token, SECURITY_EVENT)
         if isinstance(claims, Refused):
             return claims
         return verify_security_event(claims, await self._recipient(), now)
 
     def origins(self) -> tuple[str, ...]:
         """Where the provider's own pages are, as far as is known without asking."""
-        return origins(self._settings.discovery_url, self._document.held())
+        return origins(self._settings.discovery_url, self._published.held())
 
     async def check(self) -> list[Finding]:
         """What `sonar-gateway check` says about this provider, one line each. Never raises."""
@@ -209,29 +194,18 @@ class ProviderClient:
             self._settings,
             self._client,
             self._http,
-            self._document.get,
-            self._keys.get,
+            self._published.document,
+            self._published.keys,
             lambda: self.sign_out_url(secrets.token_urlsafe(16), None),
         )
 
     async def _identity(
         self, document: Document, id_token: str, nonce: str | None, now: float
     ) -> Identity | Refused:
-        claims = await self._open(id_token)
+        claims = await self._published.opened(id_token)
         if isinstance(claims, Refused):
             return claims
         return verify_claims(claims, self._expected(document, nonce), now)
-
-    async def _open(self, token: str, wanted: TokenType = ID_TOKEN) -> UnverifiedClaims | Refused:
-        """Verify the signature; an unknown key is asked for again, as providers roll theirs. An ID
-        token comes from the provider, anything else from whoever knows our address."""
-        algorithms, stranger = self._settings.algorithms, wanted is not ID_TOKEN
-        keys = await self._keys.get(stranger=stranger)
-        opened = open_token(token, keys, algorithms, wanted)
-        if isinstance(opened, Refused) and opened.reason is Reason.TOKEN_KEY_UNKNOWN:
-            keys = await self._keys.renewed(stranger=stranger)
-            opened = open_token(token, keys, algorithms, wanted)
-        return opened
 
     def _expected(self, document: Document, nonce: str | None) -> Expected:
         return Expected(
@@ -245,25 +219,10 @@ class ProviderClient:
         )
 
     async def _recipient(self) -> Recipient:
-        document = await self._document.get()
+        document = await self._published.document()
         return Recipient(
             self.kind, document.issuer, self._client.client_id, self._settings.clock_skew
         )
-
-    async def _load_document(self) -> Document:
-        url = self._settings.discovery_url
-        reply = await get_json(self._http, url)
-        if reply.status != 200:
-            raise ProviderUnavailable(f"{url}: status {reply.status}")
-        return read_document(self.kind, url, reply.content)
-
-    async def _load_keys(self) -> tuple[SigningKey, ...]:
-        url = (await self._document.get()).jwks_uri
-        reply = await get_json(self._http, url)
-        keys = read_keys(reply.content) if reply.status == 200 else ()
-        if not keys:
-            raise ProviderUnavailable(f"{url}: status {reply.status}, no usable signing key")
-        return keys
 
 
 class Providers:

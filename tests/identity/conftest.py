@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from joserfc.jwk import RSAKey
-from multidict import MultiDict
+from multidict import MultiDict, MultiMapping
 
 from demo.providers.app import make_app
 from demo.providers.standin import Client, StandIn, make_stand_in, new_key
@@ -34,6 +34,14 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def identify(
+    client: ProviderClient, transaction: Transaction, params: MultiMapping[str], now: float
+) -> Identity | Refused:
+    """Who came back, for who does not ask for the refresh token."""
+    arrival = await client.arrive(transaction, params, now)
+    return arrival if isinstance(arrival, Refused) else arrival.identity
 
 
 @dataclass(slots=True)
@@ -84,7 +92,7 @@ class Stage:
         self, client: ProviderClient, person: str, transaction: Transaction, now: float
     ) -> Identity | Refused:
         params = await self.pick(await client.authorization_url(transaction), person)
-        return await client.identify(transaction, params, now)
+        return await identify(client, transaction, params, now)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from gateway.identity.provider import ProviderClient
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
 from gateway.secret import Secret
+from tests.identity.conftest import identify
 from tests.servers.node import OidcProvider, running_oidc_provider
 
 PUBLIC_URL = "http://localhost:8080"
@@ -85,7 +86,7 @@ async def sign_in(
     url = await provider.authorization_url(
         own, login_hint=login_hint, select_account=pick is not None
     )
-    return await provider.identify(own, await answer(url, pick), time.time())
+    return await identify(provider, own, await answer(url, pick), time.time())
 
 
 async def test_as_google(oidc_provider: OidcProvider, http: aiohttp.ClientSession) -> None:
@@ -132,8 +133,8 @@ async def test_a_code_is_good_once(
 ) -> None:
     provider = client(oidc_provider, http)
     params = await answer(await provider.authorization_url(transaction(), login_hint="jo"))
-    assert isinstance(await provider.identify(transaction(), params, time.time()), Identity)
-    again = await provider.identify(transaction(), params, time.time())
+    assert isinstance(await identify(provider, transaction(), params, time.time()), Identity)
+    again = await identify(provider, transaction(), params, time.time())
     assert isinstance(again, Refused)
     assert again.reason == Reason.CODE_REFUSED
 
@@ -144,7 +145,7 @@ async def test_an_answer_of_another_sign_in(
     provider = client(oidc_provider, http)
     other = transaction(state="id.other")
     params = await answer(await provider.authorization_url(other, login_hint="jo"))
-    refused = await provider.identify(transaction(), params, time.time())
+    refused = await identify(provider, transaction(), params, time.time())
     assert isinstance(refused, Refused)
     assert refused.reason == Reason.CALLBACK_MALFORMED
 
@@ -155,7 +156,7 @@ async def test_keys_that_are_rolled_while_somebody_is_there(http: aiohttp.Client
         assert isinstance(await sign_in(provider, "jo"), Identity)
         params = await answer(await provider.authorization_url(transaction(), login_hint="jo"))
         own.roll_keys()
-        assert isinstance(await provider.identify(transaction(), params, time.time()), Identity)
+        assert isinstance(await identify(provider, transaction(), params, time.time()), Identity)
         own.roll_keys()
         refused = await sign_in(provider, "jo")
         assert isinstance(refused, Refused)
@@ -168,7 +169,7 @@ async def test_a_provider_that_went_down(http: aiohttp.ClientSession) -> None:
         params = await answer(await provider.authorization_url(transaction(), login_hint="jo"))
         own.stop()
         with pytest.raises(ProviderUnavailable):
-            await provider.identify(transaction(), params, time.time())
+            await identify(provider, transaction(), params, time.time())
         # Discovery is known already, so a browser still finds its way to the error page there.
         assert (await provider.authorization_url(transaction())).startswith(own.issuer)
 

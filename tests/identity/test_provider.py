@@ -17,7 +17,7 @@ from gateway.identity.cached import FRESH, RENEW_AFTER, STALE
 from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
-from tests.identity.conftest import PUBLIC_URL, Stage
+from tests.identity.conftest import PUBLIC_URL, Stage, identify
 
 NOW = time.time()
 
@@ -187,7 +187,7 @@ async def answered(stage: Stage, change: dict[str, object], name: str = "google"
         for one in value if isinstance(value, list) else [value]:
             if one is not ABSENT:
                 params.add(key, str(one))
-    return reason(await client.identify(transaction(name), params, time.time()))
+    return reason(await identify(client, transaction(name), params, time.time()))
 
 
 @pytest.mark.parametrize(
@@ -249,13 +249,13 @@ async def test_cancelling_at_the_provider(stage: Stage) -> None:
 
 async def test_a_log_never_gets_an_attackers_error(stage: Stage) -> None:
     params = MultiDict({"state": transaction().state, "error": "x\nsigned_in user=root"})
-    refused = await stage.client("google").identify(transaction(), params, NOW)
+    refused = await identify(stage.client("google"), transaction(), params, NOW)
     assert refused == Refused(Reason.PROVIDER_ERROR, "not a known error")
 
 
 async def test_another_providers_transaction(stage: Stage) -> None:
     params = await stage.pick(await stage.client("google").authorization_url(transaction()), "jo")
-    refused = await stage.client("microsoft").identify(transaction(), params, time.time())
+    refused = await identify(stage.client("microsoft"), transaction(), params, time.time())
     assert reason(refused) == Reason.TRANSACTION_UNKNOWN
     assert stage.stand_in.microsoft.requests["token"] == 0
 
@@ -266,8 +266,8 @@ async def test_another_providers_transaction(stage: Stage) -> None:
 async def test_a_code_is_good_once(stage: Stage) -> None:
     client = stage.client("google")
     params = await stage.pick(await client.authorization_url(transaction()), "jo")
-    assert reason(await client.identify(transaction(), params, time.time())) is None
-    again = await client.identify(transaction(), params, time.time())
+    assert reason(await identify(client, transaction(), params, time.time())) is None
+    again = await identify(client, transaction(), params, time.time())
     assert reason(again) == Reason.CODE_REFUSED
 
 
@@ -275,14 +275,14 @@ async def test_a_stolen_code_lacks_its_verifier(stage: Stage) -> None:
     client = stage.client("google")
     params = await stage.pick(await client.authorization_url(transaction()), "jo")
     thief = transaction(code_verifier="w" * 64)
-    assert reason(await client.identify(thief, params, time.time())) == Reason.CODE_REFUSED
+    assert reason(await identify(client, thief, params, time.time())) == Reason.CODE_REFUSED
 
 
 async def test_an_injected_code_carries_another_nonce(stage: Stage) -> None:
     client = stage.client("google")
     params = await stage.pick(await client.authorization_url(transaction()), "jo")
     other = transaction(nonce="another")
-    assert reason(await client.identify(other, params, time.time())) == Reason.TOKEN_NONCE
+    assert reason(await identify(client, other, params, time.time())) == Reason.TOKEN_NONCE
 
 
 async def test_a_wrong_secret(stage: Stage) -> None:
@@ -470,7 +470,7 @@ async def test_a_rolled_key_fails_nobody_of_those_who_sign_in_at_that_moment(
     ]
     assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
     provider.keys = [SigningKey("rolled", signing_keys[1])]
-    answers = (client.identify(transaction(), own, time.time()) for own in params)
+    answers = (identify(client, transaction(), own, time.time()) for own in params)
     assert [reason(who) for who in await asyncio.gather(*answers)] == [None] * 5
     assert provider.requests["keys"] == 2
 

@@ -193,7 +193,7 @@ async def test_a_provider_that_is_down_leaves_the_password(world: World, browser
     await stale(world, browser, "microsoft", "mara")
     provider = world.providers.get("microsoft")
     assert provider is not None
-    provider._document._value = None
+    provider._published._document._value = None
     world.standin.microsoft.down = True
 
     page = await browser.open("/sso/settings")

@@ -100,7 +100,7 @@ class World:
     def forget_documents(self) -> None:
         """What the providers say of themselves has to be asked for again, as after a restart."""
         for provider in self.providers:
-            provider._document._value = None
+            provider._published._document._value = None
 
     async def records(self, number: int = 0) -> list[Record]:
         """What the audit has kept, when these are so many."""
