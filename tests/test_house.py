@@ -25,6 +25,7 @@ SHOWN_BY = {
     "account/database.py": "account/directory/test_sql.py",
     "account/directory/schema.py": "account/directory/test_sql.py",
     "account/hashes.py": "account/test_passwords.py",
+    "account/own_database.py": "account/test_links.py",
     "account/migrations/versions/0001_links.py": "account/test_migrations.py",
     "account/migrations/versions/0004_notices.py": "account/test_migrations.py",
     "account/migrations/versions/0002_audit.py": "account/test_trail.py",

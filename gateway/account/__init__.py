@@ -10,5 +10,6 @@ trail.py        the records of the audit: one chain, whoever adds to it
 notices.py      what an account's owner hears of a new link, and the letters to be sent
 tables.py       its tables; migrations/ brings a database to them, by Alembic; revision.py looks
                 whether it is there
-database.py     how both databases are reached, with time limits and one kind of exception
+database.py     how both databases are reached, with time limits and one kind of exception;
+                own_database.py opens the gateway's own
 """

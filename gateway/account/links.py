@@ -10,20 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, delete, func, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.account.database import (
-    Database,
-    asking,
-    open_database,
-    parse_url,
-    sqlite_file,
-    working,
-)
-from gateway.account.migrations import check_revision, current_revision
+from gateway.account.database import asking
 from gateway.account.model import Link, News
 from gateway.account.notices import Notices, announce
+from gateway.account.own_database import OwnDatabase
 from gateway.account.tables import links, pins, preferences, removals
 from gateway.email import Email
 from gateway.errors import LinksUnavailable
@@ -31,72 +23,49 @@ from gateway.identity.model import IdentityKey
 from gateway.operate.outage import Part, Untold
 from gateway.secret import Secret
 
-# A person waits for this at a sign-in, and a busy SQLite file is free again in milliseconds.
-_TIMEOUT = 5.0
-
 
 class LinkStore:
     """The gateway's own database. Every method may raise `LinksUnavailable`. `notices`: what the
     owners of accounts are told of new links; `part`: who is told whether it works."""
 
     def __init__(self, url: Secret, part: Part | None = None) -> None:
-        self._url = url
         self._part = part or Untold("links")
-        self._database: Database | None = None
-        self.notices = Notices(self._open)
+        self._database = OwnDatabase(url, self._part)
+        self.notices = Notices(self._database.there)
 
     async def open(self) -> None:
         """Connect; raises `SchemaOutdated` with the command to run unless the schema fits."""
-        file = sqlite_file(parse_url(self._url, "links.database"))
-        if file is not None and not file.exists():
-            check_revision(None)
-        database = open_database(
-            self._url,
-            "links.database",
-            use="write",
-            timeout=_TIMEOUT,
-            unavailable=LinksUnavailable,
-            part=self._part,
-        )
-        try:
-            async with working(database) as connection:
-                check_revision(await current_revision(connection))
-        except BaseException:
-            await database.engine.dispose()
-            raise
-        self._database = database
+        await self._database.open()
         self._part.watched(self._try_reading, self._try_writing)
 
     async def close(self) -> None:
         self._part.stop()
-        if self._database is not None:
-            await self._database.engine.dispose()
-            self._database = None
+        await self._database.close()
 
     async def links_of(self, key: IdentityKey) -> tuple[Link, ...]:
         """This identity's links, oldest first."""
         query = select(links).where(_of(links, key)).order_by(links.c.created, links.c.account_id)
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             rows = (await connection.execute(query)).all()
         return tuple(_link(row) for row in rows)
 
     async def removed_of(self, key: IdentityKey) -> Mapping[str, float]:
         """Accounts this person switched off for this identity, and when (Unix seconds)."""
         query = select(removals.c.account_id, removals.c.removed).where(_of(removals, key))
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             rows = (await connection.execute(query)).all()
         return MappingProxyType({row.account_id: row.removed for row in rows})
 
     async def preference_of(self, key: IdentityKey) -> str | None:
         """The account id chosen last time."""
         query = select(preferences.c.account_id).where(_of(preferences, key))
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             found: str | None = await connection.scalar(query)
         return found
 
     async def pinned(self, provider: str, email: Email) -> IdentityKey | None:
         """The first identity seen with this email at this provider."""
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             return await _pinned(connection, provider, email)
 
     async def pin(self, provider: str, email: Email, key: IdentityKey) -> IdentityKey:
@@ -107,8 +76,10 @@ class LinkStore:
             "issuer": key.issuer,
             "subject": key.subject,
         }
-        async with working(self._open()) as connection:
-            await connection.execute(self._insert(pins).values(row).on_conflict_do_nothing())
+        async with self._database.working() as connection:
+            await connection.execute(
+                self._database.insert(pins).values(row).on_conflict_do_nothing()
+            )
             await connection.commit()
             first = await _pinned(connection, provider, email)
         # Nothing deletes pins, so one that cannot be read back is somebody else's doing.
@@ -127,7 +98,7 @@ class LinkStore:
             .group_by(links.c.issuer, links.c.subject)
             .order_by(first, links.c.issuer, links.c.subject)
         )
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             pinned = await _pinned(connection, provider, email)
             rows = (await connection.execute(query)).all()
         linked = (IdentityKey(row.issuer, row.subject) for row in rows)
@@ -141,7 +112,7 @@ class LinkStore:
             query = query.where(links.c.email == str(email))
         if account_id is not None:
             query = query.where(links.c.account_id == account_id)
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             rows = (await connection.execute(query)).all()
         return tuple(_link(row) for row in rows)
 
@@ -159,12 +130,12 @@ class LinkStore:
             "created": link.created,
             "last_used": link.last_used,
         }
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             await connection.execute(
                 delete(removals).where(_of(removals, link.identity, link.account_id))
             )
             made = await connection.execute(
-                self._insert(links).values(row).on_conflict_do_nothing()
+                self._database.insert(links).values(row).on_conflict_do_nothing()
             )
             if made.rowcount == 1 and news is not None:
                 await announce(connection, link, news)
@@ -173,9 +144,9 @@ class LinkStore:
     async def remove(self, key: IdentityKey, account_id: str, now: float) -> None:
         """Switch the account off for this identity: no link any more, and no match either."""
         row = {**_key(key), "account_id": account_id, "removed": now}
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             await connection.execute(
-                self._insert(removals)
+                self._database.insert(removals)
                 .values(row)
                 .on_conflict_do_update(
                     index_elements=list(removals.primary_key), set_={"removed": now}
@@ -188,9 +159,9 @@ class LinkStore:
     async def prefer(self, key: IdentityKey, account_id: str) -> None:
         """Remember the choice for next time."""
         row = {**_key(key), "account_id": account_id}
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             await connection.execute(
-                self._insert(preferences)
+                self._database.insert(preferences)
                 .values(row)
                 .on_conflict_do_update(
                     index_elements=list(preferences.primary_key), set_={"account_id": account_id}
@@ -201,36 +172,25 @@ class LinkStore:
     async def used(self, key: IdentityKey, account_id: str, now: float) -> None:
         """Note a sign-in by this link, if there is one; never moved back."""
         later = links.c.last_used.is_(None) | (links.c.last_used < now)
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             await connection.execute(
                 update(links).where(_of(links, key, account_id), later).values(last_used=now)
             )
             await connection.commit()
 
     async def _try_reading(self) -> None:
-        async with asking(self._open()) as connection:
+        async with asking(self._database.there()) as connection:
             await connection.execute(select(links.c.issuer).limit(1))
 
     async def _try_writing(self) -> None:
         """Really write, to the one row that says the same afterwards: a full disk refuses only
         what needs room on it."""
-        async with asking(self._open()) as connection:
+        async with asking(self._database.there()) as connection:
             await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
             await connection.execute(
                 update(links).where(links.c.issuer == "").values(last_used=links.c.last_used)
             )
             await connection.commit()
-
-    def _open(self) -> Database:
-        if self._database is None:
-            raise LinksUnavailable("not open")
-        return self._database
-
-    def _insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
-        """An INSERT that can say what happens on a conflict, which is the same in both."""
-        if self._open().engine.dialect.name == "postgresql":
-            return postgresql.insert(table)
-        return sqlite.insert(table)
 
 
 def _link(row: Any) -> Link:

@@ -19,21 +19,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Table, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select, update
 
-from gateway.account.database import Database, open_database, parse_url, sqlite_file, working
-from gateway.account.migrations import check_revision, current_revision
+from gateway.account.own_database import OwnDatabase
 from gateway.account.tables import keys as table
-from gateway.errors import LinksUnavailable, Problem
+from gateway.errors import Problem
 from gateway.secret import Secret
 from gateway.session.keys.kept import Kept
 from gateway.session.keys.model import KINDS, Key, UnusableKey, key_of
 
-# Somebody waits at start; while serving, the keys there are go on.
-_TIMEOUT = 5.0
 _NONCE_BYTES = 12
-_URL_KEY = "links.database"
 
 
 class DatabaseKeys:
@@ -44,30 +39,15 @@ class DatabaseKeys:
     where = "in links.database"
 
     def __init__(self, url: Secret, secret: Secret, old: Secret | None) -> None:
-        self._url = url
         self._seal = _Seal(secret)
         self._old = None if old is None else _Seal(old)
-        self._database: Database | None = None
+        self._database = OwnDatabase(url)
 
     async def open(self) -> None:
-        file = sqlite_file(parse_url(self._url, _URL_KEY))
-        if file is not None and not file.exists():
-            check_revision(None)
-        database = open_database(
-            self._url, _URL_KEY, use="write", timeout=_TIMEOUT, unavailable=LinksUnavailable
-        )
-        try:
-            async with working(database) as connection:
-                check_revision(await current_revision(connection))
-        except BaseException:
-            await database.engine.dispose()
-            raise
-        self._database = database
+        await self._database.open()
 
     async def close(self) -> None:
-        if self._database is not None:
-            await self._database.engine.dispose()
-            self._database = None
+        await self._database.close()
 
     async def read(self) -> Kept:
         keys: list[Key] = []
@@ -89,15 +69,15 @@ class DatabaseKeys:
             "after": after or "",
             "sealed": self._seal.close(key.name, key.material),
         }
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             done = await connection.execute(
-                self._insert(table).values(row).on_conflict_do_nothing()
+                self._database.insert(table).values(row).on_conflict_do_nothing()
             )
             await connection.commit()
         return done.rowcount > 0
 
     async def remove(self, names: Iterable[str]) -> None:
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             await connection.execute(delete(table).where(table.c.name.in_(list(names))))
             await connection.commit()
 
@@ -106,7 +86,7 @@ class DatabaseKeys:
             material = None if self._old is None else self._old.open(name, sealed)
             if material is None:
                 continue
-            async with working(self._open()) as connection:
+            async with self._database.working() as connection:
                 await connection.execute(
                     update(table)
                     .where(table.c.name == name, table.c.sealed == sealed)
@@ -116,7 +96,7 @@ class DatabaseKeys:
 
     async def _rows(self) -> list[tuple[str, str]]:
         query = select(table.c.name, table.c.sealed).order_by(table.c.name)
-        async with working(self._open()) as connection:
+        async with self._database.working() as connection:
             rows = (await connection.execute(query)).all()
         return [(row.name, row.sealed) for row in rows]
 
@@ -138,16 +118,6 @@ class DatabaseKeys:
                 except UnusableKey as error:
                     return str(error)
         return "is of a kind that this version does not know; upgrade, or take it away"
-
-    def _open(self) -> Database:
-        if self._database is None:
-            raise LinksUnavailable("not open")
-        return self._database
-
-    def _insert(self, into: Table) -> postgresql.Insert | sqlite.Insert:
-        if self._open().engine.dialect.name == "postgresql":
-            return postgresql.insert(into)
-        return sqlite.insert(into)
 
 
 class _Seal:
