@@ -7,9 +7,9 @@ key becomes `sonar-gateway schema config`, and docs/configuration.md has each ke
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.errors import ConfigError, Problem
 from gateway.names import ProviderName
@@ -39,6 +39,7 @@ from gateway.settings.storage import (
     SqlColumns,
     SqlDirectory,
 )
+from gateway.urls import covers, parse_origin
 from gateway.values import ListenAddress, PathOnDisk
 from gateway.yamlfile import LARGEST_FILE, Document, read_yaml
 
@@ -114,6 +115,17 @@ class Config(Section):
     def kinds(self) -> dict[str, str]:
         """The kind of each provider by its name, which policies are checked against."""
         return {name: provider.kind for name, provider in self.providers.items()}
+
+    @model_validator(mode="after")
+    def _cookies_of_this_host(self) -> Self:
+        host = parse_origin(self.server.public_url).host
+        for cookie in self.upstream.session_cookies:
+            if cookie.domain is not None and not covers(cookie.domain, host):
+                # A browser keeps no such cookie, so it would never be expired.
+                raise ValueError(
+                    f"upstream.session_cookies: {cookie.domain} is neither {host} nor above it"
+                )
+        return self
 
     @field_validator("providers", mode="before")
     @classmethod

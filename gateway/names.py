@@ -16,6 +16,9 @@ from gateway.identity.entra import CONSUMER_TENANT, GUID
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 # RFC 6265 section 4.1.1: a cookie's name is a token.
 _COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+# RFC 6265 section 4.1.1: anything but a control character or `;`. Nor a blank here: at the end it
+# would be cut off.
+_COOKIE_PATH = re.compile(r"/[!-:<-~]{0,255}")
 _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -61,6 +64,13 @@ def cookie_name(name: str) -> str:
     if name.lower().startswith(_OWN_COOKIES):
         raise ValueError("is a cookie of the gateway itself")
     return name
+
+
+def cookie_path(path: str) -> str:
+    """To the letter: `/app` and `/app/` are two places for a cookie."""
+    if not _COOKIE_PATH.fullmatch(path):
+        raise ValueError("must be a cookie's path, such as /app, without blanks and ;")
+    return path
 
 
 def sql_name(name: str) -> str:
@@ -126,6 +136,7 @@ def tenant(value: str) -> str:
 
 HeaderName = Annotated[str, AfterValidator(header_name)]
 CookieName = Annotated[str, AfterValidator(cookie_name)]
+CookiePath = Annotated[str, AfterValidator(cookie_path)]
 SqlName = Annotated[str, AfterValidator(sql_name)]
 Word = Annotated[str, AfterValidator(word)]
 ProviderName = Annotated[str, AfterValidator(provider_name)]

@@ -167,6 +167,16 @@ def host_name(text: str) -> str:
     return _host(text.lower())
 
 
+def cookie_domain(text: str) -> str:
+    """`.Sonar.example` is `sonar.example` (RFC 6265 section 5.2.3)."""
+    return host_name(text.removeprefix("."))
+
+
+def covers(domain: str, host: str) -> bool:
+    """Whether a browser lets `host` set a cookie for `domain` (RFC 6265 section 5.1.3)."""
+    return host == domain or (host.endswith(f".{domain}") and not _NUMBER_AT_END.fullmatch(host))
+
+
 def discovery_url(text: str) -> str:
     """Where a provider describes itself. Keys fetched over plain http could be anybody's."""
     origin, parts = _parse(text)
@@ -237,6 +247,7 @@ UpstreamAt = Annotated[
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
 HostName = Annotated[str, AfterValidator(host_name)]
+CookieDomain = Annotated[str, AfterValidator(cookie_domain)]
 DiscoveryUrl = Annotated[str, AfterValidator(discovery_url)]
 UrlPath = Annotated[str, AfterValidator(url_path)]
 PublicPattern = Annotated[str, AfterValidator(public_pattern)]

@@ -201,6 +201,48 @@ def test_other_providers_and_other_names() -> None:
             "upstream.session_cookies[1] = __Host-sonar_sso: is a cookie of the gateway itself",
         ),
         (
+            {"upstream": {"url": "http://h", "session_cookies": [{"name": "sonar_sso"}]}},
+            "upstream.session_cookies[0].name = sonar_sso: is a cookie of the gateway itself",
+        ),
+        (
+            {"upstream": {"url": "http://h", "session_cookies": [{"name": "A", "paht": "/"}]}},
+            "upstream.session_cookies[0].paht: unknown key, did you mean `path`?; allowed: name, "
+            "path, domain",
+        ),
+        (
+            {"upstream": {"url": "http://h", "session_cookies": [{"path": "/app"}]}},
+            "upstream.session_cookies[0].name: required, but not there",
+        ),
+        (
+            {"upstream": {"url": "http://h", "session_cookies": [7]}},
+            "upstream.session_cookies[0] = 7: must be a cookie's name, or its name, path and "
+            "domain",
+        ),
+        (
+            {"upstream": {"url": "http://h", "session_cookies": [{"name": "A", "path": "/a;b"}]}},
+            "upstream.session_cookies[0].path = /a;b: must be a cookie's path, such as /app, "
+            "without blanks and ;",
+        ),
+        (
+            {
+                "upstream": {
+                    "url": "http://h",
+                    "session_cookies": [{"name": "__Host-A", "path": "/app"}],
+                }
+            },
+            "upstream.session_cookies[0]: a cookie called __Host-… has the path / and no domain",
+        ),
+        (
+            {
+                "server": {"public_url": "https://www.sonar.example"},
+                "upstream": {
+                    "url": "http://h",
+                    "session_cookies": [{"name": "A", "domain": "w.sonar.example"}],
+                },
+            },
+            "upstream.session_cookies: w.sonar.example is neither www.sonar.example nor above it",
+        ),
+        (
             {"upstream": {"url": "http://h", "login_buttons": {"selector": "f", "place": "in"}}},
             "upstream.login_buttons.place = in: must be one of 'before', 'after', 'prepend' or "
             "'append'",

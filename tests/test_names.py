@@ -56,6 +56,11 @@ def guid(digit: str) -> str:
             ],
         ),
         (
+            names.cookie_path,
+            ["/", "/app", "/app/", "/a%20b/~c=1"],
+            ["", "app", "/a b", "/a;b", "/a\r\n", "/a\x7f", "/é", f"/{'a' * 256}"],
+        ),
+        (
             names.cookie_name,
             ["SONARSESSID", "JSESSIONID", "laravel_session", "__Secure-x"],
             [

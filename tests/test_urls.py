@@ -175,3 +175,27 @@ def test_public_patterns(pattern: str) -> None:
 def test_not_public_patterns(pattern: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         urls.public_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("domain", "host", "covered"),
+    [
+        ("sonar.example", "sonar.example", True),
+        ("sonar.example", "www.sonar.example", True),
+        ("example", "sonar.example", True),
+        ("nar.example", "sonar.example", False),
+        ("www.sonar.example", "sonar.example", False),
+        ("localhost", "localhost", True),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("2.1", "192.0.2.1", False),
+    ],
+)
+def test_which_hosts_may_set_a_cookie_for_a_domain(domain: str, host: str, covered: bool) -> None:
+    assert urls.covers(domain, host) is covered
+
+
+def test_a_cookies_domain() -> None:
+    assert urls.cookie_domain(".Sonar.example") == "sonar.example"
+    for wrong in ("", ".", "..sonar.example", "sonar.example;", "sonar.example\r\n", "a b"):
+        with pytest.raises(ValueError, match=r"host|ASCII|name"):
+            urls.cookie_domain(wrong)

@@ -6,6 +6,7 @@ from functools import partial
 from gateway.commands.lines import Line, Lines
 from gateway.config import Config, Fragment
 from gateway.edge.connecting import ways_to_sonar
+from gateway.edge.cookies import Place, passing_set_cookie
 from gateway.edge.health_check import Heard, answer_to, is_healthy, question
 from gateway.edge.inject import Injection, find_place
 from gateway.edge.page import LARGEST_AS_SENT
@@ -24,6 +25,7 @@ async def check_upstream(config: Config) -> Lines:
     upstream, rules = config.upstream, Rules.of(config)
     page: bytes | None = None
     lines: list[Line] = []
+    unnamed: set[Place] = set()
     for way in ways_to_sonar(upstream, time.monotonic):
         pool = Pool(way, upstream.connect_timeout, time.monotonic, ReplyHeads(rules))
         shown = upstream.url if not upstream.addresses else f"{upstream.url} at {way.name}: "
@@ -32,12 +34,14 @@ async def check_upstream(config: Config) -> Lines:
         if sign_in.status == 200 and page is None:
             page = sign_in.body
         lines.append(_answers(shown, upstream.login_path, sign_in))
+        unnamed |= _unnamed(sign_in, upstream.login_path, rules)
         if upstream.health is not None and not sign_in.wrong:
             healthy = await get(upstream.health.path)
             lines.append(_healthy(shown, upstream.health.path, healthy))
         pool.close()
     if page is not None:
         lines.append(_anchor("sign-in buttons", page, upstream.login_buttons))
+    lines += [_elsewhere(place) for place in sorted(unnamed)]
     return tuple(lines)
 
 
@@ -56,6 +60,20 @@ def _answers(shown: str, path: str, heard: Heard) -> Line:
     if heard.status != 200:
         return Line("FAIL", "upstream", f"{detail}, a sign-in page answers 200")
     return Line("ok", "upstream", detail)
+
+
+def _unnamed(heard: Heard, path: str, rules: Rules) -> set[Place]:
+    """Where the page sets session cookies that config does not name; nothing else of Sonar's is
+    seen here, as nobody signs in."""
+    found = [passing_set_cookie(cookie, None, path, rules.cookies) for cookie in heard.cookies]
+    return {cookie.unnamed for cookie in found if cookie is not None and cookie.unnamed is not None}
+
+
+def _elsewhere(place: Place) -> Line:
+    domain = f", domain: {place.domain}" if place.domain else ""
+    entry = f"{{name: {place.name}, path: {place.path}{domain}}}"
+    wrong = "the sign-in page sets one that would outlive a sign-out"
+    return Line("warn", "session cookies", f"{wrong}; add {entry} to upstream.session_cookies")
 
 
 def _healthy(shown: str, path: str, heard: Heard) -> Line:

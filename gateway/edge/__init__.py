@@ -39,6 +39,7 @@ head -> session -> decision
     tunnel.py          upgraded connections, closed when their session ends;  websocket.py: where
                        a frame ends
     ending.py          how an exchange ends;  record.py: the access log and the counters
+    cookies_elsewhere.py  says which cookies of Sonar's would outlive a sign-out
 
 The portal is one more upstream: nothing here imports it.
 """

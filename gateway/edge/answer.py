@@ -7,6 +7,7 @@ Rules
 """
 
 from gateway.edge import page as pages
+from gateway.edge.cookies import Place
 from gateway.edge.events import END, Known, Malformed, ReplyEvent
 from gateway.edge.headers import (
     BODILESS,
@@ -34,6 +35,7 @@ class Answer:
     `begun`: the head of the final reply was given out. `failed`: what came is not a reply, or one
     that the browser must not see; until `begun`, the gateway can still say so itself. `upgraded`:
     a 101 came and the rest is not HTTP. `reusable`: the upstream connection may serve others.
+    `unnamed`: session cookies that the browser has got, in places that config does not name.
     """
 
     begun = False
@@ -43,6 +45,7 @@ class Answer:
     failed: Refusal | None = None
     sent = 0
     status = 0
+    unnamed: tuple[Place, ...] = ()
     _interims = 0
     _reply: Outbound | None = None
     _chunked = False
@@ -106,6 +109,7 @@ class Answer:
             self._inbound.method,
             self._live,
             self._rules,
+            path=self._inbound.path,
             portal=self._inbound.for_portal,
         )
         if type(reply) is Refusal:
@@ -121,6 +125,8 @@ class Answer:
             # end here again.
             self.failed = Refusal(403, Reason.UPSTREAM_REFUSED, "redirected to its sign-in page")
             return
+        if reply.unnamed:
+            self.unnamed = reply.unnamed
         # What says how long a body is that is not there may send it all the same, later.
         self.reusable = raw.keep_alive and not (reply.length and status in BODILESS)
         self._final(reply, out)

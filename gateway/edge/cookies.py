@@ -5,18 +5,38 @@ user) or sealed by us (`Live.seal`): the second is worth something only together
 that sealed it.
 """
 
+import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.entry import Live
+from gateway.urls import covers
+
+# Browsers pass over a longer attribute (RFC 6265bis section 5.6).
+_LONGEST_ATTRIBUTE = 1024
+# How frameworks say that a cookie is to go: 1 January 1970, or another day of last century.
+_LONG_AGO = re.compile(r"[ -]19[0-9]{2} |-[7-9][0-9] ")
+
+
+class Place(NamedTuple):
+    """Which one of the cookies of a name it is to a browser. `domain`: empty for one of the host
+    that set it, and of no other."""
+
+    name: str
+    path: str
+    domain: str
 
 
 class CookieRules(NamedTuple):
-    """Which cookie names mean something: our session, the prefix of transactions, and Sonar's."""
+    """Which cookie names mean something: our session, the prefix of transactions, and Sonar's.
+    `places`: where Sonar's are said to be. `host`: what browsers type."""
 
     session: bytes
     transaction_prefix: bytes
     legacy: frozenset[bytes]
+    places: frozenset[Place]
+    host: str
 
 
 class Legacy(NamedTuple):
@@ -64,7 +84,7 @@ NO_COOKIES = Cookies(b"", None, (), ())
 
 def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
     """Take a Cookie header apart (RFC 6265 section 5.4; several headers joined by `; `)."""
-    own, prefix, legacy_names = rules
+    own, prefix, legacy_names = rules.session, rules.transaction_prefix, rules.legacy
     session: bytes | None = None
     doubtful = False
     pairs: list[bytes] = []
@@ -89,32 +109,76 @@ def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
     return Cookies(header, value, tuple(pairs), tuple(legacy))
 
 
-def may_be_set(value: bytes, rules: CookieRules, *, signed_in: bool) -> bool:
-    """Whether Sonar may set this cookie (a Set-Cookie value). Never one of ours: whoever can have
-    Sonar say a header would put a session of their own into somebody's browser (session fixation).
+class SetCookie(NamedTuple):
+    """A Set-Cookie of Sonar's as the browser gets it. `unnamed`: where it will be, if it is a
+    session cookie in a place that config does not name, so that it would outlive a sign-out."""
 
-    Browsers send a cookie without a name back as its value alone, which may read `name=value`
-    (RFC 6265bis section 5.8.3); beside an identity that would be a session cookie nobody sealed.
+    value: bytes
+    unnamed: Place | None
+
+
+def passing_set_cookie(
+    value: bytes, live: Live | None, path: str, rules: CookieRules
+) -> SetCookie | None:
+    """A Set-Cookie value of Sonar's on its way to the browser that asked for `path`; for the one of
+    `live` its session cookies are sealed.
+
+    `None`: not at all. Never one of ours: whoever can have Sonar say a header would put a session
+    of their own into somebody's browser (session fixation). Nor, beside an identity, one without a
+    name that would be a session cookie nobody sealed: browsers send it back as its value alone,
+    which may read `name=value` (RFC 6265bis section 5.8.3).
     """
-    own, prefix, legacy_names = rules
-    name, _, content = value.partition(b";")[0].partition(b"=")
-    name = name.strip(b" \t")
-    nameless = not name
-    if nameless:
-        name = content.partition(b"=")[0].strip(b" \t")
-    if name == own or name.startswith(prefix):
-        return False
-    return not (nameless and signed_in and name in legacy_names)
-
-
-def sealed_set_cookie(value: bytes, live: Live, legacy_names: frozenset[bytes]) -> bytes:
-    """A Set-Cookie value of upstream as the browser of `live` gets it: Sonar's session cookies
-    are sealed, every other cookie stays as it is."""
     pair, semicolon, attributes = value.partition(b";")
     name, equals, content = pair.partition(b"=")
-    name = name.strip(b" \t")
-    if not equals or name not in legacy_names:
-        return value
-    content = content.strip(b" \t")
+    name, content = name.strip(b" \t"), content.strip(b" \t")
+    sent_as = name or content.partition(b"=")[0].strip(b" \t")
+    if sent_as == rules.session or sent_as.startswith(rules.transaction_prefix):
+        return None
+    if sent_as not in rules.legacy or not equals:
+        return SetCookie(value, None)
+    if not name:
+        return SetCookie(value, None) if live is None else None
+    unnamed = _unnamed(name, attributes, path, rules) if content else None
+    if live is None:
+        return SetCookie(value, unnamed)
     sealed = live.seal(name.decode("latin-1"), content.decode("latin-1")).encode("ascii")
-    return name + b"=" + sealed + semicolon + attributes
+    return SetCookie(name + b"=" + sealed + semicolon + attributes, unnamed)
+
+
+def _unnamed(name: bytes, attributes: bytes, path: str, rules: CookieRules) -> Place | None:
+    kept = _kept(attributes)
+    if kept is None:
+        return None
+    at, domain = kept
+    place = Place(name.decode("latin-1"), at or _default_path(path), domain)
+    if place in rules.places or (domain and not covers(domain, rules.host)):
+        return None
+    return place
+
+
+def _default_path(path: str) -> str:
+    """RFC 6265 section 5.1.4."""
+    return path[: max(path.rfind("/"), 0)] or "/"
+
+
+@lru_cache(maxsize=64)
+def _kept(attributes: bytes) -> tuple[str, str] | None:
+    """`Path` and `Domain` of a Set-Cookie as a browser reads them (RFC 6265 section 5.2), each
+    empty when there is none; `None` when it says that the cookie is to go."""
+    path = domain = ""
+    goes = False
+    for attribute in attributes.split(b";"):
+        key, _, content = attribute.partition(b"=")
+        key, content = key.strip(b" \t").lower(), content.strip(b" \t")
+        if len(content) > _LONGEST_ATTRIBUTE:
+            continue
+        text = content.decode("latin-1")
+        if key == b"path":
+            path = text if text.startswith("/") else ""
+        elif key == b"domain":
+            domain = text.lower().removeprefix(".")
+        elif key == b"max-age":
+            goes = text.startswith("-") or (text != "" and not text.strip("0"))
+        elif key == b"expires":
+            goes = goes or _LONG_AGO.search(text) is not None
+    return None if goes else (path, domain)

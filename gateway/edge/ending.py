@@ -50,6 +50,8 @@ class Ending(Asking):
     def replied_wholly(self, answer: Answer) -> None:
         if answer.page is not None:
             report(answer.page, self.shared)
+        if answer.unnamed:
+            self.shared.cookies_elsewhere.tell(answer.unnamed)
         self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
 
     def upgraded(self, connection: Connection) -> None:

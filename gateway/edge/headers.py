@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from gateway.edge.cookies import may_be_set, sealed_set_cookie
+from gateway.edge.cookies import Place, passing_set_cookie
 from gateway.edge.inbound import Inbound, Refusal
 from gateway.edge.names import Field, fold, without, written
 from gateway.edge.paths import canonical_path
@@ -33,7 +33,8 @@ class Outbound(NamedTuple):
 
     `fields` are its headers without any framing; `length` is Content-Length, `None` when
     upstream did not say. `location`, `content_type` and `encoding` are header values, empty when
-    absent.
+    absent. `unnamed`: where a browser will keep session cookies of Sonar's that config does not
+    name.
     """
 
     status: int
@@ -44,6 +45,7 @@ class Outbound(NamedTuple):
     location: bytes
     content_type: bytes
     encoding: bytes
+    unnamed: tuple[Place, ...] = ()
 
     @property
     def chunked(self) -> bool:
@@ -79,15 +81,22 @@ BODILESS = frozenset((204, 304))
 
 
 def read_reply(
-    raw: RawReply, method: str, live: Live | None, rules: Rules, *, portal: bool = False
+    raw: RawReply,
+    method: str,
+    live: Live | None,
+    rules: Rules,
+    *,
+    path: str = "/",
+    portal: bool = False,
 ) -> Outbound | Refusal:
-    """Give a reply of upstream its meaning and filter its headers. `method` is the request's;
-    with `live`, Sonar's session cookies are sealed. Only the `portal` sets our own cookies.
-    Upstream is distrusted too: what has two readings is refused."""
+    """Give a reply of upstream its meaning and filter its headers. `method` and `path` are the
+    request's; with `live`, Sonar's session cookies are sealed. Only the `portal` sets our own
+    cookies. Upstream is distrusted too: what has two readings is refused."""
     if not 100 <= raw.status < 600:
         return Refusal(502, Reason.UPSTREAM_MALFORMED, "no such status")
     fields: list[Field] = []
     noted: dict[int, bytes] = {}
+    unnamed: tuple[Place, ...] = ()
     for field in raw.fields:
         meant = _MEANT.get(field[0].lower())
         if meant is None:
@@ -103,15 +112,27 @@ def read_reply(
         if meant == _LOCATION:
             field = name, public_location(value, rules)
         elif meant == _COOKIE and not portal:
-            cookie = _passing_cookie(value, live, rules)
+            cookie = passing_set_cookie(value, live, path, rules.cookies)
             if cookie is None:
                 continue
-            field = name, cookie
+            field = name, cookie.value
+            if cookie.unnamed is not None:
+                unnamed += (cookie.unnamed,)
         fields.append(field)
     if wrong := _wrong_with(raw, noted):
         return Refusal(502, Reason.UPSTREAM_MALFORMED, wrong)
     if _CONNECTION in noted and noted[_CONNECTION].lower() not in _USUAL_CONNECTION:
         fields = without(fields, _named(noted[_CONNECTION]))
+    return _outbound(raw, method, fields, noted, unnamed)
+
+
+def _outbound(
+    raw: RawReply,
+    method: str,
+    fields: list[Field],
+    noted: dict[int, bytes],
+    unnamed: tuple[Place, ...],
+) -> Outbound:
     status = raw.status
     return Outbound(
         status,
@@ -122,14 +143,8 @@ def read_reply(
         noted.get(_LOCATION, b""),
         noted.get(_TYPE, b""),
         noted.get(_ENCODING, b""),
+        unnamed,
     )
-
-
-def _passing_cookie(value: bytes, live: Live | None, rules: Rules) -> bytes | None:
-    """The Set-Cookie of Sonar's as the browser gets it; `None`: not at all."""
-    if not may_be_set(value, rules.cookies, signed_in=live is not None):
-        return None
-    return value if live is None else sealed_set_cookie(value, live, rules.cookies.legacy)
 
 
 def _wrong_with(raw: RawReply, noted: dict[int, bytes]) -> str:

@@ -12,11 +12,13 @@ _USER_AGENT = "sonar-gateway-health"
 
 
 class Heard(NamedTuple):
-    """What upstream answered: status and body, as far as wanted; or what is `wrong`."""
+    """What upstream answered: status and body, as far as wanted, and its `Set-Cookie` values; or
+    what is `wrong`."""
 
     status: int
     body: bytes
     wrong: str = ""
+    cookies: tuple[bytes, ...] = ()
 
 
 def question(path: str, host: str) -> bytes:
@@ -55,6 +57,7 @@ class _Asker:
         self._most = most
         self._status = 0
         self._body = bytearray()
+        self._cookies: tuple[bytes, ...] = ()
 
     def replied(self, events: list[ReplyEvent]) -> None:
         for event in events:
@@ -64,6 +67,9 @@ class _Asker:
                 self._done(f"malformed answer: {event.detail}")
             elif isinstance(event, RawReply):
                 self._status = event.status
+                self._cookies = tuple(
+                    value for name, value in event.fields if name.lower() == b"set-cookie"
+                )
             elif isinstance(event, Known):
                 self._status = event.reply.status
             final = self._status >= 200
@@ -78,4 +84,4 @@ class _Asker:
 
     def _done(self, wrong: str = "") -> None:
         if not self.heard.done():
-            self.heard.set_result(Heard(self._status, bytes(self._body), wrong))
+            self.heard.set_result(Heard(self._status, bytes(self._body), wrong, self._cookies))

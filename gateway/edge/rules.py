@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gateway.config import Config, ForwardAuth, Upstream
-from gateway.edge.cookies import CookieRules
+from gateway.edge.cookies import CookieRules, Place
 from gateway.edge.fields import FieldReader
 from gateway.edge.names import HeaderNames
 from gateway.edge.peer import Network
@@ -45,7 +45,9 @@ class Rules:
         cookies = CookieRules(
             names.session.encode(),
             names.transaction_prefix.encode(),
-            frozenset(name.encode() for name in legacy),
+            frozenset(cookie.name.encode() for cookie in legacy),
+            frozenset(Place(it.name, it.path, it.domain or "") for it in legacy),
+            public.host,
         )
         return cls(
             public=public,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config import Config, Limits
 from gateway.edge.admission import Admission
+from gateway.edge.cookies_elsewhere import CookiesElsewhere
 from gateway.edge.inject import Injection
 from gateway.edge.peer import Peer
 from gateway.edge.pool import Upstream
@@ -59,6 +60,7 @@ class Shared:
     admission: Admission
     idle_seconds: float
     signed_out: SignedOut
+    cookies_elsewhere: CookiesElsewhere = field(default_factory=CookiesElsewhere)
     questions: Questions = field(default_factory=Questions)
     clock: Callable[[], float] = time.monotonic
     draining: bool = False

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.session.keys import KEY_ID, KeyRing
+from gateway.settings.upstream import SessionCookie
 
 # What a sealed legacy cookie (`Live.seal`) begins with, so that the edge knows one without a
 # session to open it and drops it. `~` begins no cookie value that a framework makes by itself.
@@ -51,23 +52,37 @@ class CookieNames:
         return f"{self.transaction_prefix}forms"
 
 
-def set_cookie(name: str, value: str, *, secure: bool, max_age: int | None = None) -> str:
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    secure: bool,
+    max_age: int | None = None,
+    path: str = "/",
+    domain: str | None = None,
+) -> str:
     """The value of a `Set-Cookie` header. `max_age` in seconds; without it, until the browser
-    is closed. SameSite=Lax: sent when the provider sends the browser back, never with a form
-    that another site posts."""
+    is closed. Without `domain` it is for this host alone. SameSite=Lax: sent when the provider
+    sends the browser back, never with a form that another site posts."""
     age = "" if max_age is None else f"; Max-Age={max_age}"
-    return f"{name}={value}; Path=/{age}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+    where = f"Path={path}" if domain is None else f"Path={path}; Domain={domain}"
+    return f"{name}={value}; {where}{age}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
 
-def expire_cookie(name: str, *, secure: bool) -> str:
-    """The value of a `Set-Cookie` header that removes the cookie."""
-    return set_cookie(name, "", secure=secure, max_age=0)
+def expire_cookie(name: str, *, secure: bool, path: str = "/", domain: str | None = None) -> str:
+    """The value of a `Set-Cookie` header that removes the cookie which was set with this path and
+    domain, and no other of this name (RFC 6265 section 5.3, step 11)."""
+    return set_cookie(name, "", secure=secure, max_age=0, path=path, domain=domain)
 
 
-def sign_off_cookies(names: CookieNames, legacy: Iterable[str]) -> tuple[str, ...]:
+def sign_off_cookies(names: CookieNames, legacy: Iterable[SessionCookie]) -> tuple[str, ...]:
     """The `Set-Cookie` values that make a browser forget the session, and Sonar's own cookies
-    (`legacy`, their names) with it, so that two identities never mix in one browser."""
-    return tuple(expire_cookie(name, secure=names.secure) for name in (names.session, *legacy))
+    (`legacy`) with it, so that two identities never mix in one browser."""
+    secure = names.secure
+    return (
+        expire_cookie(names.session, secure=secure),
+        *(expire_cookie(it.name, secure=secure, path=it.path, domain=it.domain) for it in legacy),
+    )
 
 
 @dataclass(frozen=True, slots=True)

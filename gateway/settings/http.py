@@ -4,9 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway.names import CookieName, HeaderName, Word
+from gateway.names import HeaderName, Word
 from gateway.section import Section
-from gateway.settings.upstream import HealthCheck, UpstreamTls
+from gateway.settings.upstream import HealthCheck, NamedSessionCookie, SessionCookie, UpstreamTls
 from gateway.urls import PublicPattern, PublicUrl, UpstreamAt, UpstreamUrl, UrlPath
 from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress, PathOnDisk
 
@@ -124,8 +124,11 @@ class Upstream(Section):
     """Sonar's sign-out; also ends the gateway session."""
     return_parameter: Word = "return_to"
     """The query parameter in which Sonar's sign-in page keeps the way back."""
-    session_cookies: tuple[CookieName, ...] = ("SONARSESSID",)
-    """Sonar's own session cookies. Who has one is a password user; under SSO they are sealed."""
+    session_cookies: tuple[NamedSessionCookie, ...] = Field(
+        (SessionCookie(name="SONARSESSID"),), json_schema_extra={"default": ["SONARSESSID"]}
+    )
+    """Sonar's own session cookies, by name, or by name, path and domain. Who has one is a password
+    user; under SSO they are sealed."""
     public_paths: tuple[PublicPattern, ...] = ()
     """Paths open to everybody: /favicon.ico, /api/*/health (one segment), /static/** (any)."""
     login_buttons: Fragment = Fragment(selector="form", place="after")

@@ -1,11 +1,13 @@
 """How connections to Sonar are made, and how it is found out which of its addresses work."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, PlainSerializer, model_validator
 
+from gateway.names import CookieName, CookiePath, cookie_name
 from gateway.section import Section
-from gateway.urls import HostName, UrlPath
+from gateway.urls import CookieDomain, HostName, UrlPath
 from gateway.values import Duration, PathOnDisk
 
 
@@ -36,3 +38,44 @@ class HealthCheck(Section):
     """Asked with GET, without a session; a status of 2xx or 3xx says that this address works."""
     interval: Duration = 5.0
     """How often each address is asked."""
+
+
+class SessionCookie(Section):
+    """A session cookie of Sonar. A browser keeps one for each name, path and domain, and forgets it
+    only when told in the same three (RFC 6265 section 5.3, step 11)."""
+
+    name: CookieName
+    """What it is called."""
+    path: CookiePath = "/"
+    """The `Path` that Sonar sets it with."""
+    domain: CookieDomain | None = None
+    """The `Domain` that Sonar sets it with; `null` for none."""
+
+    @model_validator(mode="after")
+    def _as_prefixed(self) -> Self:
+        bare = self.path == "/" and self.domain is None
+        if self.name.lower().startswith("__host-") and not bare:
+            # RFC 6265bis section 4.1.3.2: no browser keeps such a cookie.
+            raise ValueError("a cookie called __Host-… has the path / and no domain")
+        return self
+
+
+def _by_name(value: object) -> object:
+    """A name alone is a cookie for all paths of the host that sets it."""
+    if isinstance(value, str):
+        return SessionCookie(name=cookie_name(value))
+    if not isinstance(value, SessionCookie | Mapping):
+        raise ValueError("must be a cookie's name, or its name, path and domain")  # noqa: TRY004 - pydantic's
+    return value
+
+
+def _spelled(cookie: SessionCookie) -> SessionCookie | str:
+    """As the file writes it."""
+    return cookie.name if cookie == SessionCookie(name=cookie.name) else cookie
+
+
+NamedSessionCookie = Annotated[
+    SessionCookie,
+    BeforeValidator(_by_name),
+    PlainSerializer(_spelled, return_type=SessionCookie | str, when_used="json"),
+]

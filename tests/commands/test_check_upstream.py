@@ -116,3 +116,28 @@ async def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     made = config(tmp_path, url="https://sonar.test", tls={"ca": "none.pem"})
     with pytest.raises(CannotStart, match=r"upstream\.tls: .*none\.pem: No such file"):
         await check_upstream(made)
+
+
+async def test_a_session_cookie_that_config_does_not_name(sonar: Sonar, tmp_path: Path) -> None:
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: SONARSESSID=hunter2; Path=/app; "
+            b"Domain=sonar.example\r\nContent-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
+        )
+
+    sonar.script = script
+    await sonar.start()
+    url = f"http://127.0.0.1:{sonar.port}"
+    lines = await check_upstream(config(tmp_path, url=url))
+    named = {"name": "SONARSESSID", "path": "/app", "domain": "sonar.example"}
+    after = await said(config(tmp_path, url=url, session_cookies=[named]))
+
+    assert [(line.state, line.detail) for line in lines if line.part == "session cookies"] == [
+        (
+            "warn",
+            "the sign-in page sets one that would outlive a sign-out; add {name: SONARSESSID, "
+            "path: /app, domain: sonar.example} to upstream.session_cookies",
+        )
+    ]
+    assert after == [("ok", "upstream"), ("ok", "sign-in buttons")]

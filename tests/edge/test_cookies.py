@@ -8,19 +8,39 @@ from gateway.edge.cookies import (
     NO_COOKIES,
     CookieRules,
     Cookies,
+    Place,
+    passing_set_cookie,
     read_cookies,
-    sealed_set_cookie,
 )
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.entry import Live
 from gateway.session.seal import Sealer
 from tests.session.samples import a_session, lines_for, new_keys
 
-RULES = CookieRules(b"__Host-sonar_sso", b"__Host-sonar_tx_", frozenset({b"SONARSESSID", b"SID2"}))
+RULES = CookieRules(
+    b"__Host-sonar_sso",
+    b"__Host-sonar_tx_",
+    frozenset({b"SONARSESSID", b"SID2"}),
+    frozenset(
+        {
+            Place("SONARSESSID", "/", ""),
+            Place("SONARSESSID", "/app", "sonar.example"),
+            Place("SID2", "/app/", ""),
+        }
+    ),
+    "www.sonar.example",
+)
 
 
 def read(header: str) -> Cookies:
     return read_cookies(header.encode("latin-1"), RULES)
+
+
+def passing(value: bytes, live: Live | None) -> bytes:
+    """As the browser gets it."""
+    cookie = passing_set_cookie(value, live, "/", RULES)
+    assert cookie is not None
+    return cookie.value
 
 
 @pytest.fixture
@@ -134,7 +154,7 @@ def test_a_tampered_seal_opens_nothing(live: Live) -> None:
     ],
 )
 def test_session_cookies_of_sonar_are_sealed(live: Live, value: bytes, attributes: bytes) -> None:
-    sealed = sealed_set_cookie(value, live, RULES.legacy)
+    sealed = passing(value, live)
     pair = sealed.removesuffix(attributes)
     name, _, content = pair.partition(b"=")
     assert content.startswith(SEALED_PREFIX.encode())
@@ -146,12 +166,12 @@ def test_session_cookies_of_sonar_are_sealed(live: Live, value: bytes, attribute
     "value", [b"a=b; Path=/", b"lang=fr", b"SONARSESSID", b"", b"=x", b"sonarsessid=1", b";"]
 )
 def test_every_other_cookie_stays(live: Live, value: bytes) -> None:
-    assert sealed_set_cookie(value, live, RULES.legacy) == value
+    assert passing(value, live) == value
 
 
 def test_round_trip_keeps_odd_bytes(live: Live) -> None:
     value = "caf\xe9%20\xff+/=".encode("latin-1")
-    sealed = sealed_set_cookie(b"SONARSESSID=" + value, live, RULES.legacy)
+    sealed = passing(b"SONARSESSID=" + value, live)
     assert read(sealed.decode("latin-1")).upstream(live) == b"SONARSESSID=" + value
 
 
@@ -163,3 +183,56 @@ def test_no_cookies() -> None:
 def test_a_huge_header_is_read_at_once() -> None:
     cookies = read("; ".join(f"c{number}=v" for number in range(4000)))
     assert len(cookies.pairs) == 4000
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "place"),
+    [
+        ("SONARSESSID=x; Path=/", "/calls", None),
+        ("SONARSESSID=x; path=/; Domain=", "/calls", None),
+        ("SONARSESSID=x", "/calls", None),
+        ("SONARSESSID=x; Path=relative", "/calls", None),
+        ("SONARSESSID=x; Path=/app; Domain=.Sonar.example", "/", None),
+        ("SID2=x; Path=/app/; HttpOnly", "/", None),
+        ("other=x; Path=/app", "/", None),
+        # each differs in one from a place that is named
+        ("SONARSESSID=x; Path=/app", "/", ("SONARSESSID", "/app", "")),
+        ("SID2=x; Path=/app", "/", ("SID2", "/app", "")),
+        ("SID2=x; Path=/", "/", ("SID2", "/", "")),
+        ("SONARSESSID=x; Path=/; Domain=sonar.example", "/", ("SONARSESSID", "/", "sonar.example")),
+        (
+            "SONARSESSID=x;Path=/;Domain=www.sonar.example",
+            "/",
+            ("SONARSESSID", "/", "www.sonar.example"),
+        ),
+        # without a path, in the folder of the page (RFC 6265 section 5.1.4)
+        ("SONARSESSID=x", "/app/calls", ("SONARSESSID", "/app", "")),
+        ("SONARSESSID=x; Path=", "/app/calls/", ("SONARSESSID", "/app/calls", "")),
+        # of several the last one counts
+        ("SONARSESSID=x; Path=/; Path=/app", "/", ("SONARSESSID", "/app", "")),
+        ("SONARSESSID=x; Path=/app; Path=/", "/", None),
+        # longer than a browser reads
+        (f"SONARSESSID=x; Path=/{'a' * 1024}", "/", None),
+        # no browser lets this host set it
+        ("SONARSESSID=x; Path=/app; Domain=sonar.internal", "/", None),
+        ("SONARSESSID=x; Path=/app; Domain=nar.example", "/", None),
+        # it goes, and does not stay
+        ("SONARSESSID=; Path=/app", "/", None),
+        ("SONARSESSID=deleted; Path=/app; Max-Age=0", "/", None),
+        ("SONARSESSID=deleted; Path=/app; Max-Age=-1", "/", None),
+        ("SONARSESSID=x; Path=/app; Expires=Thu, 01-Jan-1970 00:00:01 GMT", "/", None),
+        ("SONARSESSID=x; Path=/app; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "/", None),
+        ("SONARSESSID=x; Path=/app; Max-Age=10", "/", ("SONARSESSID", "/app", "")),
+        (
+            "SONARSESSID=x; Path=/app; Expires=Wed, 19 Jan 2033 19:19:19 GMT",
+            "/",
+            ("SONARSESSID", "/app", ""),
+        ),
+    ],
+)
+def test_where_a_session_cookie_is_that_config_does_not_name(
+    value: str, path: str, place: tuple[str, str, str] | None
+) -> None:
+    cookie = passing_set_cookie(value.encode("latin-1"), None, path, RULES)
+    assert cookie is not None
+    assert cookie.unnamed == place

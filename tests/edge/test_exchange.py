@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import SessionsUnavailable
 from gateway.policy.model import Policies, Sso
@@ -440,3 +441,23 @@ async def test_nothing_secret_is_logged(world: World) -> None:
 async def test_ok_is_what_sonar_says(world: World) -> None:
     reply = await world.ask(get("/", "Cookie: SONARSESSID=1"))
     assert reply.raw + reply.body == OK
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+async def test_a_session_cookie_that_would_outlive_the_sign_out_is_said_once(
+    world: World, signed_in: bool
+) -> None:
+    cookie = (await world.sign_in())[0] if signed_in else "SONARSESSID=own"
+    world.sonar.script = answering(
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: SONARSESSID=hunter2\r\n"
+        b"Set-Cookie: SONARSESSID=hunter3; Path=/\r\nContent-Length: 0\r\n\r\n"
+    )
+    with capture_logs() as logs:
+        for path in ("/calls", "/app/calls", "/app/voicemail"):
+            reply = await world.ask(get(path, f"Cookie: {cookie}"))
+            assert len(cookies_set(reply.raw)) == 2
+    said = [entry for entry in logs if entry["event"] == "session_cookie_elsewhere"]
+    assert [(entry["name"], entry["path"], entry["domain"]) for entry in said] == [
+        ("SONARSESSID", "/app", None)
+    ]
+    assert "hunter" not in str(logs)

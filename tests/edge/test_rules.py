@@ -57,3 +57,23 @@ def test_cookies_expired_at_sign_out() -> None:
         b"Set-Cookie: __Host-sonar_sso=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure\r\n"
         b"Set-Cookie: SONARSESSID=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure\r\n"
     )
+
+
+def test_each_cookie_is_expired_in_the_form_it_was_set() -> None:
+    """A browser forgets one only when told in the same name, path and domain."""
+    named = rules(
+        session_cookies=[
+            "SONARSESSID",
+            {"name": "SONARSESSID", "path": "/app", "domain": ".Sonar.example"},
+            {"name": "REMEMBER", "path": "/app/"},
+        ]
+    )
+    assert named.expired_cookies.decode().splitlines()[1:] == [
+        f"Set-Cookie: {cookie}; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
+        for cookie in (
+            "SONARSESSID=; Path=/",
+            "SONARSESSID=; Path=/app; Domain=sonar.example",
+            "REMEMBER=; Path=/app/",
+        )
+    ]
+    assert named.cookies.legacy == {b"SONARSESSID", b"REMEMBER"}

@@ -114,3 +114,9 @@ def test_any_one_character_changed_is_nothing(keys: KeyRing, data: st.DataObject
 @given(text=st.text() | st.from_regex(r"[A-Za-z0-9_-]{43}\.[0-9a-z]{16}\.[A-Za-z0-9_-]{43}"))
 def test_no_text_is_a_cookie_by_chance(keys: KeyRing, text: str) -> None:
     assert verify(keys, text) is None
+
+
+def test_expired_is_the_cookie_of_one_path_and_domain() -> None:
+    assert expire_cookie("n", secure=False, path="/app", domain="sonar.example") == (
+        "n=; Path=/app; Domain=sonar.example; Max-Age=0; HttpOnly; SameSite=Lax"
+    )
