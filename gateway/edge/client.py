@@ -107,8 +107,10 @@ class Client(Receiver):
 
     def resume_writing(self) -> None:
         self._full = False
+        if self._closing:
+            return
         exchange = self._exchange
-        self.wait(self._shared.response_timeout if exchange is None else exchange.patience)
+        self.wait(self._shared.idle_seconds if exchange is None else exchange.patience)
         if exchange is not None:
             exchange.hold(held=False)
         self.advance()
@@ -171,9 +173,9 @@ class Client(Receiver):
         self._exchange = None
         if not keep_alive:
             self._close(unread=unread)
-        elif self._intake.empty:
-            self.wait(self._shared.idle_seconds)
-        elif not self._advancing:
+            return
+        self.wait(self._shared.idle_seconds)
+        if not self._advancing and not self._intake.empty:
             self.advance()
 
     def abort(self) -> None:
@@ -240,7 +242,8 @@ class Client(Receiver):
             self._exchange.take(event)
 
     def _settle(self) -> None:
-        """After all steps: read on or not, and how long to wait for what."""
+        """After all steps: read on or not, and how long to wait for a head that has begun. Empty
+        lines before one win no time."""
         intake = self._intake
         waiting = intake.waiting > self._shared.limits.pipelined
         if waiting is self._reading and not self.transport.is_closing():
@@ -250,11 +253,8 @@ class Client(Receiver):
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()
-        if self._exchange is not None or self._closing:
-            return
-        if not intake.in_head:
-            self.wait(self._shared.idle_seconds)
-        elif not self._head_due:
+        idle = self._exchange is None and not self._closing
+        if idle and intake.in_head and not self._head_due:
             self._head_due = True
             self.wait(self._shared.limits.head_timeout)
 

@@ -109,6 +109,8 @@ class Intake:
         self._events.reverse()
         if reader.rest:
             # After a request to upgrade, what follows is for the tunnel, or the next request.
-            self._backlog = reader.rest + self._backlog[self._offset :]
-            self._offset = 0
+            if self._backlog:
+                self._offset -= len(reader.rest)
+            else:
+                self._backlog = reader.rest
             reader.rest = b""

@@ -7,6 +7,7 @@ Rules
     Of a body llhttp gets at most its last chunk and what follows.
 """
 
+import re
 from collections.abc import Sequence
 
 import httptools
@@ -21,6 +22,7 @@ from gateway.edge.request_line import may_become_one, target_of
 from gateway.reasons import Reason
 
 _BLANK_LINE = b"\r\n\r\n"
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 # The events of some requests sent ahead, or of a body in a few chunks.
 _FEW = 8
 # Taken at once: some hundred heads at most, or some ten thousand chunks of a byte each.
@@ -145,8 +147,10 @@ class RequestReader(Reader):
         self.in_head = not end
         self._between = bool(end)
         if line == b"\r\n":
-            # RFC 9112 section 2.2: an empty line before a request is ignored.
-            return rest
+            # RFC 9112 section 2.2: an empty line before a request is ignored. All at once: one at
+            # a time, a piece of nothing else would keep everybody waiting.
+            more = _EMPTY_LINES.match(rest)
+            return rest if more is None else rest[more.end() :]
         most = self._longest_line + 2
         if (not end or len(line) > most) and not may_become_one(line[:most]):
             return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")

@@ -213,6 +213,20 @@ async def test_the_reply_is_read_although_much_was_still_coming(world: World) ->
     assert await browser.eof() == b""
 
 
+async def test_who_catches_up_with_its_last_reply_is_let_go_soon(world: World) -> None:
+    """Closed already, with the last of the reply still on its way: what comes after that is read
+    and thrown away for a moment, and not for as long as a reply may take."""
+    browser = await world.browser()
+    await browser.say(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+    assert (await browser.reply()).status == 401
+    assert await browser.eof() == b""
+    (client,) = world.edge._shared.clients
+    due = client.deadline
+    assert due - time.monotonic() < 3
+    client.resume_writing()  # as the event loop does, when it depends on the kernel
+    assert client.deadline == due
+
+
 async def test_a_small_body_of_a_refused_request_costs_no_connection(world: World) -> None:
     browser = await world.browser()
     await browser.say(
@@ -252,6 +266,43 @@ async def test_an_idle_connection_is_closed(world: World) -> None:
     await browser.say(get("/", LEGACY))
     await browser.reply()
     assert await browser.eof() == b""
+
+
+async def test_empty_lines_win_no_time(world: World) -> None:
+    world.edge._shared.idle_seconds = 0.5
+    browser = await world.browser()
+    closed = asyncio.create_task(browser.eof())
+    deadline = time.monotonic() + 5
+    while not closed.done():
+        assert time.monotonic() < deadline
+        await browser.say(b"\r\n")
+        await asyncio.wait([closed], timeout=0.05)
+    assert closed.result() == b""
+
+
+async def test_empty_lines_sent_ahead_of_the_end_of_a_stream_win_no_time(world: World) -> None:
+    """A stream of events may take its time, and what comes after it may not."""
+    world.edge._shared.idle_seconds = 0.5
+    go = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.say(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"
+        )
+        await go.wait()
+        await call.say(b"0\r\n\r\n")
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(get("/", LEGACY))
+    await browser.until(b".\r\n")
+    await browser.say(b"\r\n")
+    (client,) = world.edge._shared.clients
+    await until(lambda: client._intake.waiting == 2)
+    go.set()
+    assert await browser.eof() == b"0\r\n\r\n"
 
 
 async def test_a_body_that_does_not_come_gets_408(make_world: MakeWorld) -> None:

@@ -81,6 +81,21 @@ async def test_what_follows_an_upgrade_is_left_alone(world: World) -> None:
     assert intake.empty
 
 
+async def test_what_follows_an_upgrade_is_not_copied(world: World) -> None:
+    """Or each of many requests to upgrade, sent ahead, would cost as much as all of them."""
+    upgrade = get("/", "Connection: Upgrade", "Upgrade: h2c")
+    intake = Intake(world.edge._shared, PEER)
+    intake.add(upgrade * 1000)
+    ahead = intake._backlog
+    for number in range(500):
+        assert isinstance(intake.next(), RawHead)
+        assert intake.next() is END
+        assert intake._backlog is ahead
+        assert intake.waiting == len(upgrade) * (999 - number)
+    assert len(drain(intake)) == 1000
+    assert intake.empty
+
+
 async def test_a_trusted_peer_has_readers_of_its_own(world: World) -> None:
     """What is remembered for one must not be used for the other."""
     shared = world.edge._shared

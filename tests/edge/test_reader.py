@@ -1,5 +1,6 @@
 """Bytes to events: the same however the stream is split, and nothing ambiguous."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -222,6 +223,29 @@ def test_a_refused_head_is_refused_again_without_being_read(again: bytes, behind
     assert shown([recalled]) == shown([read_head])
     assert end is again_end is END
     assert second.feed(GET) == first.feed(GET)
+
+
+def test_empty_lines_cost_next_to_nothing() -> None:
+    """They get no reply, so that nothing would slow down who sends them: a megabyte of them, taken
+    one at a time, kept everybody waiting for a quarter of a second."""
+
+    def cost(line: bytes) -> float:
+        reader = request_reader()
+        piece = line * (16_384 // len(line))
+        began = time.process_time()
+        for _ in range(8):
+            reader.feed(piece)
+        return time.process_time() - began
+
+    assert cost(b"\r\n") * 5 < cost(b"GET / HTTP/1.1\r\n\r\n")
+
+
+@given(st.lists(st.integers(0, 20), max_size=5), st.lists(st.integers(0, 2**16), max_size=10))
+def test_empty_lines_mean_nothing(empty: list[int], cuts: list[int]) -> None:
+    stream = b"".join(b"\r\n" * lines + GET for lines in empty)
+    events = events_of(request_reader(), pieces_of(stream, cuts))
+    assert shown(events) == shown(read(GET * len(empty)))
+    assert not any(isinstance(event, Malformed) for event in events)
 
 
 def test_what_is_no_request_is_refused_before_its_line_ends() -> None:
