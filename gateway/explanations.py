@@ -59,7 +59,7 @@ You proved who you are a while ago; this page is for who did so lately. Nothing 
 Confirm it, and you come back to the page. Then do once more what you wanted to do.
 proof_too_old: Please enter your Sonar password
 We need to know that you proved who you are lately, and your provider did not confirm that.
-Enter your Sonar password. Or sign out at your provider, sign in there again, and come back.
+Enter the password of the Sonar account that you use, or sign in anew at your provider.
 email_missing: We need your email address
 Your provider did not tell us your email address, so we cannot find your company.
 Sign in with an account that has an email address, or with your Sonar password.

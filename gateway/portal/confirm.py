@@ -144,22 +144,23 @@ def _proof_in(visit: Visit, session: Session, outcome: Identity | Refused) -> fl
         return Refused(Reason.PROOF_OF_ANOTHER, "another identity came back")
     if outcome.auth_time is None:
         return Refused(Reason.PROOF_TOO_OLD, "the provider does not say when")
-    if _is_stale(visit, outcome.auth_time):
+    if is_stale(visit, outcome.auth_time):
         return Refused(Reason.PROOF_TOO_OLD, "auth_time is too long ago")
     return outcome.auth_time
 
 
-def _is_stale(visit: Visit, proved: float | None) -> bool:
+def is_stale(visit: Visit, proved: float | None) -> bool:
+    """Whether a proof of then (Unix seconds; `None`: nobody knows when) is too old by now."""
     limit = visit.parts.config.sessions.fresh_proof
     return limit < UNLIMITED and (proved is None or visit.now - proved > limit)
 
 
 async def _is_fresh(visit: Visit, live: Live) -> bool:
     """By what this process knows; or by the store, as another process may know of a newer proof."""
-    if not _is_stale(visit, live.session.proved):
+    if not is_stale(visit, live.session.proved):
         return True
     session = await visit.parts.sessions.changes.reread(live.session.key)
-    return session is not None and not _is_stale(visit, session.proved)
+    return session is not None and not is_stale(visit, session.proved)
 
 
 async def _ask(visit: Visit, provider: ProviderClient, session: Session) -> web.Response:

@@ -7,8 +7,9 @@ from gateway.account.resolution import Refuse
 from gateway.explanations import EXPLANATIONS
 from gateway.identity.model import Identity
 from gateway.operate.audit import EventKind
-from gateway.portal.candidates import stand
+from gateway.portal.candidates import Standing, stand
 from gateway.portal.completion import complete
+from gateway.portal.confirm import confirmed, is_stale
 from gateway.portal.forms import USED, Unreadable
 from gateway.portal.pages import (
     STATUS,
@@ -26,7 +27,7 @@ from gateway.portal.pages import (
 from gateway.portal.person import Person, leave, spend, who_is_there
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity, used_transaction
-from gateway.portal.visit import Visit, claim_form
+from gateway.portal.visit import Page, Visit, claim_form
 from gateway.reasons import Reason
 from gateway.secret import Secret
 
@@ -37,6 +38,20 @@ _MOST_LETTERS = 5
 
 
 async def show(visit: Visit) -> web.Response:
+    return await _guarded(visit, _show)
+
+
+async def link(visit: Visit) -> web.Response:
+    return await _guarded(visit, _link)
+
+
+async def _guarded(visit: Visit, page: Page) -> web.Response:
+    """Who is signed in has to have proved lately who they are, as in their settings."""
+    on_the_way_in = visit.query("tx") is not None
+    return await (page if on_the_way_in else confirmed(page, back=PATH))(visit)
+
+
+async def _show(visit: Visit) -> web.Response:
     person = await who_is_there(visit)
     if isinstance(person, web.Response):
         return person
@@ -46,7 +61,7 @@ async def show(visit: Visit) -> web.Response:
     return _form(visit, person)
 
 
-async def link(visit: Visit) -> web.Response:
+async def _link(visit: Visit) -> web.Response:
     """The password first, then the transaction: a slip of the finger does not cost the sign-in,
     and the throttle, not the transaction, is what stops guessing."""
     person = await who_is_there(visit)
@@ -55,11 +70,16 @@ async def link(visit: Visit) -> web.Response:
     fields = await visit.link_form(person.bound_to)
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, person.page(PATH), start_over(person.next))
-    refused = await stand(visit, person.identity)
-    if isinstance(refused, Refuse):
-        return refused_identity(visit, person.identity, refused, person.next)
+    before = await stand(visit, person.identity)
+    if isinstance(before, Refuse):
+        return refused_identity(visit, person.identity, before, person.next)
     username = fields["username"].strip()
     account = await prove(visit, person.identity.key, username, Secret(fields["password"]))
+    if not isinstance(account, NotProved) and _proves_nothing(visit, person, before, account):
+        visit.parts.audit.note(
+            visit.event(EventKind.SIGN_IN_REFUSED, Reason.PROOF_TOO_OLD, identity=person.identity)
+        )
+        account = NotProved(Reason.PROOF_TOO_OLD)
     if isinstance(account, NotProved):
         return _form(visit, person, account, username)
     if not await spend(visit, person):
@@ -82,6 +102,16 @@ async def link(visit: Visit) -> web.Response:
         visit, person.identity, standing, linked, Reason.PROVED, person.next, person.came
     )
     return leave(visit, person, response)
+
+
+def _proves_nothing(visit: Visit, person: Person, standing: Standing, account: Account) -> bool:
+    """Whether somebody on the way in adds an account of their own to those that the identity opens
+    already. Whoever sits down at a computer, where the provider lets them in without a question,
+    has one; its password would be a proof from then on, and lead to all the others."""
+    if person.session is not None or not standing.accounts or standing.account(account.id):
+        return False
+    identity = person.identity
+    return is_stale(visit, identity.auth_time) or standing.policy.demands_proof(identity, visit.now)
 
 
 async def add_link(visit: Visit, identity: Identity, account: Account) -> None:

@@ -14,6 +14,8 @@ from tests.portal.world import PASSWORDS, World
 
 MARA = PASSWORDS["mjensen"]
 JO = PASSWORDS["jmarch"]
+SAM = PASSWORDS["srivera"]
+NORA = {"username": "nlindqvist", "password": PASSWORDS["nlindqvist"]}
 
 
 def says(world: World, **claims: object) -> None:
@@ -182,6 +184,44 @@ async def test_a_proof_of_another_session_is_none(world: World, browser: Browser
     session = await only(world)
     assert session.account.id == "1001"
     assert session.proved == pytest.approx(time.time() - 3600, abs=60)
+
+
+async def test_another_account_cannot_be_added_by_who_is_asked(
+    world: World, browser: Browser
+) -> None:
+    """Whoever sits down at the computer has an account of their own, whose password would be a
+    proof from then on."""
+    world.standin.google.tells_auth_time = False
+    await world.arrive(browser, "google", "jo")
+
+    assert (await browser.open("/sso/link")).path == "/sso/confirm"
+    assert (await browser.open("/sso/link?next=/a&tx=x&tx=y")).path == "/sso/confirm"
+
+    await world.sessions.changes.prove((await only(world)).key, password_at=world.clock())
+    page = await browser.open("/sso/link?next=/calls")
+    world.clock.ahead += 1000
+    refused = await browser.press(page, "Link and sign in", **NORA)
+
+    assert Reason.PROOF_STALE in refused.text
+    assert await world.links.links_of((await only(world)).identity.key) == ()
+    assert (await only(world)).account.username == "jmarch"
+
+
+async def test_nor_on_the_way_in(world: World, browser: Browser) -> None:
+    """The provider lets them in without a question, as far as the page that asks which account."""
+    world.standin.google.tells_auth_time = False
+    page = await world.arrive(browser, "google", "sam")
+    page = await browser.click(page, "Use another Sonar account")
+
+    refused = await browser.press(page, "Link and sign in", **NORA)
+
+    assert (refused.status, "did not confirm that" in refused.text) == (403, True)
+    assert await world.live() == {}
+    await browser.press(page, "Link and sign in", username="srivera", password=SAM)
+    sam = await only(world)
+    assert [link.account_id for link in await world.links.links_of(sam.identity.key)] == [
+        sam.account.id
+    ]
 
 
 async def test_nobody_is_asked_who_is_not_signed_in(world: World, browser: Browser) -> None:

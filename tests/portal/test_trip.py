@@ -95,6 +95,21 @@ async def test_nobody_goes_round_the_password_by_the_chooser(
     assert await world.live() == {}
 
 
+async def test_nor_by_an_account_of_somebody_elses(world: World, browser: Browser) -> None:
+    """The password of one proves nothing to the accounts that the identity opens already; and once
+    it was one of these, it would lead to the others by the chooser."""
+    demand_proof(world)
+    world.standin.google.tells_auth_time = False
+    page = await world.arrive(browser, "google", "jo")
+    nora = {"username": "nlindqvist", "password": PASSWORDS["nlindqvist"]}
+
+    refused = await browser.press(page, "Link and sign in", **nora)
+
+    assert (refused.status, "did not confirm that" in refused.text) == (403, True)
+    assert await world.live() == {}
+    assert await world.links.find(None, "1005") == ()
+
+
 async def test_without_a_demand_nobody_is_asked(world: World, browser: Browser) -> None:
     long_ago(world)
 
