@@ -5,6 +5,7 @@ Read in this order:
     reasons.py, errors.py   the words for every outcome, the tree of what can break
     explanations.py         what a page says about each of those words
     email.py, secret.py     the two small values everything speaks in
+    address.py              whose an IP address is, where attempts are counted
     private.py              files that nobody else may read
     config.py, settings/    what can be set
     yamlfile.py, section.py how files are read: strictly, every problem at once, with its line;

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.account.trail import Trail, Wanted
+from gateway.commands.lines import shown
 from gateway.config import Config
 from gateway.operate.audit.chain import Chain, Entry
 from gateway.operate.audit.verify import Verdict, verify
@@ -67,7 +68,7 @@ def as_text(entry: Entry) -> str:
     for name in ("number", "time", "event", "reason", "hash", "issuer", "subject"):
         known.pop(name, None)
     detail = known.pop("detail", {})
-    words = [f"{name}={_shown(value)}" for name, value in (known | detail).items()]
+    words = [f"{name}={shown(value)}" for name, value in (known | detail).items()]
     record = entry.record
     return "  ".join((_stamp(entry), record.event, record.reason or "-", *words))
 
@@ -86,10 +87,3 @@ def verdict(found: Verdict) -> str:
 def _stamp(entry: Entry) -> str:
     moment = datetime.fromtimestamp(entry.record.time, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def _shown(value: object) -> str:
-    """What others chose must not write the operator's terminal."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    plain = text.isprintable() and " " not in text
-    return text if plain else json.dumps(text)

@@ -1,5 +1,6 @@
-"""What `check` says: one line for each thing tried."""
+"""What `check` says: one line for each thing tried; and how commands show what others chose."""
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,3 +21,10 @@ def as_text(lines: Lines) -> tuple[str, ...]:
     """What a person reads, in three columns."""
     width = max((len(line.part) for line in lines), default=0)
     return tuple(f"{line.state:<5} {line.part:<{width}}  {line.detail}" for line in lines)
+
+
+def shown(value: object) -> str:
+    """What others chose must not write the operator's terminal, or lines of its own."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    plain = text.isprintable() and " " not in text
+    return text if plain else json.dumps(text)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from gateway.account.links import LinkStore
 from gateway.account.model import Link
 from gateway.commands.auditing import auditing, operator
+from gateway.commands.lines import shown
 from gateway.commands.sessions import end_all, ending, opened
 from gateway.config import Config
 from gateway.email import Email
@@ -73,9 +74,10 @@ async def _open(config: Config) -> AsyncIterator[LinkStore]:
 
 def as_text(links: Sequence[Link]) -> tuple[str, ...]:
     return tuple(
-        f"{link.account_id}  {link.provider}  {link.email or '-'}  linked {_moment(link.created)}"
+        f"{shown(link.account_id)}  {link.provider}  {link.email or '-'}"
+        f"  linked {_moment(link.created)}"
         f"  {'not used yet' if link.last_used is None else f'used {_moment(link.last_used)}'}"
-        f"  {link.identity.subject}"
+        f"  {shown(link.identity.subject)}"
         for link in links
     )
 

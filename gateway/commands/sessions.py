@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.commands.auditing import auditing, operator
+from gateway.commands.lines import shown
 from gateway.config import Config
 from gateway.email import Email
 from gateway.operate.audit import Event, EventKind, session_event
@@ -125,7 +126,7 @@ def _facts(session: Session) -> dict[str, str]:
         "session": session.public_id,
         "email": "-" if session.identity.email is None else str(session.identity.email),
         "provider": session.identity.provider,
-        "account": f"{session.account.username} ({session.account.id})",
+        "account": f"{shown(session.account.username)} ({shown(session.account.id)})",
         "since": _moment(session.started),
         "seen": _moment(session.seen),
         "until": _moment(session.ends()),

@@ -101,7 +101,13 @@ async def confirm(visit: Visit) -> web.Response:
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, link_to(PATH, next=visit.next()))
     password = Secret(fields["password"])
-    account = await prove(visit, session.identity.key, session.account.username, password)
+    account = await prove(
+        visit,
+        session.identity.key,
+        session.account.username,
+        password,
+        opens=session.account.id,
+    )
     if not isinstance(account, NotProved) and account.id != session.account.id:
         # The username is somebody else's by now.
         account = NotProved(Reason.ACCOUNT_NOT_OFFERED)

@@ -1,8 +1,9 @@
 """How often somebody named what does not exist, lately: a bound on guessing. Pure."""
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass, field
+
+from gateway.address import site_of
 
 # As many addresses as are remembered, some hundred bytes each; the one that missed longest ago goes
 # first.
@@ -23,25 +24,14 @@ class Misses:
 
     def too_many(self, address: str, now: float) -> bool:
         """Whether the address has to wait. `now` in seconds."""
-        began, count = self._counts.get(_site(address), (now, 0))
+        began, count = self._counts.get(site_of(address), (now, 0))
         return count >= self.most and now < began + self.window
 
     def add(self, address: str, now: float) -> None:
-        site = _site(address)
+        site = site_of(address)
         began, count = self._counts.pop(site, (now, 0))
         if now >= began + self.window:
             began, count = now, 0
         self._counts[site] = (began, count + 1)
         if len(self._counts) > _MOST_ADDRESSES:
             self._counts.popitem(last=False)
-
-
-def _site(address: str) -> str:
-    """Whoever has one IPv6 address has all of its /64 (RFC 6177: no site gets less)."""
-    if ":" not in address:
-        return address
-    try:
-        network = ipaddress.ip_network((address.partition("%")[0], 64), strict=False)
-    except ValueError:
-        return address
-    return str(network.network_address)

@@ -4,7 +4,7 @@ Attempts are counted before the password is looked at, so that many at once get 
 one after the other. They are counted under four names, because each alone has a way round it:
 
     the identity   whoever tries many accounts has signed in at a provider as somebody
-    the address    and sits somewhere
+    the address    and sits somewhere; with IPv6, in a /64
     the username   as typed, whether anybody has it or not: what is said of a name that nobody has
                    must be what is said of one that somebody has, after every history of attempts
     the account    that is meant, however its name was spelled (CVE-2025-24806, CVE-2026-47203)
@@ -20,6 +20,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from gateway.account.model import Account
+from gateway.address import site_of
 from gateway.errors import DirectoryUnavailable
 from gateway.identity.model import IdentityKey
 from gateway.operate.audit import EventKind
@@ -42,18 +43,36 @@ class NotProved:
 
 
 async def prove(
-    visit: Visit, identity: IdentityKey, username: str, password: Secret
+    visit: Visit,
+    identity: IdentityKey,
+    username: str,
+    password: Secret,
+    *,
+    opens: str | None = None,
 ) -> Account | NotProved:
     """The active account with this username and password.
 
     Else PASSWORD_WRONG, the same whether the username exists; PASSWORD_THROTTLED, whatever the
     password; ACCOUNT_INACTIVE only to who knows the password. Raises DirectoryUnavailable,
     SessionsUnavailable.
+
+    `opens`: the id of the account, for who has it open already. Their attempts are counted apart:
+    a stranger who knows the username and keeps guessing must not keep the owner from the page where
+    links are taken away.
     """
     store = visit.parts.store
     meant = await visit.parts.directory.by_username(username)
     persons = _of_person(visit, identity)
-    accounts = _of_account(visit, username, meant)
+    accounts = (
+        _of_account(visit, username, meant)
+        if opens is None
+        else (
+            (
+                f"password:opens:{_digest(identity.issuer, identity.subject, opens)}",
+                _throttle(visit),
+            ),
+        )
+    )
     counted: list[str] = []
     for name, throttle in (*persons, *accounts):
         wait = await store.attempt(name, throttle)
@@ -81,7 +100,7 @@ def _of_person(visit: Visit, identity: IdentityKey) -> tuple[tuple[str, Throttle
     many = replace(one, free=one.free * _PEOPLE_AT_AN_ADDRESS)
     return (
         (f"password:identity:{_digest(identity.issuer, identity.subject)}", one),
-        (f"password:address:{_digest(visit.address)}", many),
+        (f"password:address:{_digest(site_of(visit.address))}", many),
     )
 
 

@@ -14,9 +14,11 @@ from gateway.account.migrations import migrate
 from gateway.account.trail import Wanted
 from gateway.cli import main
 from gateway.commands.audit import listed
+from gateway.commands.sessions import as_text
 from gateway.config import Config, load_config
 from gateway.session.keys.choose import ring_for
 from gateway.session.live import Live, Sessions
+from gateway.session.model import Session
 from gateway.session.store.choose import store_for
 from tests.commands.conftest import Run
 from tests.servers.valkey import Valkey
@@ -135,3 +137,16 @@ async def test_a_store_that_does_not_answer_is_said(folder: Path, run: Run) -> N
     assert (result.returncode, result.stdout) == (1, "")
     assert "Redis" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_a_username_holds_does_not_write_the_terminal() -> None:
+    username = "jo\x1b[2J\nabc  x@acme.example"
+    account = an_account(username, "jo@acme.example")
+    session = Session("k", "p", an_identity("jo@acme.example"), account, 0.0, 0.0, 60.0, 60.0)
+
+    heads, *rows = as_text((session,))
+
+    assert heads.startswith("session")
+    assert len(rows) == 1
+    assert rows[0].isprintable()
+    assert "jo\\u001b[2J\\nabc" in rows[0]

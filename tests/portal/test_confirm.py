@@ -150,6 +150,21 @@ async def test_wrong_passwords_are_throttled(world: World, browser: Browser) -> 
     assert (await browser.press(page, "Confirm", password=JO)).status == 429
 
 
+async def test_a_stranger_who_keeps_guessing_keeps_nobody_from_their_settings(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    world.standin.google.tells_auth_time = False
+    await world.arrive(browser, "google", "jo")
+    page = await world.arrive(other_browser, "google", "vera")
+    for status in (403, 403, 403, 429):
+        guess = {"username": "jmarch", "password": "wrong"}
+        assert (await other_browser.press(page, "Link and sign in", **guess)).status == status
+
+    page = await browser.open("/sso/settings")
+
+    assert (await browser.press(page, "Confirm", password=JO)).path == "/sso/settings"
+
+
 @pytest.mark.parametrize("form", ["links/add", "links/remove"])
 async def test_a_form_is_not_taken_and_leads_back_to_its_page(
     world: World, browser: Browser, form: str

@@ -102,6 +102,18 @@ async def test_an_address_has_more_attempts_than_a_person_and_an_end(
     assert await send(browser, form, GOOD, "192.0.2.10") == 303
 
 
+async def test_a_64_of_ipv6_is_one_address(world: World, browser: Browser) -> None:
+    form = await proof_of(world, browser)
+    for attempt in range(30):
+        world.forget_attempts("password:identity")
+        typed = {"username": f"n{attempt}", "password": "wrong"}
+        assert await send(browser, form, typed, f"2001:db8:1:2::{attempt}") == 403
+    world.forget_attempts("password:identity")
+
+    assert await send(browser, form, GOOD, "2001:db8:1:2:ffff::1") == 429
+    assert await send(browser, form, GOOD, "2001:db8:1:3::1") == 303
+
+
 async def test_each_wrong_password_makes_the_wait_longer_and_says_how_long(
     world: World, browser: Browser
 ) -> None:

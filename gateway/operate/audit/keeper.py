@@ -21,6 +21,7 @@ from typing import Protocol
 
 import structlog
 
+from gateway.address import site_of
 from gateway.errors import AuditUnavailable, Unavailable
 from gateway.operate.audit.allowance import Allowance
 from gateway.operate.audit.chain import Head, Record
@@ -160,7 +161,7 @@ class Audit:
         if event.kind in REFUSALS:
             most = _MOST_WITH_REFUSALS
             facts = event.facts()
-            who = facts["subject"] or facts["address"] or ""
+            who = facts["subject"] or site_of(facts["address"] or "")
             if not self._allowance.has_room(who, self._clock()):
                 self._counters.audit_lost += 1
                 return None
