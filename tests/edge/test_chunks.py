@@ -1,7 +1,8 @@
 """Bodies in chunks: the same data however it is cut, and one reading of every line between."""
 
+import httptools
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.chunks import Chunks
@@ -91,3 +92,77 @@ def test_a_chunk_goes_on_as_it_came() -> None:
     piece = bytes(100_000)
     assert chunks.feed(piece) is piece
     assert chunks.left == 0xFFFFFF - 100_000
+
+
+class _Whole:
+    """What llhttp reads of a chunked body, when it sees all of it. `body`; `over`: its end."""
+
+    def __init__(self, coded: bytes) -> None:
+        self.body = b""
+        self.over = self.refused = False
+        parser = httptools.HttpRequestParser(self)
+        parser.feed_data(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        # No further than its end: what follows is another message.
+        for at in range(len(coded)):
+            try:
+                parser.feed_data(coded[at : at + 1])
+            except httptools.HttpParserError:
+                self.refused = True
+                return
+            if self.over:
+                self.rest = coded[at + 1 :]
+                return
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.over = True
+
+
+# Chunks, and what only looks like one: each part is right more often than not.
+_SPELLED = st.sampled_from([b"", b"0", b"0" * 20])
+_BEHIND = st.sampled_from(
+    [*_LINES * 4, b" ", b"\t", b";", b";a ", b" ;a", b';a="', b";a=\n", b"\0"]
+)
+_LINE_END = st.sampled_from([*[b"\r\n"] * 12, b"\n", b"\r", b"\r\r\n", b""])
+_ALIKE = st.builds(
+    lambda zeros, size, behind, end, after: (
+        zeros + b"%x" % size + behind + end + b"\n" * size + after
+    ),
+    _SPELLED,
+    st.sampled_from([1, 2, 10]),
+    _BEHIND,
+    _LINE_END,
+    _LINE_END,
+)
+_ENDING = st.sampled_from(
+    [b"0\r\n\r\n", b"00;a\r\n\r\n", b"0\r\nA: b\r\n\r\n", b"0\r\n", b"0\n\r\n", b"0 \r\n\r\n", b""]
+)
+_CODED = st.builds(
+    lambda alike, ending: b"".join(alike) + ending + b"GET / HTTP/1.1\r\n\r\n",
+    st.lists(_ALIKE, max_size=3),
+    _ENDING,
+)
+
+
+@settings(max_examples=400)
+@given(_CODED, st.lists(st.integers(0, 2**16), max_size=6))
+def test_nothing_is_read_that_llhttp_reads_otherwise(coded: bytes, cuts: list[int]) -> None:
+    """Whatever comes, in any pieces: the same data and the same end, or no end at all."""
+    body, last, wrong = _read([coded])
+    assert _read(_cut(coded, cuts)) == (body, last, wrong)
+    whole = _Whole(coded)
+    if wrong:
+        assert whole.body.startswith(body)
+        return
+    # What is still half a line may be refused already by who reads each byte.
+    assert body == whole.body
+    if whole.over:
+        assert last is not None
+    if last is None:
+        return
+    end = _Whole(last)
+    assert (end.over, end.refused, end.body) == (whole.over, whole.refused, b"")
+    if end.over:
+        assert end.rest == whole.rest
