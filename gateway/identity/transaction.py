@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.identity.model import Identity, Refused
+from gateway.identity.model import Identity, IdentityKey, Refused
 from gateway.identity.next_path import HOME
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames, expire_cookie, set_cookie
@@ -223,6 +223,27 @@ class Transactions:
         # A name that is not ours cannot be put into a header as it is.
         removed = [entry_id for entry_id in (*oldest, *dead) if _ID.fullmatch(entry_id)]
         return tuple(self.drop(entry_id) for entry_id in removed[:_MOST_REMOVED])
+
+    def of_others(
+        self, key: IdentityKey, cookies: Mapping[str, str], now: float
+    ) -> tuple[str, ...]:
+        """Cookies to remove when this identity signs in: what somebody else has proven here and not
+        used. Whoever goes back to that tab would be signed in as them."""
+        found = [(entry_id, self.proven(entry_id, cookies, now)) for entry_id in self._ids(cookies)]
+        others = [at for at, it in found if isinstance(it, Proven) and it.identity.key != key]
+        return tuple(self.drop(entry_id) for entry_id in others)
+
+    def all(self, cookies: Mapping[str, str]) -> tuple[str, ...]:
+        """Cookies to remove at a sign-out: every one of ours, that of kept forms included."""
+        names = [*map(self._name, self._ids(cookies)), self._names.forms]
+        secure = self._names.secure
+        return tuple(expire_cookie(name, secure=secure) for name in names if name in cookies)
+
+    def _ids(self, cookies: Mapping[str, str]) -> list[str]:
+        prefix = self._names.transaction_prefix
+        ids = [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)]
+        # A name that is not ours cannot be put into a header as it is.
+        return [entry_id for entry_id in ids if _ID.fullmatch(entry_id)][:_MOST_REMOVED]
 
     def _started(self, entry_id: str, cookies: Mapping[str, str], now: float) -> float | None:
         transaction = self._open(_TRANSACTION, "transaction", entry_id, cookies, now)

@@ -63,7 +63,7 @@ async def complete(
     if replaced is not None:
         await visit.parts.sessions.end(replaced.key)
     visit.parts.counters.sign_ins[reason] += 1
-    return _onward(visit, cookie, onward)
+    return _onward(visit, identity.key, cookie, onward)
 
 
 def _origin(
@@ -96,9 +96,11 @@ async def _record(visit: Visit, reason: Reason, session: Session, replaced: Sess
         raise
 
 
-def _onward(visit: Visit, cookie: str, next_path: str) -> web.Response:
+def _onward(visit: Visit, key: IdentityKey, cookie: str, next_path: str) -> web.Response:
     response = see_other(next_path)
     sign_off(visit, response)
+    for unused in visit.parts.transactions.of_others(key, visit.request.cookies, visit.now):
+        add_cookie(response, unused)
     add_cookie(response, set_cookie(visit.names.session, cookie, secure=visit.names.secure))
     return response
 

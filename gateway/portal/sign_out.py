@@ -75,7 +75,7 @@ async def sign_out(visit: Visit) -> web.Response:
     session = live.session
     visit.parts.audit.note(visit.event(EventKind.SIGNED_OUT, session=session))
     response = _to_signed_out(visit, session.identity)
-    sign_off(visit, response)
+    _leave_nothing(visit, response)
     return response
 
 
@@ -96,13 +96,20 @@ async def everywhere(visit: Visit) -> web.Response:
     except SessionsUnavailable as error:
         # They end as soon as the store answers; but nobody is told that it has happened.
         response = broken(visit, error, PATH)
-        sign_off(visit, response)
+        _leave_nothing(visit, response)
         return response
     signed_out = visit.event(EventKind.SIGNED_OUT, session=session, sessions_ended=ended)
     visit.parts.audit.note(signed_out)
     response = _to_signed_out(visit, session.identity, done="everywhere")
-    sign_off(visit, response)
+    _leave_nothing(visit, response)
     return response
+
+
+def _leave_nothing(visit: Visit, response: web.Response) -> None:
+    """Nor what was half signed in, in another tab: whoever comes next could go on with it."""
+    sign_off(visit, response)
+    for unused in visit.parts.transactions.all(visit.request.cookies):
+        add_cookie(response, unused)
 
 
 def _to_signed_out(visit: Visit, identity: Identity, **done: str) -> web.Response:

@@ -1,7 +1,13 @@
 """Where a sign-in becomes a session: always a new one, alone in its browser."""
 
+import json
+import re
+from base64 import urlsafe_b64decode
+from typing import Any
+
 from structlog.testing import capture_logs
 
+from gateway.session.live import Live
 from tests.journeys.browser import Browser
 from tests.portal.world import PASSWORDS, World
 
@@ -142,3 +148,66 @@ async def test_sessions_that_cannot_be_kept_stop_the_sign_in(
     assert page.status == 503
     assert "sessions_unavailable" in page.text
     assert browser.cookies() == {}
+
+
+async def test_what_somebody_else_had_proven_is_gone(world: World, browser: Browser) -> None:
+    """Sam stopped at the chooser; Alex signs in, and goes back to Sam's tab."""
+    chooser = await world.arrive(browser, "google", "sam")
+    form = chooser.form("Sam Rivera")
+    await world.arrive(browser, "google", "alex")
+
+    status, _, text = await browser.request(
+        "POST", form.action, data=form.fields | {"account": "1002"}
+    )
+
+    assert status == 400
+    assert "transaction_unknown" in text
+    assert set(browser.cookies()) == {"sonar_sso"}
+    assert list(await world.live()) == ["1013"]
+
+
+async def test_another_provider_takes_over_with_nothing_of_the_one_before(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    await world.arrive(browser, "google", "jo")
+    before = browser.cookies()["sonar_sso"]
+    old = await world.sessions.of_browser(before, world.clock())
+    assert old is not None
+    sealed = old.seal("SONARSESSID", "of-jo")
+    closed: list[str] = []
+    old.closers.add(lambda: closed.append("WebSocket"))
+    elsewhere = world.another_process()
+    await elsewhere.start()
+    assert await elsewhere.read(before, world.clock()) is not None
+    world.clock.ahead += 60
+
+    await world.arrive(browser, "microsoft", "mara")
+
+    new = await world.sessions.of_browser(browser.cookies()["sonar_sso"], world.clock())
+    assert new is not None
+    was, now = told(old, world), told(new, world)
+    assert {name for name in was if was[name] == now[name]} == {"iss", "aud"}
+    assert now["sub"] == new.session.account.id
+    assert (now["email"], now["provider"]) == ("mara@acme.example", "microsoft")
+    assert now["auth_time"] >= was["auth_time"] + 60
+    assert closed == ["WebSocket"]
+    assert new.open("SONARSESSID", sealed) is None
+    assert [session.key for session in await world.store.all()] == [new.session.key]
+    assert await elsewhere.read(before, world.clock()) is None
+    await elsewhere.stop()
+    _, _, text = await browser.request("GET", "/sso/me")
+    me = json.loads(text)
+    assert (me["account"]["id"], me["email"], me["provider"]) == (
+        new.session.account.id,
+        "mara@acme.example",
+        "microsoft",
+    )
+    assert (await other_browser.request("GET", "/sso/me", cookies={"sonar_sso": before}))[0] == 401
+
+
+def told(live: Live, world: World) -> dict[str, Any]:
+    """What Sonar hears of this session: the claims of its assertion."""
+    (token,) = re.findall(rb"X-Sonar-Assertion: (\S+)", live.identity_headers(world.clock()))
+    body = token.split(b".")[1]
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(body + b"=" * (-len(body) % 4)))
+    return claims

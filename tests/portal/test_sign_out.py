@@ -243,3 +243,23 @@ async def test_everywhere_is_not_said_before_the_store_has_taken_it(
     world.change_own("sessions.db", "ALTER TABLE mislaid RENAME TO labels")
     await until(lambda: not world.sessions._endings._labels)
     assert await world.live() == {}
+
+
+async def test_nothing_half_signed_in_stays_behind(world: World, browser: Browser) -> None:
+    """Whoever comes next to this computer goes back to a tab with a chooser, or with a provider's
+    page."""
+    await browser.open("/sso/login/google")
+    chooser = await world.arrive(browser, "google", "sam")
+    form = chooser.form("Sam Rivera")
+    await world.arrive(browser, "google", "sam")
+    await browser.press(await browser.open(chooser.url), "Acme Support Desk")
+    assert len(browser.cookies()) > 1
+    await browser.press(await browser.open("/sso/logout"), "Sign out")
+
+    (left,) = browser.cookies()
+    assert left.startswith("sonar_tx_"), "who has left, for the provider's sign-out"
+    status, _, _ = await browser.request(
+        "POST", form.action, data=form.fields | {"account": "1002"}
+    )
+    assert status == 400
+    assert await world.live() == {}
