@@ -68,6 +68,8 @@ SHOWN_BY = {
     "session/keys/folder.py": "session/keys/test_files.py",
     "session/known.py": "session/test_live.py",
     "session/store/database.py": "session/test_store.py",
+    "session/store/named.py": "session/test_store.py",
+    "session/store/writing.py": "session/test_store.py",
     "session/store/redis_server.py": "session/store/test_redis.py",
     "session/store/guarded.py": "session/test_live.py",
     "session/store/redis_news.py": "session/test_store.py",

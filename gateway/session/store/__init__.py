@@ -1,6 +1,7 @@
 """Where sessions are kept: one narrow interface, two implementations, one contract suite.
 
-embedded.py   SQLite in a file (database.py): one machine, survives a restart
+embedded.py   SQLite in a file: one machine, survives a restart; database.py has its sessions,
+              named.py all else, writing.py does both in one step
 redis.py      Redis or Valkey: several machines; redis_server.py sends its commands, redis_pool.py
               connects, with Sentinels or without; redis_news.py hears of endings,
               redis_scripts.py has what must happen in one step

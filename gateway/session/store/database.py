@@ -1,4 +1,5 @@
-"""The SQLite file of the embedded store: plain blocking calls, all from one thread."""
+"""The SQLite file of the embedded store: plain blocking calls, all from one thread. Sessions and
+the news of them; what else is in it, under a name, is `named`."""
 
 import os
 import sqlite3
@@ -8,9 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gateway.session.model import Session
-from gateway.session.store import CHANGED, attempts
-from gateway.session.store.attempts import Throttle
+from gateway.session.store import CHANGED, named
 from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.store.named import Named
+from gateway.session.store.writing import writing
 
 # An ending is kept this long for processes that were stopped meanwhile; one that missed more than
 # this asks the store for everything again.
@@ -37,15 +39,6 @@ END;
 CREATE TABLE IF NOT EXISTS endings (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at REAL NOT NULL
 );
-CREATE TABLE IF NOT EXISTS claims (
-    name TEXT PRIMARY KEY, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counts (
-    name TEXT PRIMARY KEY, events INTEGER NOT NULL, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kept (
-    name TEXT PRIMARY KEY, value BLOB NOT NULL, until REAL NOT NULL
-);
 """
 _ALIVE = "min(seen + idle, until) > ?"
 
@@ -70,7 +63,8 @@ def count_live(path: Path, now: float) -> int | None:
 
 
 class Database:
-    """`clock`: Unix seconds. Raises `sqlite3.Error` and `OSError`."""
+    """`named`: the other half of `SessionStore`. `clock`: Unix seconds. Raises `sqlite3.Error` and
+    `OSError`."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -80,12 +74,13 @@ class Database:
         self._connection = sqlite3.connect(
             path, timeout=0, isolation_level=None, check_same_thread=False
         )
+        self.named = Named(self._connection, clock)
         try:
             # A commit is on disk before its caller goes on: a power cut must not bring back a
             # session that was ended.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA + attempts.SCHEMA)
+            self._connection.executescript(_SCHEMA + named.SCHEMA)
             # Of a file from before there were labels.
             self._connection.execute(
                 "INSERT OR IGNORE INTO unlabelled (key) "
@@ -102,7 +97,7 @@ class Database:
         self._connection.close()
 
     def create(self, session: Session) -> None:
-        with _Transaction(self._connection):
+        with writing(self._connection):
             self._label(session)
             self._connection.execute(
                 "INSERT INTO sessions (key, record, seen, idle, until) VALUES (?, ?, ?, ?, ?)",
@@ -135,7 +130,7 @@ class Database:
             self._connection.execute("PRAGMA synchronous = FULL")
 
     def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
-        with _Transaction(self._connection):
+        with writing(self._connection):
             before = self.load(key)
             after = None if before is None else change(before)
             if after is None or after == before:
@@ -149,7 +144,7 @@ class Database:
             return after
 
     def end(self, key: str) -> bool:
-        with _Transaction(self._connection):
+        with writing(self._connection):
             deleted = self._connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
             self._tell(key)
         return deleted.rowcount > 0
@@ -181,7 +176,7 @@ class Database:
         and ends, whatever it knows."""
         if not self._connection.execute("SELECT 1 FROM unlabelled LIMIT 1").fetchone():
             return
-        with _Transaction(self._connection):
+        with writing(self._connection):
             for session in self._sessions("sessions JOIN unlabelled USING (key)"):
                 self._label(session)
             # What cannot be read here is another version's, which labels its own.
@@ -192,57 +187,6 @@ class Database:
             "INSERT OR IGNORE INTO labels (label, key) VALUES (?, ?)",
             [(label, session.key) for label in session.labels()],
         )
-
-    def claim(self, name: str, seconds: float) -> bool:
-        now = self._clock()
-        claimed = self._connection.execute(
-            "INSERT INTO claims (name, until) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE until <= ?",
-            (name, now + seconds, now),
-        )
-        return claimed.rowcount > 0
-
-    def count(self, name: str, seconds: float) -> int:
-        now = self._clock()
-        (events,) = self._connection.execute(
-            "INSERT INTO counts (name, events, until) VALUES (?, 1, ?) "
-            "ON CONFLICT (name) DO UPDATE SET "
-            "events = CASE WHEN until <= ? THEN 1 ELSE events + 1 END, "
-            "until = CASE WHEN until <= ? THEN excluded.until ELSE until END RETURNING events",
-            (name, now + seconds, now, now),
-        ).fetchone()
-        return int(events)
-
-    def attempt(self, name: str, throttle: Throttle) -> float:
-        with _Transaction(self._connection):
-            return attempts.attempt(self._connection, name, throttle, self._clock())
-
-    def pardon(self, name: str) -> None:
-        attempts.pardon(self._connection, name)
-
-    def forget(self, name: str) -> None:
-        with _Transaction(self._connection):
-            self._connection.execute("DELETE FROM counts WHERE name = ?", (name,))
-            self._connection.execute("DELETE FROM attempts WHERE name = ?", (name,))
-
-    def keep(self, name: str, value: bytes, seconds: float) -> None:
-        self._connection.execute(
-            "INSERT INTO kept (name, value, until) VALUES (?, ?, ?) ON CONFLICT (name) "
-            "DO UPDATE SET value = excluded.value, until = excluded.until",
-            (name, value, self._clock() + seconds),
-        )
-
-    def kept(self, name: str) -> bytes | None:
-        row = self._connection.execute(
-            "SELECT value FROM kept WHERE name = ? AND until > ?", (name, self._clock())
-        ).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def take(self, name: str) -> bytes | None:
-        row = self._connection.execute(
-            "DELETE FROM kept WHERE name = ? RETURNING value, until", (name,)
-        ).fetchone()
-        return None if row is None or row[1] <= self._clock() else bytes(row[0])
 
     def news(self) -> tuple[str, ...] | None:
         """What was told since the last call: the key of a session that ended, or that and that it
@@ -266,12 +210,9 @@ class Database:
 
     def purge(self) -> None:
         now = self._clock()
-        with _Transaction(self._connection):
+        with writing(self._connection):
             self._connection.execute(f"DELETE FROM sessions WHERE NOT {_ALIVE}", (now,))  # noqa: S608
-            self._connection.execute("DELETE FROM claims WHERE until <= ?", (now,))
-            self._connection.execute("DELETE FROM counts WHERE until <= ?", (now,))
-            self._connection.execute("DELETE FROM attempts WHERE until <= ?", (now,))
-            self._connection.execute("DELETE FROM kept WHERE until <= ?", (now,))
+            self.named.purge()
             self._connection.execute("DELETE FROM endings WHERE at <= ?", (now - _KEEP_ENDINGS,))
 
     def _data_version(self) -> int:
@@ -282,16 +223,3 @@ class Database:
             "SELECT seq FROM sqlite_sequence WHERE name = 'endings'"
         ).fetchone()
         return 0 if row is None else int(row[0])
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("ROLLBACK" if kind else "COMMIT")

@@ -102,28 +102,28 @@ class EmbeddedStore:
         return await self._ask(lambda database: database.labelled(label))
 
     async def claim(self, name: str, seconds: float) -> bool:
-        return await self._ask(lambda database: database.claim(name, seconds))
+        return await self._ask(lambda database: database.named.claim(name, seconds))
 
     async def count(self, name: str, seconds: float) -> int:
-        return await self._ask(lambda database: database.count(name, seconds))
+        return await self._ask(lambda database: database.named.count(name, seconds))
 
     async def attempt(self, name: str, throttle: Throttle) -> float:
-        return await self._ask(lambda database: database.attempt(name, throttle))
+        return await self._ask(lambda database: database.named.attempt(name, throttle))
 
     async def pardon(self, name: str) -> None:
-        await self._ask(lambda database: database.pardon(name))
+        await self._ask(lambda database: database.named.pardon(name))
 
     async def forget(self, name: str) -> None:
-        await self._ask(lambda database: database.forget(name))
+        await self._ask(lambda database: database.named.forget(name))
 
     async def keep(self, name: str, value: bytes, seconds: float) -> None:
-        await self._ask(lambda database: database.keep(name, value, seconds))
+        await self._ask(lambda database: database.named.keep(name, value, seconds))
 
     async def kept(self, name: str) -> bytes | None:
-        return await self._ask(lambda database: database.kept(name))
+        return await self._ask(lambda database: database.named.kept(name))
 
     async def take(self, name: str) -> bytes | None:
-        return await self._ask(lambda database: database.take(name))
+        return await self._ask(lambda database: database.named.take(name))
 
     async def _ask(self, question: Callable[[Database], T]) -> T:
         database = self._database
