@@ -217,5 +217,7 @@ class TestWhatIsKept:
         labels = [f"sonar:label:{label}" for label in session.labels()]
         left = [int(valkey.command("PTTL", name)[1:]) for name in labels]
         assert all(88_000 < milliseconds <= 90_000 for milliseconds in left)
-        assert int(valkey.command("DBSIZE")[1:]) in (5, 6)
+        ours = len(names) + len(labels)
+        # What `open` tried out is there for a second.
+        assert int(valkey.command("DBSIZE")[1:]) in (ours, ours + 1)
         await store.close()
