@@ -63,16 +63,10 @@ async def prove(
     store = visit.parts.store
     meant = await visit.parts.directory.by_username(username)
     persons = _of_person(visit, identity)
-    accounts = (
-        _of_account(visit, username, meant)
-        if opens is None
-        else (
-            (
-                f"password:opens:{_digest(identity.issuer, identity.subject, opens)}",
-                _throttle(visit),
-            ),
-        )
-    )
+    if opens is None:
+        accounts = _of_account(visit, username, meant)
+    else:
+        accounts = _of_who_has_it(visit, identity, opens)
     counted: list[str] = []
     for name, throttle in (*persons, *accounts):
         wait = await store.attempt(name, throttle)
@@ -112,6 +106,13 @@ def _of_account(
     if meant is None:
         return (typed,)
     return (typed, (f"password:account:{_digest(meant.id)}", one))
+
+
+def _of_who_has_it(
+    visit: Visit, identity: IdentityKey, account_id: str
+) -> tuple[tuple[str, Throttle], ...]:
+    pair = _digest(identity.issuer, identity.subject, account_id)
+    return ((f"password:opens:{pair}", _throttle(visit)),)
 
 
 def _throttle(visit: Visit) -> Throttle:
