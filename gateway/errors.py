@@ -9,6 +9,7 @@
         ├── LinksUnavailable       the gateway's own database cannot be read or written
         ├── AuditUnavailable       what happens cannot be recorded, and has to be
         ├── SessionsUnavailable    the session store cannot be read or written
+        │   └── TooBusy                it answers, but not so many questions at once
         ├── ProviderUnavailable    discovery, keys or token endpoint of a provider failed
         └── UpstreamUnavailable    no connection to Sonar, or it broke before it answered
             ├── UpstreamTimeout    it did not answer in time
@@ -92,6 +93,10 @@ class AuditUnavailable(Unavailable):
 
 class SessionsUnavailable(Unavailable):
     reason = Reason.SESSIONS_UNAVAILABLE
+
+
+class TooBusy(SessionsUnavailable):
+    """The session store answers, but not so many questions at once."""
 
 
 class ProviderUnavailable(Unavailable):

@@ -89,14 +89,16 @@ class Ending(Asking):
         self.reason = refusal.reason
         if refusal.status >= 500:
             self.shared.counters.upstream_errors[refusal.reason] += 1
-            # Of a part that is down `part_down` says so, once; the access log has each request.
-            say = _log.debug if refusal.reason in _OF_PARTS else _log.warning
-            say(
-                "request_failed",
-                reason=refusal.reason,
-                detail=refusal.detail,
-                request_id=self.request_id,
-            )
+            told = {
+                "reason": refusal.reason,
+                "detail": refusal.detail,
+                "request_id": self.request_id,
+            }
+            if refusal.reason in _OF_PARTS:
+                # `part_down` says so, once; the access log has each request.
+                _log.debug("request_failed", **told)
+            else:
+                _log.warning("request_failed", **told)
         self.give_up()
         if self.asked and self.answer.begun:
             self.client.abort()

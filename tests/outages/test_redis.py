@@ -147,33 +147,6 @@ def noauth(redis: Redis) -> Iterator[None]:
 
 
 @contextmanager
-def loading(redis: Redis) -> Iterator[None]:
-    """It gets everything that it has once more from a copy of itself, slowly."""
-    copy = Valkey(**{"enable-debug-command": "yes"})
-    copy.start()
-    copy.follow(redis.server)
-    copy.command("REPLICAOF", "NO", "ONE")
-    copy.command("DEBUG", "POPULATE", "4000", "ballast")
-    # Or it would only hear what is new since then.
-    copy.command("DEBUG", "CHANGE-REPL-ID")
-    redis.server.command("CONFIG", "SET", "key-load-delay", "1500")
-    redis.server.command("CONFIG", "SET", "loading-process-events-interval-bytes", "1024")
-    redis.server.command("REPLICAOF", "127.0.0.1", str(copy.port))
-    deadline = time.monotonic() + 10
-    while b"LOADING" not in redis.server.command("GET", "probe"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    yield
-    redis.server.command("CONFIG", "SET", "key-load-delay", "0")
-    deadline = time.monotonic() + 10
-    while b"LOADING" in redis.server.command("GET", "probe"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    redis.server.command("REPLICAOF", "NO", "ONE")
-    copy.stop()
-
-
-@contextmanager
 def busy(redis: Redis) -> Iterator[None]:
     redis.server.command("CONFIG", "SET", "busy-reply-threshold", "1")
     with socket.create_connection(("127.0.0.1", redis.server.port)) as somebody:
@@ -185,7 +158,7 @@ def busy(redis: Redis) -> Iterator[None]:
         redis.server.command("SCRIPT", "KILL")
 
 
-@pytest.mark.parametrize("how", [noauth, loading, busy], ids=lambda how: how.__name__)
+@pytest.mark.parametrize("how", [noauth, busy], ids=lambda how: how.__name__)
 async def test_redis_refuses_everything(redis: Redis, stage: Stage, how: object) -> None:
     assert callable(how)
     with how(redis):

@@ -152,7 +152,7 @@ REASONS: dict[str, tuple[End, str]] = {
     "back-channel logout": (is_signed_out_by_the_providers_server, "jo@acme.example"),
     "front-channel logout": (is_signed_out_in_the_providers_page, "jo@acme.example"),
     "security event": (is_in_trouble_at_google, "jo@acme.example"),
-    "block": (is_blocked, "jo@acme.example"),
+    "block": (is_blocked, "mara@acme.example"),
 }
 
 

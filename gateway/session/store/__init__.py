@@ -14,13 +14,8 @@ choose.py     which of them config.yaml asks for
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
 from gateway.session.store.attempts import Throttle
-
-
-class TooBusy(SessionsUnavailable):
-    """The store answers, but not so many questions at once."""
 
 
 class SessionStore(Protocol):

@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.errors import SessionsUnavailable
+from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.operate.outage import Part
 from gateway.session.model import Session
-from gateway.session.store import SessionStore, TooBusy
+from gateway.session.store import SessionStore
 from gateway.session.store.attempts import Throttle
 
 # No session has this key: keys are SHA-256 values of random ids.

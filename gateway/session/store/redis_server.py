@@ -19,9 +19,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gateway.errors import SessionsUnavailable
+from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.secret import Secret
-from gateway.session.store import TooBusy
 from gateway.session.store.redis_pool import Follower, close_pool, pool_for
 
 # One more is for the news.
