@@ -23,8 +23,6 @@ from gateway.reasons import Reason
 
 _BLANK_LINE = b"\r\n\r\n"
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
-# The events of some requests sent ahead, or of a body in a few chunks.
-_FEW = 8
 # Taken at once: some hundred heads at most, or some ten thousand chunks of a byte each.
 _MOST_IN_HEADS = 16 * 1024
 _MOST_IN_CHUNKS = 128 * 1024
@@ -84,8 +82,6 @@ class RequestReader(Reader):
         self._parse(data)
         events: list[RequestEvent] = self._events  # type: ignore[assignment]  # no RawReply here
         self._events = []
-        if len(events) > _FEW:
-            events = _together(events)
         # With a `rest` the head ended before `data` did: recalled, the request sent ahead behind
         # `Upgrade: h2c` would get no reply, and the next one's would be taken for it.
         if block and len(events) == 2 and not self.rest:
@@ -238,22 +234,3 @@ class RequestReader(Reader):
     def on_message_complete(self) -> None:
         self._between = True
         self._events.append(END)
-
-
-def _together(events: list[RequestEvent]) -> list[RequestEvent]:
-    """Parts of a body that came together go on together: how it was cut means nothing, and a chunk
-    for each byte, or an empty line in every place, would cost us hundreds of times what it costs
-    who sends it."""
-    joined: list[RequestEvent] = []
-    parts: list[bytes] = []
-    for event in events:
-        if isinstance(event, bytes):
-            parts.append(event)
-            continue
-        if parts:
-            joined.append(b"".join(parts))
-            parts = []
-        joined.append(event)
-    if parts:
-        joined.append(b"".join(parts))
-    return joined
