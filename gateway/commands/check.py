@@ -23,7 +23,7 @@ from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
 from gateway.policy.store import read_policies
-from gateway.session.keys.choose import lives_in, source_for
+from gateway.session.keys.choose import lives_in, opened_source
 from gateway.session.keys.rotation import standing
 from gateway.session.store.choose import store_for
 from gateway.session.store.embedded import count_sessions
@@ -92,12 +92,8 @@ async def _policies(config: Config) -> Lines:
 
 
 async def _keys(config: Config) -> Lines:
-    source = source_for(config)
-    await source.open()
-    try:
+    async with opened_source(config) as source:
         kept = await source.read()
-    finally:
-        await source.close()
     if kept.problems:
         raise ConfigError(kept.problems)
     if kept.missing:

@@ -9,7 +9,7 @@ from gateway.commands.auditing import auditing, operator
 from gateway.config import Config
 from gateway.errors import ConfigError, Problem
 from gateway.operate.audit.event import Detail, Event, EventKind
-from gateway.session.keys.choose import lives_in, source_for
+from gateway.session.keys.choose import lives_in, opened_source
 from gateway.session.keys.environment import EnvironmentKeys, WrittenKeys
 from gateway.session.keys.files import FileKeys
 from gateway.session.keys.kept import Kept, KeySource
@@ -28,12 +28,8 @@ class Listed:
 
 async def list_keys(config: Config) -> Listed:
     """Raises `ConfigError`, `SchemaOutdated` and `LinksUnavailable`."""
-    source = source_for(config)
-    await source.open()
-    try:
+    async with opened_source(config) as source:
         kept = await source.read()
-    finally:
-        await source.close()
     return Listed(source.where, standing(kept, lives_in(config), time.time()), kept.problems)
 
 
@@ -42,9 +38,7 @@ async def rotate_keys(
 ) -> tuple[Rotation, Listed]:
     """What was done, and what there is now. `write`: put all keys there, old and new, and leave
     the place of config.yaml as it is. Raises as `list_keys` does."""
-    source = source_for(config)
-    await source.open()
-    try:
+    async with opened_source(config) as source:
         target = source if write is None else await _elsewhere(source, write)
 
         async def recorded(done: Rotation) -> None:
@@ -67,8 +61,6 @@ async def rotate_keys(
             before_removal=recorded if write is None else None,
         )
         kept: Kept = await target.read()
-    finally:
-        await source.close()
     return done, Listed(target.where, standing(kept, lives_in(config), time.time()), kept.problems)
 
 

@@ -1,6 +1,8 @@
 """The place for keys that config.yaml names, those there, and how long what they make lives."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.config import Config
@@ -24,17 +26,27 @@ def source_for(config: Config) -> KeySource:
     return DatabaseKeys(config.links.database, keys.secret, keys.old_secret)
 
 
+@asynccontextmanager
+async def opened_source(config: Config) -> AsyncIterator[KeySource]:
+    """The place for keys, open for as long as a command needs it.
+
+    Raises `ConfigError`, `SchemaOutdated` and `LinksUnavailable`.
+    """
+    source = source_for(config)
+    await source.open()
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
 async def ring_for(config: Config, *, make: bool = False) -> KeyRing:
     """The keys there are now, for a command; every one counts. `make`: the first ones, too.
 
     Raises `ConfigError`, also when there are none, `SchemaOutdated` and `LinksUnavailable`.
     """
-    source = source_for(config)
-    await source.open()
-    try:
+    async with opened_source(config) as source:
         kept = await complete(source) if make else await source.read()
-    finally:
-        await source.close()
     if kept.problems:
         raise ConfigError(kept.problems)
     if kept.missing:
