@@ -7,9 +7,8 @@ together with all others beside it.
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gateway.policy.edit import Edit, adding, changed, removing, setting
 from gateway.policy.model import Policy, Sso
 from gateway.policy.store import parse_folder, read_folder
 from gateway.reasons import Reason
+from gateway.whole import write_whole
 
 
 async def block(config: Config, email: Email) -> str:
@@ -197,25 +197,6 @@ class _Policies:
     def write(self, meant: Policy, content: bytes) -> None:
         path = Path(meant.file)
         try:
-            _replace(path, content)
+            write_whole(path, content, like=path.stat())
         except OSError as error:
             raise CannotStart(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all, with the owner and mode it had. A name with a dot is not read."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    was = path.stat()
-    try:
-        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as writer:
-            writer.write(content)
-            with suppress(PermissionError):
-                os.fchown(writer.fileno(), was.st_uid, was.st_gid)
-            os.fchmod(writer.fileno(), was.st_mode & 0o777)
-            writer.flush()
-            os.fsync(writer.fileno())
-        unfinished.rename(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise

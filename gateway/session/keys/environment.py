@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.errors import ConfigError, Problem
-from gateway.session.keys.folder import write_private
 from gateway.session.keys.kept import Kept, newest
 from gateway.session.keys.model import KEY_ID, KINDS, Key, Kind, UnusableKey, key_of
+from gateway.whole import write_whole
 
 _ENTRY = re.compile(rf"({KEY_ID})\.({'|'.join(KINDS)})=([A-Za-z0-9_-]+)", re.ASCII)
 
@@ -84,7 +84,7 @@ class WrittenKeys:
 
     def _put(self, keys: frozenset[Key]) -> None:
         try:
-            write_private(self._path, f"{spelled(keys)}\n".encode())
+            write_whole(self._path, f"{spelled(keys)}\n".encode())
         except OSError as error:
             wrong = f"cannot be written: {error.strerror}; name another file with --write"
             raise ConfigError((Problem(str(self._path), "", None, wrong),)) from error

@@ -10,7 +10,6 @@ process write at a time, and the kernel drops the lock of one that dies.
 import fcntl
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ from gateway.session.keys.model import (
     root_key,
     signing_key,
 )
+from gateway.whole import sync_folder, write_whole
 
 _SUFFIXES: Mapping[Kind, str] = {"root": ".root.key", "es256": ".es256.pem"}
 _KINDS: Mapping[str, Kind] = {suffix: kind for kind, suffix in _SUFFIXES.items()}
@@ -77,7 +77,7 @@ class Folder:
         for key_id, suffix in _listed(self._path):
             if f"{key_id}.{_KINDS[suffix]}" in names:
                 (self._path / f"{key_id}{suffix}").unlink(missing_ok=True)
-        _sync(self._path)
+        sync_folder(self._path)
 
     def _tidy(self) -> None:
         for path in self._path.iterdir():
@@ -160,31 +160,7 @@ def _write(folder: Path, key: Key) -> None:
     """Whole or not at all."""
     path = folder / f"{key.id}{_SUFFIXES[key.kind]}"
     content = key.material.hex().encode() + b"\n" if key.kind == "root" else key.pem
-    write_private(path, content)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """A file that only its owner reads, there with all its bytes or not at all."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "wb") as writer:
-            writer.write(content)
-            writer.flush()
-            os.fsync(writer.fileno())
-        unfinished.rename(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    write_whole(path, content)
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigError:
