@@ -78,9 +78,14 @@ class Endings:
 
     async def end_where(self, predicate: Callable[[Session], bool]) -> tuple[Session, ...]:
         """End every session for which `predicate` says so; those that were there."""
-        await self._refuse_where(predicate)
-        meant = [session for session in await self._store.all() if predicate(session)]
-        ended = await self._end_all(session.key for session in meant)
+        refused = await self._refuse_where(predicate)
+        # `tell` would end them meanwhile, and who asks here would not hear that they were there.
+        self._being_told |= refused
+        try:
+            meant = [session for session in await self._store.all() if predicate(session)]
+            ended = await self._end_all(session.key for session in meant)
+        finally:
+            self._being_told -= refused
         return tuple(session for session in meant if session.key in ended)
 
     async def tell(self) -> None:
@@ -110,13 +115,16 @@ class Endings:
             ended.update(key for key, was_there in zip(part, were_there, strict=True) if was_there)
         return ended
 
-    async def _refuse_where(self, predicate: Callable[[Session], bool]) -> None:
-        """Those in this process's memory, for when the store does not answer."""
+    async def _refuse_where(self, predicate: Callable[[Session], bool]) -> set[str]:
+        """Those in this process's memory, for when the store does not answer; their keys."""
+        refused = set[str]()
         for part in self._cache.parts():
             for live in part:
                 if predicate(live.session):
                     self._refuse(live.session.key)
+                    refused.add(live.session.key)
             await asyncio.sleep(0)
+        return refused
 
     def _refuse(self, key: str) -> None:
         self._keys.add(key)

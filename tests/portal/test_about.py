@@ -46,7 +46,7 @@ async def test_me_is_503_for_programs_too_when_nobody_can_say(
     world: World, browser: Browser
 ) -> None:
     cookie = mint(KeyRing.load(world.config.keys.folder)).value
-    world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
+    await world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
 
     status, _, text = await browser.request("GET", "/sso/me", cookies={"sonar_sso": cookie})
 

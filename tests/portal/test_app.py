@@ -144,7 +144,7 @@ async def test_a_request_id_is_shown_on_a_refusal(browser: Browser) -> None:
 async def test_every_line_of_the_log_says_which_request_it_is_about(
     world: World, browser: Browser
 ) -> None:
-    world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
+    await world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
     cookie = mint(KeyRing.load(world.config.keys.folder)).value
     with capture_logs(processors=[merge_contextvars]) as logs:
         await browser.request(

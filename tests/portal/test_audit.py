@@ -126,14 +126,14 @@ async def test_what_cannot_be_recorded_does_not_happen_where_it_must_be(
 ) -> None:
     async with Browser(strict.origin) as browser:
         page = await browser.open("/sso/login/google?next=/calls")
-        strict.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
+        await strict.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
         page = await strict.pick(browser, page, "jo")
         assert page.status == 503
         assert "audit_unavailable" in page.text
         assert page.link("Sonar password").endswith("/login?return_to=%2Fcalls")
         assert await strict.live() == {}
         assert "sonar_sso" not in browser.cookies()
-        strict.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
+        await strict.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
         assert (await strict.arrive(browser, "google", "jo")).text == "Sonar /"
         records = await strict.records(2)
     assert [(record.event, record.reason) for record in records] == [
@@ -145,10 +145,10 @@ async def test_what_cannot_be_recorded_does_not_happen_where_it_must_be(
 async def test_nor_is_an_account_linked(strict: World) -> None:
     async with Browser(strict.origin) as browser:
         page = await strict.arrive(browser, "google", "nora")
-        strict.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
+        await strict.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
         page = await browser.press(page, "Link and sign in", **NORA)
         assert page.status == 503
-        strict.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
+        await strict.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
         refused = (await strict.records(1))[-1]
         assert refused.reason == "audit_unavailable"
     with closing(sqlite3.connect(strict.sonar.parent / "links.db")) as database:
@@ -158,16 +158,16 @@ async def test_nor_is_an_account_linked(strict: World) -> None:
 async def test_signing_out_never_waits_for_the_audit(strict: World) -> None:
     async with Browser(strict.origin) as browser:
         await strict.arrive(browser, "google", "jo")
-        strict.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
+        await strict.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
         await browser.press(await browser.open("/sso/logout"), "Sign out")
         assert await strict.live() == {}
-        strict.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
+        await strict.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
         assert [record.event for record in await strict.records(2)] == ["sign_in", "signed_out"]
 
 
 async def test_where_it_need_not_be_a_sign_in_goes_on(world: World, browser: Browser) -> None:
-    world.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
+    await world.change_own("links.db", "ALTER TABLE audit RENAME TO gone")
     assert (await world.arrive(browser, "google", "jo")).text == "Sonar /"
     assert list(await world.live()) == ["1001"]
-    world.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
+    await world.change_own("links.db", "ALTER TABLE gone RENAME TO audit")
     assert [record.event for record in await world.records(1)] == ["sign_in"]

@@ -110,7 +110,7 @@ async def test_a_refusal_tells_operators_why(world: World, browser: Browser) -> 
 async def test_links_that_cannot_be_read_stop_the_sign_in_not_the_password(
     world: World, browser: Browser
 ) -> None:
-    world.change_own("links.db", "ALTER TABLE links RENAME TO gone")
+    await world.change_own("links.db", "ALTER TABLE links RENAME TO gone")
 
     page = await world.arrive(browser, "google", "jo", "/calls")
 
@@ -123,12 +123,12 @@ async def test_links_that_cannot_be_read_stop_the_sign_in_not_the_password(
 
 async def test_a_failed_link_can_be_tried_again(world: World, browser: Browser) -> None:
     page = await world.arrive(browser, "google", "nora", "/calls")
-    world.change_own("links.db", "ALTER TABLE preferences RENAME TO gone")
+    await world.change_own("links.db", "ALTER TABLE preferences RENAME TO gone")
 
     failed = await browser.press(
         page, "Link and sign in", username="nlindqvist", password=PASSWORDS["nlindqvist"]
     )
-    world.change_own("links.db", "ALTER TABLE gone RENAME TO preferences")
+    await world.change_own("links.db", "ALTER TABLE gone RENAME TO preferences")
 
     assert failed.status == 503
     page = await browser.click(failed, "Try again")
@@ -142,7 +142,7 @@ async def test_sessions_that_cannot_be_kept_stop_the_sign_in(
     world: World, browser: Browser
 ) -> None:
     page = await browser.open("/sso/login/google?next=/calls")
-    world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
+    await world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
 
     page = await world.pick(browser, page, "jo")
 

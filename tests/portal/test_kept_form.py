@@ -365,7 +365,7 @@ async def test_a_form_without_fields_is_one(world: World, browser: Browser) -> N
 
 async def test_a_store_that_is_down_is_said_plainly(world: World, browser: Browser) -> None:
     await over(world, browser)
-    world.change_own("sessions.db", "ALTER TABLE kept RENAME TO away")
+    await world.change_own("sessions.db", "ALTER TABLE kept RENAME TO away")
 
     status, _, text = await post(world, browser)
 

@@ -328,7 +328,7 @@ async def test_a_session_store_that_goes_away_half_way_keeps_the_way_back(
     world: World, browser: Browser
 ) -> None:
     address = await callback_of(world, browser)
-    world.change_own("sessions.db", "ALTER TABLE claims RENAME TO gone")
+    await world.change_own("sessions.db", "ALTER TABLE claims RENAME TO gone")
 
     page = await browser.open(address)
 

@@ -234,13 +234,13 @@ async def test_everywhere_is_not_said_before_the_store_has_taken_it(
 ) -> None:
     await world.arrive(browser, "google", "jo")
     page = await browser.open("/sso/logout")
-    world.change_own("sessions.db", "ALTER TABLE labels RENAME TO mislaid")
+    await world.change_own("sessions.db", "ALTER TABLE labels RENAME TO mislaid")
 
     out = await browser.press(page, "everywhere")
 
     assert (out.status, "sessions_unavailable" in out.text) == (503, True)
     assert "sonar_sso" not in browser.cookies()
-    world.change_own("sessions.db", "ALTER TABLE mislaid RENAME TO labels")
+    await world.change_own("sessions.db", "ALTER TABLE mislaid RENAME TO labels")
     await until(lambda: not world.sessions._endings._labels)
     assert await world.live() == {}
 

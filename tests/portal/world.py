@@ -85,11 +85,16 @@ class World:
             database.execute(statement, values)
         database.close()
 
-    def change_own(self, file: str, statement: str) -> None:
-        """Break one of the gateway's own databases (`links.db`, `sessions.db`), or mend it."""
-        with sqlite3.connect(self.sonar.parent / file) as database:
-            database.execute(statement)
-        database.close()
+    async def change_own(self, file: str, statement: str) -> None:
+        """Break one of the gateway's own databases (`links.db`, `sessions.db`), or mend it. Not on
+        the loop: the gateway may have to go on before it lets the file go."""
+
+        def change() -> None:
+            with sqlite3.connect(self.sonar.parent / file) as database:
+                database.execute(statement)
+            database.close()
+
+        await asyncio.to_thread(change)
 
     def forget_attempts(self, prefix: str) -> None:
         """As after long enough."""

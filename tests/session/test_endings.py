@@ -177,6 +177,19 @@ class TestWhileTheStoreIsAway:
         await until(lambda: not sessions._endings._keys)
         assert await store.all() == ()
 
+    async def test_what_a_sweep_ended_is_told_to_it_whoever_tells_the_store_meanwhile(
+        self, store: CutStore, sessions: Sessions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await sign_in(sessions, clock)
+        everything = store.all
+
+        async def all_after_a_round() -> tuple[Session, ...]:
+            await sessions._endings.tell()
+            return await everything()
+
+        monkeypatch.setattr(store, "all", all_after_a_round)
+        assert len(await sessions.sweep(Policies())) == 1
+
     async def test_what_anybody_may_ask_for_does_not_fill_the_memory(
         self, store: CutStore, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from redis.asyncio import ConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.reasons import Reason
@@ -50,6 +51,7 @@ class News:
         self._connection: AbstractConnection | None = None
         self._parting: asyncio.Task[None] | None = None
         self._told = False
+        self._outdated = False
 
     async def start(self) -> None:
         """Returns when the server has confirmed that we listen; raises `RedisError`, `OSError`."""
@@ -65,6 +67,7 @@ class News:
 
     def renew(self) -> None:
         """Listen on a new connection: another server may be the master now."""
+        self._outdated = True
         if self._connection is not None and self._connection.is_connected:
             # Our own doing is no news.
             self._told = True
@@ -93,6 +96,8 @@ class News:
         self._told = True
 
     async def _subscribed(self) -> "AbstractConnection":
+        # What is heard from here on may come too late for the one that is being made.
+        self._outdated = False
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
@@ -108,6 +113,8 @@ class News:
     async def _follow(self, connection: "AbstractConnection") -> None:
         """Pass messages on until the connection breaks or the server falls silent."""
         while True:
+            if self._outdated:
+                raise RedisConnectionError("another server is the master, or may be")
             message = await connection.read_response(timeout=_SILENCE)
             if message is None:
                 message = await self._sign_of_life(connection)
@@ -126,4 +133,8 @@ class News:
             return [b"refused"]
         if message is None:
             raise TimeoutError("no answer to PING")
+        if not isinstance(message, list):
+            # Only who listens is answered in a list. redis-py connects anew by itself when a
+            # connection breaks just before something is sent on it, and then nobody listens there.
+            raise RedisConnectionError("the connection listens no more")
         return message

@@ -11,7 +11,7 @@ Sentinels with a password of their own: `?sentinel_username=…&sentinel_passwor
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import structlog
@@ -25,6 +25,9 @@ from redis.exceptions import RedisError
 
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
 
 _log = structlog.get_logger()
 
@@ -59,6 +62,18 @@ async def close_pool(pool: ConnectionPool) -> None:
     await pool.aclose()
     if isinstance(pool, SentinelConnectionPool):
         await pool.sentinel_manager.aclose()
+
+
+class _MasterPool(SentinelConnectionPool):
+    """redis-py's parts with the idle connections to a master that was. One that is busy at that
+    moment would come back and be used for as long as the old master answers: here it is parted
+    with, too."""
+
+    async def release(self, connection: "AbstractConnection") -> None:
+        # Only Sentinel's connections, which have an address, are made here.
+        if (connection.host, connection.port) != self.master_address:  # type: ignore[attr-defined]
+            connection.mark_for_reconnect()  # type: ignore[no-untyped-call]
+        await super().release(connection)
 
 
 class Follower:
@@ -133,10 +148,9 @@ def _sentinel_pool(url: str) -> SentinelConnectionPool:
         [_address(text) for text in addresses.split(",")],
         sentinel_kwargs={**_common(), **sentinel, **times},
     )
-    pool: SentinelConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+    return _MasterPool(  # type: ignore[no-untyped-call]
         name, manager, **_common(), **server
     )
-    return pool
 
 
 def _address(text: str) -> tuple[str, int]:

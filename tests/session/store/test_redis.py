@@ -184,6 +184,22 @@ class TestAnOutage:
         assert {log["reason"] for log in logs} == {"sessions_unavailable"}
         await store.close()
 
+    async def test_a_connection_that_listens_no_more_is_noticed(self, valkey: Valkey) -> None:
+        """redis-py connects anew by itself when it has to send something, and does not listen
+        there: the server answers, and never tells anything again."""
+        heard, losses = list[str](), list[int]()
+        store = RedisStore(valkey.url)
+        store.on_end(heard.append, lambda: losses.append(1))
+        await store.open()
+        losses.clear()
+        assert store._news is not None
+        assert store._news._connection is not None
+        await store._news._connection.send_command("UNSUBSCRIBE")
+        await until(lambda: len(losses) >= 2, within=2.0)
+        await store._server.command("PUBLISH", "sonar:ended", "a" * 64)
+        await until(lambda: heard == ["a" * 64], within=1.0)
+        await store.close()
+
     async def test_a_server_that_falls_silent_is_noticed_within_a_second(
         self, own_valkey: Valkey
     ) -> None:
