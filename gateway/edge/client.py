@@ -98,6 +98,7 @@ class Client(Receiver):
         if self._exchange is not None:
             self._exchange.abandon()
             self._exchange = None
+        self._intake.end()
 
     def pause_writing(self) -> None:
         self.wait(self._shared.limits.send_timeout)

@@ -79,9 +79,15 @@ class Intake:
     def take_bytes(self) -> bytes:
         """Everything that waits, unread, for somebody who reads it from now on."""
         rest = self._backlog[self._offset :]
-        self.clear()
-        self._reader = None
+        self.end()
         return rest
+
+    def end(self) -> None:
+        """Nothing is read any more."""
+        self.clear()
+        if self._reader is not None:
+            self._reader.part()
+            self._reader = None
 
     def clear(self) -> None:
         self._backlog, self._offset, self._events = b"", 0, []

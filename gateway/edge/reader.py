@@ -25,6 +25,10 @@ from gateway.edge.inbound import RawHead
 from gateway.edge.names import Field
 from gateway.reasons import Reason
 
+# Each reader has its own under the name `_parser`. Declared here and once more, narrower, in them,
+# it would be there twice for the collector of garbage when compiled, and never freed.
+Parser = httptools.HttpRequestParser | httptools.HttpResponseParser
+
 
 class Refused(Exception):
     """Ends the parser from within a callback."""
@@ -46,12 +50,10 @@ class Reader:
         "_longest_field",
         "_longest_head",
         "_now",
-        "_parser",
         "in_head",
         "rest",
     )
 
-    _parser: httptools.HttpRequestParser | httptools.HttpResponseParser
     _events: list[RawHead | RawReply | bytes | End | Malformed]
 
     def __init__(self, longest: int, longest_field: int, longest_line: int) -> None:
@@ -65,11 +67,11 @@ class Reader:
         self._before = self._now = 0
         self.rest = b""
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, parser: Parser, data: bytes) -> None:
         events = self._events
         self._now = len(data)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._upgraded(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
@@ -104,6 +106,11 @@ class Reader:
         return fields
 
     def _renew(self) -> None:
+        raise NotImplementedError
+
+    def part(self) -> None:
+        """Read no more. The parser refers to its reader and the reader to it: both would stay until
+        the collector comes, which is seldom."""
         raise NotImplementedError
 
     def _upgraded(self, rest: bytes) -> None:

@@ -26,6 +26,8 @@ _LONGEST_PHRASE = 512
 _READABLE = bytes((9, *range(32, 127), *range(128, 256)))
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
+_NOBODYS = httptools.HttpResponseParser(object())
+
 
 class ReplyReader(Reader):
     """The replies of one upstream connection. `expect` is called before each request is sent."""
@@ -37,6 +39,7 @@ class ReplyReader(Reader):
         "_heads",
         "_left",
         "_over",
+        "_parser",
         "_phrase",
         "until_close",
     )
@@ -73,7 +76,7 @@ class ReplyReader(Reader):
             # llhttp also takes RTSP and ICE for HTTP, and empty lines before a status line, which
             # RFC 9112 section 2.2 allows before requests only.
             return [_no_reply("no status line")]
-        self._feed(data)
+        self._feed(self._parser, data)
         if self._over:
             self._renew()
         events: list[ReplyEvent] = self._events  # type: ignore[assignment]  # no RawHead here
@@ -114,6 +117,9 @@ class ReplyReader(Reader):
     def _renew(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._between = True
+
+    def part(self) -> None:
+        self._parser = _NOBODYS
 
     def on_message_begin(self) -> None:
         self.in_head = True

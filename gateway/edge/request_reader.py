@@ -27,6 +27,8 @@ _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _MOST_IN_HEADS = 16 * 1024
 _MOST_IN_CHUNKS = 128 * 1024
 
+_NOBODYS = httptools.HttpRequestParser(object())
+
 
 class RequestReader(Reader):
     """The requests of one browser connection; `fields` understands their headers. `left`: how much
@@ -40,6 +42,7 @@ class RequestReader(Reader):
         "_longest_line",
         "_longest_recalled",
         "_muted",
+        "_parser",
         "_refused",
         "_tail",
         "_target",
@@ -102,7 +105,7 @@ class RequestReader(Reader):
                 data = self._begin(data)
                 continue
             end = self._cut(data)
-            self._feed(data[:end])
+            self._feed(self._parser, data[:end])
             data = data[end:]
             if self._upgrading:
                 self._upgrading = False
@@ -159,7 +162,7 @@ class RequestReader(Reader):
         if target is None:
             return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")
         self._target, self._tail, self.left = target, line[-3:], 0
-        self._feed(line)
+        self._feed(self._parser, line)
         return b"" if self._events and isinstance(self._events[-1], Malformed) else rest
 
     def _give_up(self, status: int, reason: Reason, detail: str) -> bytes:
@@ -194,6 +197,9 @@ class RequestReader(Reader):
     def _renew(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._between = True
+
+    def part(self) -> None:
+        self._parser = _NOBODYS
 
     def _upgraded(self, rest: bytes) -> None:
         """httptools ends a request to upgrade with its head. If a body follows, that would be read

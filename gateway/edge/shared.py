@@ -88,6 +88,8 @@ class Shared:
         spare = self._spare_readers[peer.trusted]
         if len(spare) < _SPARE_READERS:
             spare.append(reader)
+        else:
+            reader.part()
 
     def came(self, client: "Client") -> None:
         self.clients.add(client)

@@ -100,7 +100,7 @@ class _Side(asyncio.Protocol):
     def __init__(
         self, tunnel: Tunnel, transport: asyncio.Transport, other: asyncio.Transport
     ) -> None:
-        self._tunnel = tunnel
+        self._tunnel: Tunnel | None = tunnel
         self.transport = transport
         self.other = other
 
@@ -124,7 +124,10 @@ class _Side(asyncio.Protocol):
             self.other.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._tunnel.ended(self)
+        # The tunnel refers to its sides: nothing of it shall wait for the collector.
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            tunnel.ended(self)
 
 
 class _FromUpstream(_Side):

@@ -117,6 +117,7 @@ class Connection(Receiver):
         """Hand the socket over to a tunnel, with the bytes that came after the upgrade. Whoever
         closes it counts it out of the pool's `open`."""
         self._asker = None
+        self._reader.part()
         return self._transport, self._reader.rest
 
     # Called by the event loop.
@@ -142,6 +143,7 @@ class Connection(Receiver):
         self.pool.forget(self)
         if error is not None and self._asker is not None:
             self._hear_the_rest()
+        self._reader.part()
         asker, self._asker = self._asker, None
         if asker is None:
             return
