@@ -50,7 +50,6 @@ SHOWN_BY = {
     "edge/shared.py": "edge/test_client.py",
     "edge/upstream.py": "edge/test_asking.py",
     "identity/answer.py": "identity/test_provider.py",
-    "identity/entra.py": "identity/test_claims.py",
     "identity/exchange.py": "identity/test_provider.py",
     "identity/model.py": "identity/test_claims.py",
     "identity/notice.py": "identity/test_logout_token.py",

@@ -13,7 +13,8 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.rfc6749.parameters import parse_authorization_code_response
 from multidict import MultiMapping
 
-from gateway.identity.discovery import Document, answers_for
+from gateway.identity.discovery import Document
+from gateway.identity.entra import is_issuer
 from gateway.identity.model import Refused
 from gateway.reasons import Reason
 
@@ -39,7 +40,7 @@ def read_answer(params: MultiMapping[str], state: str, document: Document) -> Co
     if not hmac.compare_digest(given.encode("utf-8", "replace"), state.encode()):
         return Refused(Reason.CALLBACK_MALFORMED, "state is not this sign-in's")
     issuer = params.get("iss")
-    if issuer is not None and not answers_for(document.issuer, issuer):
+    if issuer is not None and not is_issuer(issuer, document.issuer):
         # Mix-up: another provider's answer, brought here to have its code sent to this one.
         return Refused(Reason.CALLBACK_MALFORMED, "iss is another provider")
     if "error" in params:

@@ -2,11 +2,8 @@
 
 import hmac
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.email import Email, InvalidEmail
 from gateway.identity.entra import CONSUMER_TENANT, GUID, TENANT_PLACEHOLDER
@@ -14,42 +11,36 @@ from gateway.identity.model import (
     GoogleVoucher,
     Identity,
     IdentityKey,
-    Kind,
     MicrosoftVoucher,
     Refused,
     StandardVoucher,
+    UnverifiedClaims,
     Voucher,
+)
+from gateway.identity.provenance import (
+    LONGEST_NAME,
+    SUBJECT,
+    Audience,
+    Claims,
+    Recipient,
+    Rules,
+    check_provenance,
+    read_claims,
 )
 from gateway.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class UnverifiedClaims:
-    """The payload of an ID token whose signature is right, and nothing else about it known.
-
-    `key_issuer` is the `issuer` member of the signing key, which Entra's key sets carry.
-    """
-
-    claims: Mapping[str, object]
-    key_issuer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Recipient):
     """What an ID token must say to be the answer to one sign-in, or to a refresh.
 
-    `issuer` is the discovery document's, for Microsoft perhaps with `{tenantid}` in it. `nonce` is
-    `None` for a refresh: no browser carried the answer (OpenID Connect Core section 12.2).
-    `clock_skew`: how far the provider's clock and ours may be apart, seconds. `tenant` is the one
-    in Microsoft's discovery URL (`organizations`, a GUID, …), elsewhere `None`.
+    `provider` is its name in config.yaml. `nonce` is `None` for a refresh: no browser carried the
+    answer (OpenID Connect Core section 12.2). `tenant` is the one in Microsoft's discovery URL
+    (`organizations`, a GUID, …), elsewhere `None`.
     """
 
     provider: str
-    kind: Kind
-    issuer: str
-    client_id: str
     nonce: str | None
-    clock_skew: float
     tenant: str | None = None
 
 
@@ -57,33 +48,18 @@ class Expected:
 # its tokens five minutes back; twice that, and as long as a transaction lives.
 OLDEST = 600.0
 
+_RULES = Rules(Audience.PARTY, OLDEST, expires=True)
+
 _GUID = re.compile(GUID)
 
-# OpenID Connect Core section 2: `sub` has at most 255 ASCII characters.
-_SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
-
-_LONGEST_NAME = 200
-# It travels in a cookie while an account is chosen; providers make it of some thirty characters.
-_LONGEST_SID = 255
+_LONGEST_SHOWN = 200
 # Entra's have about a hundred.
 _LONGEST_HINT = 512
 
 
-class _Claims(BaseModel):
-    """The claims we read, each of exactly the type its specification gives it, or absent."""
-
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
-
-    iss: str | None = None
-    aud: str | list[str] | None = None
-    azp: str | None = None
+class _Claims(Claims):
     nonce: str | None = None
-    exp: float | None = None
-    iat: float | None = None
-    nbf: float | None = None
     auth_time: float | None = None
-    sub: str | None = None
-    sid: str | None = None
     login_hint: str | None = None
     tid: str | None = None
     oid: str | None = None
@@ -99,51 +75,38 @@ def verify_claims(
     unverified: UnverifiedClaims, expected: Expected, now: float
 ) -> Identity | Refused:
     """Every check of an ID token's claims (OpenID Connect Core section 3.1.3.7), each demanded.
-
-    A library's defaults skip a check when a value is absent; here absence refuses. The signature
-    is already right, the algorithm was allowed and the key the provider's (token.py). `now` is
-    Unix seconds.
-    """
-    try:
-        claims = _Claims.model_validate(unverified.claims)
-    except ValidationError as error:
-        names = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
-        return Refused(Reason.TOKEN_MALFORMED, f"claims of a wrong type: {', '.join(names)}")
+    `now` is Unix seconds."""
+    claims = read_claims(_Claims, unverified)
+    if isinstance(claims, Refused):
+        return claims
     if "events" in unverified.claims:
-        # A logout token or a security event, signed with the same keys (RFC 8725 section 3.12).
         return Refused(Reason.TOKEN_MALFORMED, "a token that tells of events is no ID token")
+    issuer = _issuer(claims, expected)
     return (
-        _check_issuer(claims, expected, unverified.key_issuer)
-        or _check_audience(claims, expected)
+        check_provenance(claims, issuer, unverified.key_issuer, expected, _RULES, now)
         or _check_nonce(claims, expected)
-        or _check_times(claims, expected.clock_skew, now)
+        or _check_proof(claims, expected, now)
         or _identity(claims, expected)
     )
 
 
-def _check_issuer(claims: _Claims, expected: Expected, key_issuer: str | None) -> Refused | None:
+def _issuer(claims: _Claims, expected: Expected) -> str | Refused:
     if expected.kind == "microsoft":
-        return _check_microsoft_issuer(claims, expected, key_issuer)
+        return _microsoft_issuer(claims, expected)
     accepted = {expected.issuer}
     if expected.kind == "google" and expected.issuer == "https://accounts.google.com":
         # https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
         accepted.add("accounts.google.com")
     if claims.iss not in accepted:
         return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer")
-    if key_issuer is not None and key_issuer != expected.issuer:
-        return Refused(Reason.TOKEN_KEY_ISSUER, "the signing key is another issuer's")
-    return None
+    return expected.issuer
 
 
-def _check_microsoft_issuer(
-    claims: _Claims, expected: Expected, key_issuer: str | None
-) -> Refused | None:
+def _microsoft_issuer(claims: _Claims, expected: Expected) -> str | Refused:
     """Any Entra tenant may sign tokens with its own issuer; the token's `tid` says which it is.
 
     The issuer is compared whole, never by prefix or pattern: the template filled with a `tid` that
-    is a GUID has exactly one form. A signing key that belongs to one tenant must not speak for
-    another, so the key's own `issuer` is compared in the same way:
-    https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer.
+    is a GUID has exactly one form.
     """
     tenant = claims.tid
     if tenant is None or not _GUID.fullmatch(tenant):
@@ -155,25 +118,7 @@ def _check_microsoft_issuer(
         return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer for this tid")
     if not issuer.endswith(f"/{tenant}/v2.0"):
         return Refused(Reason.TOKEN_TENANT, "tid is not the issuer's tenant")
-    if key_issuer is None:
-        # One key set for all tenants: a key that does not say whose it is speaks for none.
-        if TENANT_PLACEHOLDER in expected.issuer:
-            return Refused(Reason.TOKEN_KEY_ISSUER, "the signing key names no issuer")
-    elif key_issuer.replace(TENANT_PLACEHOLDER, tenant) != issuer:
-        return Refused(Reason.TOKEN_KEY_ISSUER, "the signing key is another issuer's")
-    return None
-
-
-def _check_audience(claims: _Claims, expected: Expected) -> Refused | None:
-    """A token made for another application must not sign anybody in here."""
-    audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud or []
-    if expected.client_id not in audiences:
-        return Refused(Reason.TOKEN_AUDIENCE, "aud is not this client")
-    if claims.azp is None and len(audiences) > 1:
-        return Refused(Reason.TOKEN_AUTHORIZED_PARTY, "several audiences and no azp")
-    if claims.azp is not None and claims.azp != expected.client_id:
-        return Refused(Reason.TOKEN_AUTHORIZED_PARTY, "azp is not this client")
-    return None
+    return issuer
 
 
 def _check_nonce(claims: _Claims, expected: Expected) -> Refused | None:
@@ -187,14 +132,9 @@ def _check_nonce(claims: _Claims, expected: Expected) -> Refused | None:
     return None
 
 
-def _check_times(claims: _Claims, skew: float, now: float) -> Refused | None:
-    if claims.exp is None or claims.exp <= now - skew:
-        return Refused(Reason.TOKEN_EXPIRED, "exp is absent or past")
-    if claims.iat is None or not now - OLDEST - skew < claims.iat <= now + skew:
-        return Refused(Reason.TOKEN_ISSUED_AT, "iat is absent, too old or in the future")
-    if claims.nbf is not None and claims.nbf > now + skew:
-        return Refused(Reason.TOKEN_ISSUED_AT, "nbf is in the future")
-    if claims.auth_time is not None and claims.auth_time > now + skew:
+def _check_proof(claims: _Claims, expected: Expected, now: float) -> Refused | None:
+    """A proof that is still to come would never grow old."""
+    if claims.auth_time is not None and claims.auth_time > now + expected.clock_skew:
         return Refused(Reason.TOKEN_ISSUED_AT, "auth_time is in the future")
     return None
 
@@ -208,8 +148,8 @@ def _identity(claims: _Claims, expected: Expected) -> Identity | Refused:
         return email
     if isinstance(voucher, Refused):
         return voucher
-    if claims.sid is not None and len(claims.sid) > _LONGEST_SID:
-        return Refused(Reason.TOKEN_MALFORMED, f"sid has more than {_LONGEST_SID} characters")
+    if claims.sid is not None and len(claims.sid) > LONGEST_NAME:
+        return Refused(Reason.TOKEN_MALFORMED, f"sid has more than {LONGEST_NAME} characters")
     hint = claims.login_hint
     if hint is not None and not 0 < len(hint) <= _LONGEST_HINT:
         # Without it the provider asks who leaves; nobody is kept out for that.
@@ -219,7 +159,7 @@ def _identity(claims: _Claims, expected: Expected) -> Identity | Refused:
 
 
 def _key(claims: _Claims, expected: Expected) -> IdentityKey | Refused:
-    if claims.sub is None or not _SUBJECT.fullmatch(claims.sub):
+    if claims.sub is None or not SUBJECT.fullmatch(claims.sub):
         return Refused(Reason.TOKEN_SUBJECT, "sub is absent or not 1 to 255 ASCII characters")
     if expected.kind != "microsoft":
         # Not `claims.iss`: Google's two forms of its issuer are one person, not two.
@@ -268,4 +208,4 @@ def _is_one(value: object) -> bool:
 def _name(claims: _Claims, email: Email | None) -> str:
     """What to call the person on a page; decides nothing."""
     shown = "".join(c for c in claims.name or "" if c.isprintable()).strip()
-    return shown[:_LONGEST_NAME] or (str(email) if email is not None else "")
+    return shown[:_LONGEST_SHOWN] or (str(email) if email is not None else "")

@@ -114,12 +114,3 @@ def tenant_of(discovery_url: str) -> str | None:
     path = urlsplit(discovery_url).path
     found = re.fullmatch(rf"(?:/.*)?/([^/]+)/v2\.0{re.escape(WELL_KNOWN)}", path)
     return found[1] if found else None
-
-
-def answers_for(issuer: str, named: str) -> bool:
-    """Whether `named`, the `iss` of an authorization response, is `issuer`, which for Microsoft may
-    have a tenant to fill in."""
-    if TENANT_PLACEHOLDER not in issuer:
-        return named == issuer
-    before, _, after = issuer.partition(TENANT_PLACEHOLDER)
-    return re.fullmatch(rf"{re.escape(before)}{GUID}{re.escape(after)}", named) is not None

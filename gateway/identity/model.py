@@ -1,5 +1,6 @@
 """Who somebody is, as a provider says, or why that is not believed: the values. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,17 @@ from gateway.reasons import Reason
 
 Kind = Literal["google", "microsoft", "oidc"]
 """Which rules say whether a provider's word on an email counts; `oidc` is any other provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedClaims:
+    """The payload of a token whose signature is right, and nothing else about it known.
+
+    `key_issuer` is the `issuer` member of the signing key, which Entra's key sets carry.
+    """
+
+    claims: Mapping[str, object]
+    key_issuer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

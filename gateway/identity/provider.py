@@ -28,7 +28,8 @@ from gateway.identity.discovery import Document, tenant_of
 from gateway.identity.exchange import Client, exchange, refresh
 from gateway.identity.logout_token import verify_logout_token
 from gateway.identity.model import Identity, Kind, Refused
-from gateway.identity.notice import Notice, Recipient
+from gateway.identity.notice import Notice
+from gateway.identity.provenance import Recipient
 from gateway.identity.published import Published
 from gateway.identity.request import (
     Hints,

@@ -9,10 +9,9 @@ import aiohttp
 from gateway.config import Provider
 from gateway.errors import ProviderUnavailable
 from gateway.identity.cached import Cached
-from gateway.identity.claims import UnverifiedClaims
 from gateway.identity.discovery import Document, read_document
 from gateway.identity.fetch import get_json
-from gateway.identity.model import Refused
+from gateway.identity.model import Refused, UnverifiedClaims
 from gateway.identity.token import ID_TOKEN, SigningKey, TokenType, open_token, read_keys
 from gateway.operate.outage import Part
 from gateway.reasons import Reason

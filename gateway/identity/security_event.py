@@ -5,17 +5,14 @@ https://developers.google.com/identity/protocols/risc
 
 from collections.abc import Mapping
 
-from gateway.identity.claims import UnverifiedClaims
-from gateway.identity.model import IdentityKey, Refused
-from gateway.identity.notice import (
-    LOGOUT_EVENT,
+from gateway.identity.model import IdentityKey, Refused, UnverifiedClaims
+from gateway.identity.notice import LOGOUT_EVENT, Notice, NoticeClaims, check_name
+from gateway.identity.provenance import (
     SUBJECT,
-    Claims,
-    Notice,
+    Audience,
     Recipient,
-    check_issued,
-    check_key,
-    check_name,
+    Rules,
+    check_provenance,
     read_claims,
 )
 from gateway.reasons import Reason
@@ -46,29 +43,30 @@ _KNOWN = {**ENDING, **OTHERS}
 # takes it. After three days it is somebody else who sends it.
 OLDEST = 3 * 86400.0
 
+# One event goes to all clients of a project at Google, of which this is one.
+_RULES = Rules(Audience.AMONG, OLDEST, expires=False)
+
 
 def verify_security_event(
     unverified: UnverifiedClaims, recipient: Recipient, now: float
 ) -> Notice | Refused:
-    """Every check of a security event token's claims. The signature is already right, the
-    algorithm was allowed and the key the provider's (token.py). `now` is Unix seconds."""
-    claims = read_claims(unverified)
+    """Every check of a security event token's claims. `now` is Unix seconds."""
+    claims = read_claims(NoticeClaims, unverified)
     if isinstance(claims, Refused):
         return claims
+    issuer = _issuer(claims, recipient)
     return (
-        _check_issuer(claims, recipient, unverified.key_issuer)
-        or _check_audience(claims, recipient)
-        or check_issued(claims, OLDEST, recipient.clock_skew, now)
+        check_provenance(claims, issuer, unverified.key_issuer, recipient, _RULES, now)
         or check_name(claims)
         or _check_events(claims)
         or _notice(claims, recipient)
     )
 
 
-def _check_issuer(claims: Claims, recipient: Recipient, key_issuer: str | None) -> Refused | None:
+def _issuer(claims: NoticeClaims, recipient: Recipient) -> str | Refused:
     if claims.iss not in _names(recipient.issuer):
         return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer")
-    return check_key(key_issuer, recipient.issuer)
+    return recipient.issuer
 
 
 def _names(issuer: str) -> tuple[str, str]:
@@ -76,21 +74,13 @@ def _names(issuer: str) -> tuple[str, str]:
     return issuer, f"{issuer}/"
 
 
-def _check_audience(claims: Claims, recipient: Recipient) -> Refused | None:
-    """One event goes to all clients of a project at Google, of which this is one."""
-    audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud or []
-    if recipient.client_id not in audiences:
-        return Refused(Reason.TOKEN_AUDIENCE, "aud is not this client")
-    return None
-
-
-def _check_events(claims: Claims) -> Refused | None:
+def _check_events(claims: NoticeClaims) -> Refused | None:
     if not claims.events or LOGOUT_EVENT in claims.events:
         return Refused(Reason.TOKEN_EVENT, "events has no security event")
     return None
 
 
-def _notice(claims: Claims, recipient: Recipient) -> Notice | Refused:
+def _notice(claims: NoticeClaims, recipient: Recipient) -> Notice | Refused:
     """An event that nobody here knows ends nothing, and is no fault of the sender's."""
     events = claims.events or {}
     subjects = {_subject(body, claims, recipient) for uri, body in events.items() if uri in ENDING}
@@ -103,7 +93,7 @@ def _notice(claims: Claims, recipient: Recipient) -> Notice | Refused:
 
 
 def _subject(
-    body: Mapping[str, object], claims: Claims, recipient: Recipient
+    body: Mapping[str, object], claims: NoticeClaims, recipient: Recipient
 ) -> IdentityKey | None:
     """The account that an event is about: issuer and subject, as its ID tokens have them."""
     subject = body.get("subject")

@@ -18,8 +18,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 from joserfc.jws import JWSRegistry
 
-from gateway.identity.claims import UnverifiedClaims
-from gateway.identity.model import Refused
+from gateway.identity.model import Refused, UnverifiedClaims
 from gateway.reasons import Reason
 
 # What each algorithm is verified with. Anything else, however configured, is refused.

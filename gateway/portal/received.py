@@ -21,7 +21,8 @@ from aiohttp import web
 
 from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.identity.model import Refused
-from gateway.identity.notice import LONGEST_NAME, Notice
+from gateway.identity.notice import Notice
+from gateway.identity.provenance import LONGEST_NAME
 from gateway.identity.provider import ProviderClient
 from gateway.operate.audit import EventKind
 from gateway.portal.pages import Action, refusal

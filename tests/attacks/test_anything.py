@@ -11,9 +11,9 @@ from multidict import MultiDict
 
 from gateway.errors import ProviderUnavailable
 from gateway.identity.answer import Code, read_answer
-from gateway.identity.claims import Expected, UnverifiedClaims, verify_claims
+from gateway.identity.claims import Expected, verify_claims
 from gateway.identity.discovery import WELL_KNOWN, Document, read_document
-from gateway.identity.model import Identity, Kind, Refused
+from gateway.identity.model import Identity, Kind, Refused, UnverifiedClaims
 from gateway.identity.token import open_token, read_keys
 from tests.attacks.liar import Realm, honest_keys, rsa
 from tests.identity.crafting import b64, published, signature
@@ -51,7 +51,7 @@ def test_any_claims(kind: Kind, data: st.DataObject) -> None:
     honest = realm.claims("the nonce")
     claims = data.draw(some_of(honest))
     key_issuer = realm.issuer if kind == "microsoft" else None
-    expected = Expected(kind, kind, realm.issuer, "sonar", "the nonce", 60.0, "organizations")
+    expected = Expected(kind, realm.issuer, "sonar", 60.0, kind, "the nonce", "organizations")
     who = verify_claims(UnverifiedClaims(claims, key_issuer), expected, time.time())
     if isinstance(who, Identity):
         demanded = {"iss", "aud", "exp", "iat", "nonce", "sub", *honest.keys() & {"tid", "oid"}}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.email import Email
-from gateway.identity.claims import OLDEST, Expected, UnverifiedClaims, verify_claims
+from gateway.identity.claims import OLDEST, Expected, verify_claims
 from gateway.identity.entra import CONSUMER_TENANT
 from gateway.identity.model import (
     GoogleVoucher,
@@ -14,6 +14,7 @@ from gateway.identity.model import (
     MicrosoftVoucher,
     Refused,
     StandardVoucher,
+    UnverifiedClaims,
 )
 from gateway.reasons import Reason
 
@@ -25,9 +26,9 @@ TEMPLATE = "https://login.microsoftonline.com/{tenantid}/v2.0"
 
 SKEW = 60.0
 
-GOOGLE = Expected("google", "google", "https://accounts.google.com", "us", "the-nonce", SKEW)
-MICROSOFT = Expected("microsoft", "microsoft", TEMPLATE, "us", "the-nonce", SKEW, "organizations")
-STANDARD = Expected("corp", "oidc", "https://id.corp.example", "us", "the-nonce", SKEW)
+GOOGLE = Expected("google", "https://accounts.google.com", "us", SKEW, "google", "the-nonce")
+MICROSOFT = Expected("microsoft", TEMPLATE, "us", SKEW, "microsoft", "the-nonce", "organizations")
+STANDARD = Expected("oidc", "https://id.corp.example", "us", SKEW, "corp", "the-nonce")
 
 COMMON: dict[str, object] = {
     "aud": "us",

@@ -5,7 +5,6 @@ import pytest
 from gateway.errors import ProviderUnavailable
 from gateway.identity.discovery import (
     WELL_KNOWN,
-    answers_for,
     is_own_issuer,
     read_document,
     tenant_of,
@@ -92,23 +91,6 @@ def test_the_issuer_is_the_documents_own(kind: Kind, url: str, issuer: str, own:
 )
 def test_tenant(url: str, tenant: str | None) -> None:
     assert tenant_of(url) == tenant
-
-
-@pytest.mark.parametrize(
-    ("issuer", "named", "same"),
-    [
-        ("https://accounts.google.com", "https://accounts.google.com", True),
-        ("https://accounts.google.com", "https://accounts.google.com/", False),
-        ("https://accounts.google.com", "", False),
-        (f"{ENTRA}/{{tenantid}}/v2.0", f"{ENTRA}/{TENANT}/v2.0", True),
-        (f"{ENTRA}/{{tenantid}}/v2.0", f"{ENTRA}/{{tenantid}}/v2.0", False),
-        (f"{ENTRA}/{{tenantid}}/v2.0", f"{ENTRA}/{TENANT}/v2.0/", False),
-        (f"{ENTRA}/{{tenantid}}/v2.0", f"{ENTRA}/x/{TENANT}/v2.0", False),
-        (f"{ENTRA}/{{tenantid}}/v2.0", f"https://login-microsoftonline.com/{TENANT}/v2.0", False),
-    ],
-)
-def test_who_answers(issuer: str, named: str, same: bool) -> None:
-    assert answers_for(issuer, named) is same
 
 
 def test_a_document_with_the_least() -> None:

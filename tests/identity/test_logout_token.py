@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from gateway.identity.claims import UnverifiedClaims
 from gateway.identity.entra import CONSUMER_TENANT
 from gateway.identity.logout_token import OLDEST, verify_logout_token
-from gateway.identity.model import IdentityKey, Refused
-from gateway.identity.notice import LOGOUT_EVENT, Notice, Recipient
+from gateway.identity.model import IdentityKey, Refused, UnverifiedClaims
+from gateway.identity.notice import LOGOUT_EVENT, Notice
+from gateway.identity.provenance import Recipient
 from gateway.reasons import Reason
 
 NOW = 1_800_000_000.0
@@ -59,7 +59,7 @@ def test_a_right_one_names_session_and_person() -> None:
         {"nbf": NOW},
         {"events": {LOGOUT_EVENT: {"reason": "idle"}, "https://other.example": {}}},
         {"claims": "of others"},
-        {"iat": NOW + SKEW - 1},
+        {"iat": NOW + SKEW},
         {"iat": NOW - OLDEST},
         {"exp": NOW - SKEW + 1},
     ],
@@ -92,9 +92,9 @@ FAULTS: list[tuple[dict[str, Any], Reason]] = [
     ({"exp": float("inf")}, Reason.TOKEN_MALFORMED),
     ({"exp": True}, Reason.TOKEN_MALFORMED),
     ({"iat": ABSENT}, Reason.TOKEN_ISSUED_AT),
-    ({"iat": NOW + SKEW}, Reason.TOKEN_ISSUED_AT),
+    ({"iat": NOW + SKEW + 0.5}, Reason.TOKEN_ISSUED_AT),
     ({"iat": NOW - OLDEST - SKEW}, Reason.TOKEN_ISSUED_AT),
-    ({"nbf": NOW + SKEW}, Reason.TOKEN_ISSUED_AT),
+    ({"nbf": NOW + SKEW + 0.5}, Reason.TOKEN_ISSUED_AT),
     # without a name it could be sent again
     ({"jti": ABSENT}, Reason.TOKEN_MALFORMED),
     ({"jti": ""}, Reason.TOKEN_MALFORMED),

@@ -8,8 +8,7 @@ from functools import partial
 import pytest
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from gateway.identity.claims import UnverifiedClaims
-from gateway.identity.model import Refused
+from gateway.identity.model import Refused, UnverifiedClaims
 from gateway.identity.token import SigningKey, open_token, read_keys
 from gateway.reasons import Reason
 from tests.identity.crafting import Sign, b64, published, signature
