@@ -59,6 +59,7 @@ SHOWN_BY = {
     "operate/scrape.py": "operate/test_management.py",
     "portal/candidates.py": "portal/test_choose.py",
     "portal/form_keeping.py": "portal/test_kept_form.py",
+    "portal/logouts.py": "portal/test_backchannel.py",
     "portal/pages.py": "portal/test_app.py",
     "portal/parts.py": "portal/world.py",
     "portal/person.py": "portal/test_link.py",

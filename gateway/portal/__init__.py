@@ -12,7 +12,8 @@
     settings.py     one's own links and matches
     confirm.py      a fresh proof of who somebody is, before pages that can do harm
     sign_out.py     sign out here, and at the provider
-    received.py     logouts that a provider tells of;  misses.py: how often one may guess
+    logouts.py      logouts that a provider tells of: backchannel.py signed by it,
+                    frontchannel.py through a browser;  misses.py: how often one may guess
     recall.py       what a provider takes back while somebody is on the way in
     kept_form.py    a form that met no session: kept, asked about, sent;  form_keeping.py: where
     form_body.py    what a browser makes of it again

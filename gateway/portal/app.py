@@ -12,12 +12,13 @@ from gateway.errors import Unavailable
 from gateway.operate.audit import EventKind
 from gateway.portal import (
     about,
+    backchannel,
     choose,
     confirm,
+    frontchannel,
     kept_form,
     link,
     notices,
-    received,
     settings,
     sign_in,
     sign_out,
@@ -103,10 +104,10 @@ def make_portal(parts: Portal) -> web.Application:
     app.router.add_get("/sso/logout", _page(sign_out.show))
     app.router.add_post("/sso/logout", _page(sign_out.sign_out))
     app.router.add_post("/sso/logout/everywhere", _page(sign_out.everywhere))
-    app.router.add_post("/sso/logout/backchannel/{provider}", _page(received.backchannel))
-    app.router.add_post("/sso/logout/risc/{provider}", _page(received.risc))
+    app.router.add_post("/sso/logout/backchannel/{provider}", _page(backchannel.backchannel))
+    app.router.add_post("/sso/logout/risc/{provider}", _page(backchannel.risc))
     app.router.add_get(
-        "/sso/logout/frontchannel/{provider}", _page(received.frontchannel), allow_head=False
+        "/sso/logout/frontchannel/{provider}", _page(frontchannel.frontchannel), allow_head=False
     )
     app.router.add_get("/sso/me", _page(about.me))
     app.router.add_get("/sso/jwks.json", _page(about.jwks))

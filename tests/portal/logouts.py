@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import Key
 
 from demo.people import PEOPLE
-from demo.providers.faults import overridden
+from demo.providers.faults import Fault, overridden
 from demo.providers.standin import Provider
 from gateway.identity.notice import LOGOUT_EVENT
 from tests.journeys.browser import Browser
@@ -17,6 +17,7 @@ from tests.portal.world import World
 
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"
 REVOKED = f"{RISC}sessions-revoked"
+SID = "2f1e0d9c8b7a69584736251403f2e1d0"
 
 
 def subject(person_id: str) -> str:
@@ -107,3 +108,9 @@ async def sids(world: World) -> dict[str, str]:
         for account, session in (await world.live()).items()
         if session.identity.sid is not None
     }
+
+
+async def arrive_with_sid(world: World, browser: Browser, person: str = "jo") -> None:
+    world.standin.google.fault = Fault(claims={"sid": SID})
+    await world.arrive(browser, "google", person)
+    world.standin.google.fault = Fault()

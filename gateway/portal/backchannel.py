@@ -1,19 +1,13 @@
-"""Logouts that a provider tells of: nobody sits in front of these, and no cookie comes with them.
+"""Logouts that a provider's server sends, each a token that is believed for its signature.
 
     POST /sso/logout/backchannel/{provider}   a logout token; OpenID Connect Back-Channel Logout 1.0
     POST /sso/logout/risc/{provider}          a security event token; RFC 8935, Google's RISC
-    GET  /sso/logout/frontchannel/{provider}  a frame in a page of the provider's; OpenID Connect
-                                              Front-Channel Logout 1.0, and Entra's form of it
 
-A token is believed for its signature. It is remembered once its sessions are ended, not before: a
-store that fails in between must not make a replay of the sender's second try.
-
-A frame is believed for its `sid`, a name that only the provider and we know. SameSite=Lax keeps our
-cookie out of a frame, so the session is found by that name and not by the browser.
+A token is remembered once its sessions are ended, not before: a store that fails in between must
+not make a replay of the sender's second try.
 """
 
 import hashlib
-from enum import StrEnum
 from urllib.parse import parse_qsl
 
 import structlog
@@ -22,29 +16,14 @@ from aiohttp import web
 from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.identity.model import Refused
 from gateway.identity.notice import Notice
-from gateway.identity.provenance import LONGEST_NAME
 from gateway.identity.provider import ProviderClient
-from gateway.operate.audit import EventKind
-from gateway.portal.pages import Action, refusal
+from gateway.portal.logouts import Channel, count, note_ended, note_refused
 from gateway.portal.recall import recall
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 from gateway.session.model import Session, identity_label, provider_label
 
 log = structlog.get_logger()
-
-
-class Channel(StrEnum):
-    """How a logout came; the `channel` of log, audit and metric."""
-
-    BACK = "backchannel"
-    RISC = "risc"
-    FRONT = "frontchannel"
-
-
-# What ends a session by a GET has to be past guessing: providers make it of 128 random bits, which
-# are 21 characters or more. By one that counts from 1 anybody could sign people out.
-_SHORTEST_SID = 16
 
 # Logout tokens have half a KiB, and a stranger's megabytes are not worth reading.
 _LONGEST_BODY = 16 * 1024
@@ -59,9 +38,6 @@ _EVENT_ERRORS = {
 }
 _OURS = frozenset((Reason.PROVIDER_UNAVAILABLE, Reason.SESSIONS_UNAVAILABLE))
 _LATER = {"Retry-After": "30"}
-
-# The same for sessions that ended and for none.
-_FRAME = "<!doctype html><html lang=en><title>Sonar</title></html>"
 
 
 async def backchannel(visit: Visit) -> web.Response:
@@ -95,43 +71,6 @@ async def risc(visit: Visit) -> web.Response:
     )
 
 
-async def frontchannel(visit: Visit) -> web.Response:
-    """An empty page, whoever was meant."""
-    provider = visit.parts.providers.get(visit.request.match_info["provider"])
-    if provider is None:
-        return _no_frame(visit, Reason.PROVIDER_UNKNOWN)
-    sid, issuer = visit.query("sid"), visit.query("iss")
-    # Only Entra leaves out the issuer; by the specification the two come together.
-    complete = issuer is not None or provider.kind == "microsoft"
-    if sid is None or not _SHORTEST_SID <= len(sid) <= LONGEST_NAME or not complete:
-        return _no_frame(visit, Reason.REQUEST_MALFORMED)
-    misses = visit.parts.misses
-    if misses.too_many(visit.address, visit.now):
-        return _no_frame(visit, Reason.LOGOUT_THROTTLED)
-    meant = [
-        session
-        for session in await _named(visit, provider_label(provider.name, sid))
-        if issuer in {None, session.identity.key.issuer}
-    ]
-    if not meant:
-        misses.add(visit.address, visit.now)
-    for session in meant:
-        await visit.parts.sessions.end(session.key)
-    _note_ended(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT, ("logout",), meant)
-    _count(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT if meant else Reason.LOGOUT_UNKNOWN)
-    return _frame(provider)
-
-
-async def _named(visit: Visit, label: str) -> tuple[Session, ...]:
-    try:
-        return await visit.parts.store.labelled(label)
-    except SessionsUnavailable:
-        visit.parts.misses.add(visit.address, visit.now)
-        # Those in this process's memory end all the same, and the others as soon as it answers.
-        await visit.parts.sessions.end_labelled(label)
-        raise
-
-
 async def _received(visit: Visit, channel: Channel, token: str | None) -> Notice | Refused:
     """What the token says, once it is done."""
     provider = visit.parts.providers.get(visit.request.match_info["provider"])
@@ -139,17 +78,11 @@ async def _received(visit: Visit, channel: Channel, token: str | None) -> Notice
         outcome = await _obeyed(visit, channel, provider, token)
     except Unavailable as error:
         log.warning("logout_pending", channel=channel, reason=error.reason, error=str(error))
-        _count(visit, channel, error.reason)
+        count(visit, channel, error.reason)
         return Refused(error.reason, str(error))
     if isinstance(outcome, Refused):
-        log.info(
-            "logout_refused",
-            channel=channel,
-            reason=outcome.reason,
-            detail=outcome.detail,
-            provider=None if provider is None else provider.name,
-        )
-        _count(visit, channel, outcome.reason)
+        name = None if provider is None else provider.name
+        note_refused(visit, channel, outcome.reason, detail=outcome.detail, provider=name)
     return outcome
 
 
@@ -175,8 +108,8 @@ async def _obeyed(
     ended = await _end(visit, provider, notice)
     await visit.parts.store.keep(name, b"1", notice.until - visit.now)
     log.info("logout_received", channel=channel, provider=provider.name, what=notice.what)
-    _note_ended(visit, channel, reason, notice.what, ended)
-    _count(visit, channel, reason)
+    note_ended(visit, channel, reason, notice.what, ended)
+    count(visit, channel, reason)
     return notice
 
 
@@ -198,32 +131,10 @@ async def _end(visit: Visit, provider: ProviderClient, notice: Notice) -> tuple[
         await recall(visit, label)
         meant = await visit.parts.store.labelled(label)
     except SessionsUnavailable:
-        # As above.
+        # Those in this process's memory end all the same, and the others as soon as it answers.
         meant = ()
     await visit.parts.sessions.end_labelled(label)
     return meant
-
-
-def _note_ended(
-    visit: Visit,
-    channel: Channel,
-    reason: Reason,
-    what: tuple[str, ...],
-    ended: list[Session] | tuple[Session, ...],
-) -> None:
-    for session in ended:
-        event = visit.event(
-            EventKind.SESSION_ENDED,
-            reason,
-            session=session,
-            channel=channel,
-            what=what,
-        )
-        visit.parts.audit.note(event)
-
-
-def _count(visit: Visit, channel: Channel, reason: Reason) -> None:
-    visit.parts.counters.logouts[channel, reason] += 1
 
 
 async def _body(visit: Visit) -> str:
@@ -242,22 +153,3 @@ def _form_value(body: str) -> str | None:
         return None
     tokens = [value for name, value in pairs if name == "logout_token"]
     return tokens[0] if len(tokens) == 1 else None
-
-
-def _frame(provider: ProviderClient) -> web.Response:
-    """For a frame in the provider's own pages, and in no other."""
-    ancestors = " ".join(provider.origins())
-    return web.Response(
-        text=_FRAME,
-        content_type="text/html",
-        headers={
-            "Content-Security-Policy": f"default-src 'none'; frame-ancestors {ancestors}",
-            "Cross-Origin-Resource-Policy": "cross-origin",
-        },
-    )
-
-
-def _no_frame(visit: Visit, reason: Reason) -> web.Response:
-    _count(visit, Channel.FRONT, reason)
-    log.info("logout_refused", channel=Channel.FRONT, reason=reason)
-    return refusal(visit, reason, Action("Go to Sonar's front page", "/"))
