@@ -3,7 +3,8 @@
     app.py          which path is which page; headers and error pages that every answer gets
     parts.py        what the pages are given
     visit.py        one request: who is there, and until when that is judged
-    forms.py        a form is read strictly, and only from our own page
+    forms.py        a form is read strictly, and only from our own page;  session_form.py: and
+                    from somebody signed in
     pages.py        templates, redirects;  refusals.py: each way a page can say no
 
     sign_in.py      sign-in page, the way to the provider and back

@@ -23,7 +23,7 @@ from gateway.identity.model import Identity, Refused
 from gateway.identity.provider import ProviderClient
 from gateway.identity.transaction import Transaction
 from gateway.operate.audit import EventKind
-from gateway.portal.forms import Unreadable
+from gateway.portal.forms import Fields
 from gateway.portal.pages import (
     STATUS,
     Action,
@@ -37,7 +37,7 @@ from gateway.portal.pages import (
 )
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
-from gateway.portal.refusals import refused_form
+from gateway.portal.session_form import form_on
 from gateway.portal.trip import depart
 from gateway.portal.visit import Page, Visit, signed_in
 from gateway.reasons import Reason
@@ -91,15 +91,9 @@ async def show(visit: Visit) -> web.Response:
     return _form(visit, live.session, None if refused is None else NotProved(refused))
 
 
-async def confirm(visit: Visit) -> web.Response:
+@form_on(PATH, "password")
+async def confirm(visit: Visit, session: Session, fields: Fields) -> web.Response:
     """The Sonar password of the account that the session is in."""
-    live = await signed_in(visit)
-    if live is None:
-        return not_signed_in(visit, link_to(PATH, next=visit.next()))
-    session = live.session
-    fields = await visit.form(session_binding(session.key), "password")
-    if isinstance(fields, Unreadable):
-        return refused_form(visit, fields, link_to(PATH, next=visit.next()))
     password = Secret(fields["password"])
     account = await prove(
         visit,
@@ -113,7 +107,7 @@ async def confirm(visit: Visit) -> web.Response:
         account = NotProved(Reason.ACCOUNT_NOT_OFFERED)
     if isinstance(account, NotProved):
         return _form(visit, session, account)
-    return await _proved(visit, live, "password", visit.next(), password_at=visit.now)
+    return await _proved(visit, session, "password", visit.next(), password_at=visit.now)
 
 
 async def returned(
@@ -133,12 +127,14 @@ async def returned(
         )
         visit.parts.audit.note(event)
         return see_other(link_to(PATH, next=transaction.next, refused=proved.reason))
-    return await _proved(visit, live, "provider", transaction.next, auth_time=proved)
+    return await _proved(visit, live.session, "provider", transaction.next, auth_time=proved)
 
 
-async def _proved(visit: Visit, live: Live, by: str, next_path: str, **when: float) -> web.Response:
-    await visit.parts.audit.record(visit.event(EventKind.PROOF_GIVEN, session=live.session, by=by))
-    await visit.parts.sessions.changes.prove(live.session.key, **when)
+async def _proved(
+    visit: Visit, session: Session, by: str, next_path: str, **when: float
+) -> web.Response:
+    await visit.parts.audit.record(visit.event(EventKind.PROOF_GIVEN, session=session, by=by))
+    await visit.parts.sessions.changes.prove(session.key, **when)
     return see_other(next_path)
 
 

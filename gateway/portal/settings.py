@@ -9,7 +9,7 @@ from gateway.account.resolution import Refuse
 from gateway.identity.model import Identity
 from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing, stand
-from gateway.portal.forms import USED, Unreadable
+from gateway.portal.forms import USED, Fields
 from gateway.portal.link import add_link
 from gateway.portal.pages import (
     STATUS,
@@ -27,6 +27,7 @@ from gateway.portal.pages import (
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_form, refused_identity
+from gateway.portal.session_form import form_on, link_form_on
 from gateway.portal.visit import Visit, claim_form, sign_off, signed_in
 from gateway.reasons import Reason
 from gateway.secret import Secret
@@ -61,20 +62,16 @@ class Removed:
 
 
 async def show(visit: Visit) -> web.Response:
-    session = await _session(visit)
-    if session is None:
+    live = await signed_in(visit)
+    if live is None:
         return not_signed_in(visit, PATH)
-    return await _page(visit, session)
+    visit.parts.sessions.touch(live, visit.now)
+    return await _page(visit, live.session)
 
 
-async def add(visit: Visit) -> web.Response:
+@link_form_on(PATH)
+async def add(visit: Visit, session: Session, fields: Fields) -> web.Response:
     """Link one more account, or one that was removed, by its password."""
-    session = await _session(visit)
-    if session is None:
-        return not_signed_in(visit, PATH)
-    fields = await visit.link_form(session_binding(session.key))
-    if isinstance(fields, Unreadable):
-        return refused_form(visit, fields, PATH)
     standing = await stand(visit, session.identity)
     if isinstance(standing, Refuse):
         return refused_identity(visit, session.identity, standing, "/")
@@ -88,15 +85,10 @@ async def add(visit: Visit) -> web.Response:
     return see_other(link_to(PATH, done="added"))
 
 
-async def remove(visit: Visit) -> web.Response:
+@form_on(PATH, "account")
+async def remove(visit: Visit, session: Session, fields: Fields) -> web.Response:
     """Take an account away from this identity: the link, and the match with it, and every session
     they opened. The password brings it back."""
-    session = await _session(visit)
-    if session is None:
-        return not_signed_in(visit, PATH)
-    fields = await visit.form(session_binding(session.key), "account")
-    if isinstance(fields, Unreadable):
-        return refused_form(visit, fields, PATH)
     identity, account_id = session.identity, fields["account"]
     standing = await stand(visit, identity)
     if isinstance(standing, Refuse):
@@ -120,14 +112,6 @@ async def remove(visit: Visit) -> web.Response:
     response = see_other(link_to("/sso/logout", provider=identity.provider))
     sign_off(visit, response)
     return response
-
-
-async def _session(visit: Visit) -> Session | None:
-    live = await signed_in(visit)
-    if live is None:
-        return None
-    visit.parts.sessions.touch(live, visit.now)
-    return live.session
 
 
 async def _page(
