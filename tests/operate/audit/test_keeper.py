@@ -238,7 +238,7 @@ async def test_what_somebody_gave_up_waiting_for_is_not_recorded_later(
     audit.start(slow)  # type: ignore[arg-type]
     break_it(database)
     audit.note(SIGNED_OUT)
-    await until(lambda: audit._failing)
+    await until(lambda: audit._writer.is_failing)
     slow.go_on.clear()
     # The writer hangs with what was there; this one comes after it.
     await until(lambda: slow.hangs)
@@ -253,7 +253,7 @@ async def test_what_somebody_gave_up_waiting_for_is_not_recorded_later(
 async def test_the_queue_has_an_end_and_what_was_left_out_is_kept_as_a_count(
     trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.operate.audit.keeper._MOST_WAITING", 3)
+    monkeypatch.setattr("gateway.operate.audit.waiting._MOST", 3)
     counters = Counters()
     audit = Audit(counters=counters)
     for _ in range(5):
@@ -268,7 +268,7 @@ async def test_the_queue_has_an_end_and_what_was_left_out_is_kept_as_a_count(
 
 
 async def test_a_full_queue_stops_who_must_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.operate.audit.keeper._MOST_WAITING", 1)
+    monkeypatch.setattr("gateway.operate.audit.waiting._MOST", 1)
     audit = Audit(REQUIRED)
     audit.note(SIGNED_OUT)
     with capture_logs() as logs, pytest.raises(AuditUnavailable):

@@ -1,0 +1,38 @@
+"""An event as it is written down: a line in the log, and a record."""
+
+import json
+
+import structlog
+
+from gateway.operate.audit.chain import Record
+from gateway.operate.audit.event import Event
+from gateway.operate.log import AUDIT_LOGGER
+
+# A name of its own: these lines go to standard output (log.py).
+line = structlog.get_logger(AUDIT_LOGGER)
+
+_LONGEST_TEXT = 1000
+
+
+def write_line(event: Event) -> None:
+    told = {name: value for name, value in event.facts().items() if value is not None}
+    detail = {name: value for name, value in event.detail.items() if value is not None}
+    line.info(event.kind, **told, **({"detail": detail} if detail else {}))
+
+
+def record_of(event: Event, now: float) -> Record:
+    """Its record; `now` in Unix seconds."""
+    facts = {name: None if fact is None else _text(fact) for name, fact in event.facts().items()}
+    detail = {
+        name: _text(value) if isinstance(value, str) else value
+        for name, value in event.detail.items()
+        if value is not None
+    }
+    told = json.dumps(detail) if detail else None
+    return Record(round(now, 3), event.kind.value, **facts, detail=told)
+
+
+def _text(value: str) -> str:
+    """What every database can hold: providers' and browsers' text is not ours to trust."""
+    clean = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= _LONGEST_TEXT else clean[:_LONGEST_TEXT] + "…"
