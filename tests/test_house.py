@@ -40,6 +40,7 @@ SHOWN_BY = {
     "commands/serve.py": "journeys/test_check.py",
     "explanations.py": "test_reasons.py",
     "edge/ending.py": "edge/test_exchange.py",
+    "edge/entrance.py": "edge/test_listener.py",
     "edge/events.py": "edge/test_reader.py",
     "edge/inbound.py": "edge/test_head.py",
     "edge/pem_files.py": "edge/test_certificate.py",

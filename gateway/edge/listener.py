@@ -1,18 +1,14 @@
-"""Accepts connections: who may come in, how, and what happens when there is no room.
+"""Accepts connections, and survives having no room for more.
 
 Strategy
     The listening sockets are ours, not the event loop's: what is accepted is counted before
     anything is built for it, TLS included, and running out of file descriptors is survived.
-    Refusing costs a write: a connection too many is told so and closed.
+    Who comes in is another's business: entrance.py.
 
 Rules
     Without descriptors left nothing is accepted until the server's clock says to try again: the
     socket stays readable, and asking again at once would be a busy loop. Meanwhile who comes
     waits in the kernel's queue.
-    With `server.proxy_protocol` a trusted peer must say who it speaks for before anything else is
-    read from it. Nobody else may: what an untrusted peer sends is TLS or HTTP, or refused as such.
-    Whoever was accepted is counted out exactly once: by its `Client`, or here if it never became
-    one.
     When it closes, what waits in the kernel's queue is still accepted: closing the socket would
     reset it.
 """
@@ -21,19 +17,12 @@ import asyncio
 import errno
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 
 import structlog
 
-from gateway.edge import replies
 from gateway.edge.certificate import Certificates
-from gateway.edge.client import Client
-from gateway.edge.handshake import HandshakeFailed, held
-from gateway.edge.peer import Peer, peer_of
-from gateway.edge.proxied import take_proxy_header
-from gateway.edge.proxy_protocol import read_proxy_header
+from gateway.edge.entrance import Entrance
 from gateway.edge.shared import Shared
-from gateway.reasons import Reason
 
 _log = structlog.get_logger()
 
@@ -44,18 +33,8 @@ _AT_ONCE = 16
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 # Once that it happened is enough for a log.
 _SAY_AGAIN_SECONDS = 60.0
-_LARGEST_READ = 64 * 1024
-# For TLS to send what is left and say goodbye, whatever comes of it: when this is over what is left
-# is lost, so that `Client` looks after it.
-_GOODBYE_SECONDS = 24 * 3600.0
 # For those accepted last, when the gateway stops.
 _LAST_ONES_SECONDS = 1.0
-
-_STATUS = {
-    Reason.CONNECTIONS_FULL: 503,
-    Reason.CONNECTIONS_OF_ADDRESS: 429,
-    Reason.PLAIN_HTTP: 400,
-}
 
 
 class Listener:
@@ -70,14 +49,11 @@ class Listener:
         """`certificates`: speak TLS, each time with the one in force."""
         self.sockets = tuple(sockets)
         self._own = self.sockets
-        self._certificates = certificates
+        self._entrance = Entrance(shared, certificates)
         self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._coming: set[asyncio.Task[None]] = set()
         self._exhausted = False
-        self._said: dict[str, float] = {}
-        origin = str(shared.rules.public)
-        self._refusals = {reason: _refusal(_STATUS[reason], reason, origin) for reason in _STATUS}
+        self._told_exhausted = float("-inf")
 
     def open(self) -> None:
         """Begin to accept."""
@@ -117,10 +93,7 @@ class Listener:
             while self._accept(sock) == _AT_ONCE:
                 pass
             sock.close()
-        if self._coming:
-            _, late = await asyncio.wait(self._coming, timeout=min(within, _LAST_ONES_SECONDS))
-            for task in late:
-                task.cancel()
+        await self._entrance.close(min(within, _LAST_ONES_SECONDS))
 
     def _accept(self, listening: socket.socket) -> int:
         """Take in who waits; how many there were."""
@@ -136,132 +109,16 @@ class Listener:
                 # Of a connection that broke while it waited (accept(2)): the next may be fine.
                 continue
             sock.setblocking(False)
-            self._meet(sock, peer_of(address[0] if address else "", self._shared.rules.trusted))
+            self._entrance.meet(sock, address[0] if address else "")
         return _AT_ONCE
-
-    def _meet(self, sock: socket.socket, peer: Peer) -> None:
-        refused = self._shared.admission.enter(peer)
-        if refused is not None:
-            self._turn_away(sock, refused)
-            return
-        proxied = self._shared.config.server.proxy_protocol and peer.trusted
-        coming = self._let_in_from(peer, sock) if proxied else self._let_in(sock, peer)
-        task = self._loop.create_task(coming)
-        self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
-
-    async def _let_in_from(self, proxy: Peer, sock: socket.socket) -> None:
-        """Learn from the header of a trusted proxy who it really is, and then let it in."""
-        header, said = None, None
-        try:
-            async with asyncio.timeout(self._shared.limits.head_timeout):
-                header = await take_proxy_header(sock)
-            said = None if header is None else read_proxy_header(header)
-        except OSError:
-            pass  # It broke, or (TimeoutError) did not come.
-        finally:
-            self._shared.admission.leave(proxy)
-            if said is None:
-                sock.close()
-        if said is None:
-            # A proxy may look whether anybody listens, without a word.
-            if header != b"":
-                self._no_header(proxy)
-            return
-        # Without an address these are somebody's bytes that the proxy passes on unread: what they
-        # say of a client is not the proxy's word.
-        peer = Peer(proxy.address, trusted=False)
-        if said.address is not None:
-            peer = peer_of(said.address, self._shared.rules.trusted)
-        refused = self._shared.admission.enter(peer)
-        if refused is not None:
-            self._turn_away(sock, refused)
-            return
-        await self._let_in(sock, peer, said.secure)
-
-    async def _let_in(self, sock: socket.socket, peer: Peer, secure: bool | None = None) -> None:
-        """`secure`: whether the browser came by TLS to a proxy that says so."""
-        client = Client(self._shared, peer)
-        if secure is not None:
-            client.proto = "https" if secure else "http"
-        try:
-            await self._connect(client, sock)
-        except OSError as error:
-            # It broke before it began, or is no browser: whoever knocks at every port there is.
-            self._shared.counters.tls_failed += self._certificates is not None
-            _log.debug("connection_failed", error=str(error), client=peer.address)
-            sock.close()
-        finally:
-            if not client.came:
-                self._shared.admission.leave(peer)
-
-    async def _connect(self, client: Client, sock: socket.socket) -> None:
-        if self._certificates is None:
-            await self._loop.connect_accepted_socket(lambda: client, sock)
-            return
-        client.proto = "https"
-        with held(sock) as under:
-            try:
-                await self._loop.connect_accepted_socket(
-                    lambda: client,
-                    sock,
-                    ssl=self._certificates.current.context,
-                    ssl_handshake_timeout=self._shared.limits.head_timeout,
-                    ssl_shutdown_timeout=_GOODBYE_SECONDS,
-                )
-            except HandshakeFailed as error:
-                if under is not None:
-                    self._tell(under, error)
-                raise
-
-    def _tell(self, sock: socket.socket, failed: HandshakeFailed) -> None:
-        """Why there is no TLS: in TLS, or in HTTP to a browser that was sent to the wrong port."""
-        if failed.plain_http:
-            self._shared.counters.rejected[Reason.PLAIN_HTTP] += 1
-            _say(sock, self._refusals[Reason.PLAIN_HTTP])
-        elif failed.alert:
-            _say(sock, failed.alert)
-
-    def _turn_away(self, sock: socket.socket, reason: Reason) -> None:
-        """Tell it why and close: the cheapest there is under a flood."""
-        self._shared.counters.rejected[reason] += 1
-        with sock:
-            # With TLS a handshake is what it would cost to tell it.
-            if self._certificates is None:
-                _say(sock, self._refusals[reason])
 
     def _no_room(self, error: OSError) -> None:
         self._exhausted = True
         self._shared.counters.accepts_failed += 1
         for sock in self.sockets:
             self._loop.remove_reader(sock)
-        if self._is_news("no room"):
+        now = self._shared.clock()
+        if now - self._told_exhausted >= _SAY_AGAIN_SECONDS:
+            self._told_exhausted = now
             inside = self._shared.admission.inside
             _log.error("descriptors_exhausted", error=error.strerror, connections=inside)
-
-    def _no_header(self, proxy: Peer) -> None:
-        self._shared.counters.rejected[Reason.PROXY_HEADER_MALFORMED] += 1
-        if self._is_news(proxy.address):
-            _log.warning("proxy_header_malformed", proxy=proxy.address)
-
-    def _is_news(self, what: str) -> bool:
-        """Whether this was not said a moment ago. Only of us and of our proxies, who are few."""
-        now = self._shared.clock()
-        if now - self._said.get(what, float("-inf")) < _SAY_AGAIN_SECONDS:
-            return False
-        self._said[what] = now
-        return True
-
-
-def _say(sock: socket.socket, words: bytes) -> None:
-    """The last words on a connection. What it asked is taken off the socket, so that closing does
-    not reset the connection before they are read."""
-    with suppress(OSError):
-        sock.send(words)
-        sock.recv(_LARGEST_READ)
-
-
-def _refusal(status: int, reason: Reason, origin: str) -> bytes:
-    """What is said without a request: who it is and what it wants, nobody has read."""
-    reply = replies.error(status, reason, "-", html=True, origin=origin)
-    return replies.render(reply, head_only=False, keep_alive=False, minor=1)
