@@ -3,6 +3,7 @@
 sockets.py     what is listened on: opened once, or handed over by systemd; workers inherit it
 supervisor.py  starts workers, replaces those that die, hands on signals, stops all
 crew.py        what the supervisor knows of them, and what it tells of all
+restart.py     which of them is replaced next, and by which configuration
 fork.py        the birth of a worker;  bell.py: signals, without an event loop
 backoff.py     pure: how long until a dead one is replaced
 line.py        what a worker and the supervisor tell each other;  post.py: a worker's place

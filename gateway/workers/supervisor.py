@@ -33,6 +33,7 @@ from gateway.workers.backoff import Backoff
 from gateway.workers.bell import STOP, Bell
 from gateway.workers.crew import Crew, Member
 from gateway.workers.fork import Closable, fork
+from gateway.workers.restart import Restart
 from gateway.workers.sockets import Sockets
 
 _log = structlog.get_logger()
@@ -61,15 +62,13 @@ class Supervisor:
         work: Work,
         folder: Path,
     ) -> None:
-        self._config = self._next = config
+        self._restart = Restart(config)
         self._sockets = sockets
         self._read = read
         self._work = work
         self._folder = folder
         self._crew = Crew(config.server.workers)
         self._backoffs = {number: Backoff() for number in self._crew.places}
-        self._to_replace: list[int] = []
-        self._successor: Member | None = None
         self._started = False
         self._standing_in: list[int] = []
         self._selector = selectors.DefaultSelector()
@@ -110,20 +109,20 @@ class Supervisor:
         if heard & STOP:
             self._stop()
         elif signal.SIGUSR2 in heard:
-            self._restart()
+            self._begin_restart()
 
     def _stop(self) -> None:
         if self._crew.stopping:
             return
         self._crew.stopping = True
-        server = self._config.server
+        server = self._restart.config.server
         _log.info("draining", delay=server.drain_delay, seconds=server.drain)
         for member in self._crew.members.values():
             _retire(member)
         # Ours alone would take connections that nobody accepts.
         self._sockets.close()
 
-    def _restart(self) -> None:
+    def _begin_restart(self) -> None:
         """Begin to replace every worker, unless config.yaml asks for what only a start can do."""
         if self._crew.stopping:
             return
@@ -132,13 +131,12 @@ class Supervisor:
         except ConfigError as error:
             _log.error("restart_refused", problems=[str(problem) for problem in error.problems])
             return
-        for key in ("listen", "management", "workers"):
-            if getattr(config.server, key) != getattr(self._config.server, key):
-                _log.error("restart_refused", problems=[f"server.{key}: changes at a start only"])
-                return
+        forbidden = self._restart.forbidden(config)
+        if forbidden is not None:
+            _log.error("restart_refused", problems=[f"{forbidden}: changes at a start only"])
+            return
         _log.info("restarting", workers=len(self._crew.places))
-        self._next = config
-        self._to_replace = list(self._crew.places)
+        self._restart.begin(config, self._crew.places)
 
     # Workers.
 
@@ -149,9 +147,12 @@ class Supervisor:
             return
         for number, holder in tuple(crew.places.items()):
             if not isinstance(holder, Member) and holder <= now:
-                crew.places[number] = self._start(number, self._config) or now + _LOOK_SECONDS
-        if self._started and self._to_replace and self._successor is None:
-            self._successor = self._start(self._to_replace[0], self._next)
+                config = self._restart.config_for(number)
+                crew.places[number] = self._start(number, config) or now + _LOOK_SECONDS
+        due = self._restart.due()
+        if self._started and due is not None:
+            number, config = due
+            self._restart.tried(self._start(number, config), config)
 
     def _start(self, number: int, config: Config) -> Member | None:
         """Fork a worker; `None` when the system has no room for it."""
@@ -189,21 +190,18 @@ class Supervisor:
 
     def _is_ready(self, member: Member) -> None:
         crew = self._crew
-        if member is self._successor:
+        if self._restart.takes_over(member):
             before = crew.places[member.number]
             crew.places[member.number] = member
-            self._successor = None
-            self._to_replace.remove(member.number)
             if isinstance(before, Member):
                 _retire(before)
-            if not self._to_replace:
-                self._config = self._next
+            if self._restart.is_over:
                 _log.info("restarted", workers=len(crew.places))
         if self._standing_in:
             line.send(member.line, {"stand_in": self._standing_in})
         if not self._started and all(one.state == OK for one in crew.in_place()):
             self._started = True
-            server = self._config.server
+            server = self._restart.config.server
             _log.info(
                 "ready",
                 url=server.public_url,
@@ -237,9 +235,8 @@ class Supervisor:
         member.line.close()
         shutil.rmtree(self._folder / str(member.pid), ignore_errors=True)
         crew.leaves(member, code)
-        if member is self._successor and not crew.stopping:
+        if not crew.stopping and self._restart.gave_up(member):
             _log.error("restart_failed", worker=member.number, exit=code, why=member.words)
-            self._successor, self._to_replace, self._next = None, [], self._config
         elif crew.places.get(member.number) is member:
             delay = self._backoffs[member.number].after(now - member.born)
             crew.places[member.number] = now + delay
@@ -263,7 +260,7 @@ class Supervisor:
 
     def _look_after_all(self) -> None:
         crew, now = self._crew, time.monotonic()
-        server = self._config.server
+        server = self._restart.config.server
         most = server.drain_delay + server.drain + _CLOSING_SECONDS
         for member in crew.members.values():
             if member.told is not None and now - member.told > most:
