@@ -4,12 +4,12 @@ import json
 
 import structlog
 
-from gateway.operate.audit.chain import Record
+from gateway.operate.audit.chain import Head, Record
 from gateway.operate.audit.event import Event
 from gateway.operate.log import AUDIT_LOGGER
 
 # A name of its own: these lines go to standard output (log.py).
-line = structlog.get_logger(AUDIT_LOGGER)
+_line = structlog.get_logger(AUDIT_LOGGER)
 
 _LONGEST_TEXT = 1000
 
@@ -17,7 +17,13 @@ _LONGEST_TEXT = 1000
 def write_line(event: Event) -> None:
     told = {name: value for name, value in event.facts().items() if value is not None}
     detail = {name: value for name, value in event.detail.items() if value is not None}
-    line.info(event.kind, **told, **({"detail": detail} if detail else {}))
+    _line.info(event.kind, **told, **({"detail": detail} if detail else {}))
+
+
+def write_head(head: Head) -> None:
+    """Write how far the chain goes: who keeps the log elsewhere can prove by it how long the chain
+    once was."""
+    _line.info("audit_head", number=head.number, hash=head.hash)
 
 
 def record_of(event: Event, now: float) -> Record:

@@ -12,15 +12,14 @@ import structlog
 
 from gateway.errors import AuditUnavailable, Unavailable
 from gateway.operate.audit.chain import Head, Record
-from gateway.operate.audit.record import line
+from gateway.operate.audit.record import write_head
 from gateway.operate.audit.waiting import Queue, Waiting
 
 _log = structlog.get_logger()
 
 # Between attempts: a database that is back is used within a second.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
-# The head of the chain is said in the log at most this often: who keeps the log elsewhere can prove
-# by it how long the chain once was.
+# The head of the chain is said in the log at most this often.
 _SAY_HEAD_EVERY = 60.0
 
 
@@ -96,7 +95,7 @@ class Writer:
         now = self._clock()
         if self._says_heads and not 0 <= now - self._said_head < _SAY_HEAD_EVERY:
             self._said_head = now
-            line.info("audit_head", number=head.number, hash=head.hash)
+            write_head(head)
 
     def _failed(self, batch: Sequence[Waiting], error: Exception) -> None:
         """Whoever waits is told, and what they wanted has not happened."""
