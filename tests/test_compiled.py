@@ -1,5 +1,6 @@
 """What was compiled is used when it is this source, and only then."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -50,6 +51,44 @@ def test_hot_modules_are_imported_as_what_is_wanted() -> None:
         __import__(name)
         file = Path(str(sys.modules[name].__file__))
         assert (file.name.endswith(SUFFIX)) if in_use() else (file == path)
+
+
+def test_no_class_declares_an_attribute_of_its_base_again() -> None:
+    """mypyc makes room for it once and shows it to the collector twice, which then takes whatever
+    is in a cycle with it for something in use, for ever."""
+    modules = [ast.parse(path.read_text()) for path in hot_modules()]
+    classes = {
+        node.name: node
+        for module in modules
+        for node in ast.walk(module)
+        if isinstance(node, ast.ClassDef)
+    }
+    again = [
+        f"{name}.{attribute}"
+        for name, node in classes.items()
+        for base in _bases(node, classes)
+        for attribute in _declared(node) & _declared(base)
+    ]
+    assert again == []
+    assert any(_bases(node, classes) and _declared(node) for node in classes.values())
+
+
+def _bases(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.ClassDef]:
+    """All of them that are compiled, too."""
+    direct = [classes[base.id] for base in node.bases if getattr(base, "id", "") in classes]
+    return direct + [further for base in direct for further in _bases(base, classes)]
+
+
+def _declared(node: ast.ClassDef) -> set[str]:
+    """The attributes to which it gives a type, in its body or by `self.name: …`."""
+    found = set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.AnnAssign):
+            if isinstance(each.target, ast.Attribute):
+                found.add(each.target.attr)
+            elif isinstance(each.target, ast.Name) and each in node.body:
+                found.add(each.target.id)
+    return found
 
 
 def test_every_source_file_counts(copy: Path) -> None:
