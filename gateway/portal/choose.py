@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from gateway.account.resolution import Refuse
-from gateway.operate.audit import EventKind
 from gateway.portal.candidates import Standing, stand
 from gateway.portal.completion import complete
 from gateway.portal.forms import Unreadable
@@ -13,13 +12,17 @@ from gateway.portal.pages import (
     face_of,
     page,
     password_action,
-    refusal,
     see_other,
     start_over,
     token_for,
 )
 from gateway.portal.person import Person, leave, spend, who_is_there
-from gateway.portal.refusals import refused_form, refused_identity, used_transaction
+from gateway.portal.refusals import (
+    refused_choice,
+    refused_form,
+    refused_identity,
+    used_transaction,
+)
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
 
@@ -49,12 +52,8 @@ async def choose(visit: Visit) -> web.Response:
         return refused_identity(visit, person.identity, standing, person.next)
     account = standing.account(fields["account"])
     if account is None:
-        refused = visit.event(
-            EventKind.CHOICE_REFUSED, Reason.ACCOUNT_NOT_OFFERED, identity=person.identity
-        )
-        visit.parts.audit.note(refused)
         again = Action("Choose again", person.page(PATH))
-        return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, again)
+        return refused_choice(visit, person.identity, again)
     if person.session is not None and person.session.account.id == account.id:
         return see_other(person.next)
     if not await spend(visit, person):

@@ -19,14 +19,18 @@ from gateway.portal.pages import (
     face_of,
     page,
     password_action,
-    refusal,
     retry_after,
     start_over,
     token_for,
 )
 from gateway.portal.person import Person, leave, spend, who_is_there
 from gateway.portal.proof import NotProved, prove
-from gateway.portal.refusals import refused_form, refused_identity, used_transaction
+from gateway.portal.refusals import (
+    refused_choice,
+    refused_form,
+    refused_identity,
+    used_transaction,
+)
 from gateway.portal.visit import Page, Visit, claim_form
 from gateway.reasons import Reason
 from gateway.secret import Secret
@@ -92,12 +96,7 @@ async def _link(visit: Visit) -> web.Response:
         return refused_identity(visit, person.identity, standing, person.next)
     linked = standing.account(account.id)
     if linked is None:
-        visit.parts.audit.note(
-            visit.event(
-                EventKind.CHOICE_REFUSED, Reason.ACCOUNT_NOT_OFFERED, identity=person.identity
-            )
-        )
-        return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, start_over(person.next))
+        return refused_choice(visit, person.identity, start_over(person.next))
     response = await complete(
         visit, person.identity, standing, linked, Reason.PROVED, person.next, person.came
     )

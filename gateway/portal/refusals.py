@@ -88,6 +88,13 @@ def refused_identity(
     )
 
 
+def refused_choice(visit: Visit, identity: Identity, way: Action) -> web.Response:
+    """An account that is not offered to this identity, whatever the form says."""
+    reason = Reason.ACCOUNT_NOT_OFFERED
+    visit.parts.audit.note(visit.event(EventKind.CHOICE_REFUSED, reason, identity=identity))
+    return refusal(visit, reason, way)
+
+
 def refused_form(visit: Visit, unreadable: Unreadable, page: str, *ways: Action) -> web.Response:
     """A form that is not ours, or not whole; `page` is where the real one is, `ways` what else to
     do."""

@@ -19,17 +19,15 @@ from gateway.portal.pages import (
     face_of,
     link_to,
     page,
-    refusal,
     retry_after,
     see_other,
     token_for,
 )
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
-from gateway.portal.refusals import refused_form, refused_identity
+from gateway.portal.refusals import refused_choice, refused_form, refused_identity
 from gateway.portal.session_form import form_on, link_form_on
 from gateway.portal.visit import Visit, claim_form, sign_off, signed_in
-from gateway.reasons import Reason
 from gateway.secret import Secret
 from gateway.session.model import Session, link_label
 
@@ -94,10 +92,7 @@ async def remove(visit: Visit, session: Session, fields: Fields) -> web.Response
     if isinstance(standing, Refuse):
         return refused_identity(visit, identity, standing, "/")
     if all(entry.account.id != account_id for entry in _entries(standing, identity)):
-        visit.parts.audit.note(
-            visit.event(EventKind.CHOICE_REFUSED, Reason.ACCOUNT_NOT_OFFERED, identity=identity)
-        )
-        return refusal(visit, Reason.ACCOUNT_NOT_OFFERED, Action("Back to settings", PATH))
+        return refused_choice(visit, identity, Action("Back to settings", PATH))
     await visit.parts.links.remove(identity.key, account_id, visit.now)
     ended = await visit.parts.sessions.end_labelled(link_label(identity.key, account_id))
     removed = visit.event(
