@@ -75,7 +75,8 @@ def test_no_class_declares_an_attribute_of_its_base_again() -> None:
 
 def _bases(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.ClassDef]:
     """All of them that are compiled, too."""
-    direct = [classes[base.id] for base in node.bases if getattr(base, "id", "") in classes]
+    named = (base.id for base in node.bases if isinstance(base, ast.Name))
+    direct = [classes[name] for name in named if name in classes]
     return direct + [further for base in direct for further in _bases(base, classes)]
 
 
