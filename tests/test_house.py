@@ -53,7 +53,7 @@ SHOWN_BY = {
     "identity/answer.py": "identity/test_provider.py",
     "identity/exchange.py": "identity/test_provider.py",
     "identity/model.py": "identity/test_claims.py",
-    "identity/notice.py": "identity/test_logout_token.py",
+    "identity/recall.py": "identity/test_logout_token.py",
     "identity/published.py": "identity/test_provider.py",
     "operate/audit/record.py": "operate/audit/test_keeper.py",
     "operate/audit/verify.py": "account/test_trail.py",

@@ -12,7 +12,7 @@ entra.py        how Entra names its tenants
 published.py    what the provider publishes: discovery.py its own description, and its keys;
                 cached.py keeps both, fetch.py gets them
 checks.py       what `sonar-gateway check` finds out about a provider
-notice.py       what a provider tells of its own accord:
+recall.py       what a provider tells of its own accord:
                 logout_token.py that somebody is signed out,
                 security_event.py that an account is in trouble
 transaction.py  what the browser carries between our redirect and the end of its sign-in, sealed

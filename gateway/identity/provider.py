@@ -28,9 +28,9 @@ from gateway.identity.discovery import Document, tenant_of
 from gateway.identity.exchange import Client, exchange, refresh
 from gateway.identity.logout_token import verify_logout_token
 from gateway.identity.model import Identity, Kind, Refused
-from gateway.identity.notice import Notice
 from gateway.identity.provenance import Recipient
 from gateway.identity.published import Published
+from gateway.identity.recall import Recall
 from gateway.identity.request import (
     Hints,
     authorization_url,
@@ -170,14 +170,14 @@ class ProviderClient:
             hint,
         )
 
-    async def read_logout_token(self, token: str, now: float) -> Notice | Refused:
+    async def read_logout_token(self, token: str, now: float) -> Recall | Refused:
         """What a logout token says, from whomever it came; `now` is Unix seconds."""
         claims = await self._published.opened(token, LOGOUT_TOKEN)
         if isinstance(claims, Refused):
             return claims
         return verify_logout_token(claims, await self._recipient(), now)
 
-    async def read_security_event(self, token: str, now: float) -> Notice | Refused:
+    async def read_security_event(self, token: str, now: float) -> Recall | Refused:
         """What a security event token says. Google's description of RISC names the same issuer and
         the same keys as its discovery document."""
         claims = await self._published.opened(token, SECURITY_EVENT)

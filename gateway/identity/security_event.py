@@ -1,4 +1,4 @@
-"""A security event token -> `Notice`: RFC 8417, as Google sends them by RISC. Pure.
+"""A security event token -> `Recall`: RFC 8417, as Google sends them by RISC. Pure.
 
 https://developers.google.com/identity/protocols/risc
 """
@@ -6,7 +6,6 @@ https://developers.google.com/identity/protocols/risc
 from collections.abc import Mapping
 
 from gateway.identity.model import IdentityKey, Refused, UnverifiedClaims
-from gateway.identity.notice import LOGOUT_EVENT, Notice, NoticeClaims, check_name
 from gateway.identity.provenance import (
     SUBJECT,
     Audience,
@@ -15,6 +14,7 @@ from gateway.identity.provenance import (
     check_provenance,
     read_claims,
 )
+from gateway.identity.recall import LOGOUT_EVENT, Recall, RecallClaims, check_name
 from gateway.reasons import Reason
 
 _RISC = "https://schemas.openid.net/secevent/risc/event-type/"
@@ -49,9 +49,9 @@ _RULES = Rules(Audience.AMONG, OLDEST, expires=False)
 
 def verify_security_event(
     unverified: UnverifiedClaims, recipient: Recipient, now: float
-) -> Notice | Refused:
+) -> Recall | Refused:
     """Every check of a security event token's claims. `now` is Unix seconds."""
-    claims = read_claims(NoticeClaims, unverified)
+    claims = read_claims(RecallClaims, unverified)
     if isinstance(claims, Refused):
         return claims
     issuer = _issuer(claims, recipient)
@@ -59,11 +59,11 @@ def verify_security_event(
         check_provenance(claims, issuer, unverified.key_issuer, recipient, _RULES, now)
         or check_name(claims)
         or _check_events(claims)
-        or _notice(claims, recipient)
+        or _recall(claims, recipient)
     )
 
 
-def _issuer(claims: NoticeClaims, recipient: Recipient) -> str | Refused:
+def _issuer(claims: RecallClaims, recipient: Recipient) -> str | Refused:
     if claims.iss not in _names(recipient.issuer):
         return Refused(Reason.TOKEN_ISSUER, "iss is not the provider's issuer")
     return recipient.issuer
@@ -74,13 +74,13 @@ def _names(issuer: str) -> tuple[str, str]:
     return issuer, f"{issuer}/"
 
 
-def _check_events(claims: NoticeClaims) -> Refused | None:
+def _check_events(claims: RecallClaims) -> Refused | None:
     if not claims.events or LOGOUT_EVENT in claims.events:
         return Refused(Reason.TOKEN_EVENT, "events has no security event")
     return None
 
 
-def _notice(claims: NoticeClaims, recipient: Recipient) -> Notice | Refused:
+def _recall(claims: RecallClaims, recipient: Recipient) -> Recall | Refused:
     """An event that nobody here knows ends nothing, and is no fault of the sender's."""
     events = claims.events or {}
     subjects = {_subject(body, claims, recipient) for uri, body in events.items() if uri in ENDING}
@@ -89,11 +89,11 @@ def _notice(claims: NoticeClaims, recipient: Recipient) -> Notice | Refused:
         return Refused(Reason.TOKEN_SUBJECT, "the events do not name one account at the provider")
     what = tuple(sorted({_KNOWN.get(uri, "unknown") for uri in events}))
     until = (claims.iat or 0.0) + OLDEST + recipient.clock_skew
-    return Notice(next(iter(subjects), None), None, what, f"{claims.jti}", until)
+    return Recall(next(iter(subjects), None), None, what, f"{claims.jti}", until)
 
 
 def _subject(
-    body: Mapping[str, object], claims: NoticeClaims, recipient: Recipient
+    body: Mapping[str, object], claims: RecallClaims, recipient: Recipient
 ) -> IdentityKey | None:
     """The account that an event is about: issuer and subject, as its ID tokens have them."""
     subject = body.get("subject")

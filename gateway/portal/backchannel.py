@@ -15,8 +15,8 @@ from aiohttp import web
 
 from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.identity.model import Refused
-from gateway.identity.notice import Notice
 from gateway.identity.provider import ProviderClient
+from gateway.identity.recall import Recall
 from gateway.portal.logouts import Channel, count, note_ended, note_refused
 from gateway.portal.recall import recall
 from gateway.portal.visit import Visit
@@ -44,7 +44,7 @@ async def backchannel(visit: Visit) -> web.Response:
     """200 when whoever is meant is signed in no more; else 400, whether the fault is the sender's
     or ours (section 2.8), with JSON that says which."""
     outcome = await _received(visit, Channel.BACK, _form_value(await _body(visit)))
-    if isinstance(outcome, Notice):
+    if isinstance(outcome, Recall):
         return web.Response()
     ours = outcome.reason in _OURS
     error = "temporarily_unavailable" if ours else "invalid_request"
@@ -58,7 +58,7 @@ async def backchannel(visit: Visit) -> web.Response:
 async def risc(visit: Visit) -> web.Response:
     """202 for what is believed, known or not, also when it comes again (RFC 8935 section 2.2)."""
     outcome = await _received(visit, Channel.RISC, (await _body(visit)).strip() or None)
-    if isinstance(outcome, Notice) or outcome.reason is Reason.TOKEN_REPLAYED:
+    if isinstance(outcome, Recall) or outcome.reason is Reason.TOKEN_REPLAYED:
         return web.Response(status=202)
     if outcome.reason in _OURS:
         return web.Response(status=503, headers=_LATER)
@@ -71,7 +71,7 @@ async def risc(visit: Visit) -> web.Response:
     )
 
 
-async def _received(visit: Visit, channel: Channel, token: str | None) -> Notice | Refused:
+async def _received(visit: Visit, channel: Channel, token: str | None) -> Recall | Refused:
     """What the token says, once it is done."""
     provider = visit.parts.providers.get(visit.request.match_info["provider"])
     try:
@@ -88,43 +88,43 @@ async def _received(visit: Visit, channel: Channel, token: str | None) -> Notice
 
 async def _obeyed(
     visit: Visit, channel: Channel, provider: ProviderClient | None, token: str | None
-) -> Notice | Refused:
+) -> Recall | Refused:
     if provider is None or (channel is Channel.RISC and provider.kind != "google"):
         return Refused(Reason.PROVIDER_UNKNOWN, "no such provider")
     if token is None:
         return Refused(Reason.REQUEST_MALFORMED, "no token, or several")
     back = channel is Channel.BACK
-    notice = await (
+    told = await (
         provider.read_logout_token(token, visit.now)
         if back
         else provider.read_security_event(token, visit.now)
     )
-    if isinstance(notice, Refused):
-        return notice
-    name = _name(channel, provider, notice)
+    if isinstance(told, Refused):
+        return told
+    name = _name(channel, provider, told)
     if await visit.parts.store.kept(name) is not None:
         return Refused(Reason.TOKEN_REPLAYED, "jti has been here before")
     reason = Reason.PROVIDER_SIGNED_OUT if back else Reason.PROVIDER_ALARM
-    ended = await _end(visit, provider, notice)
-    await visit.parts.store.keep(name, b"1", notice.until - visit.now)
-    log.info("logout_received", channel=channel, provider=provider.name, what=notice.what)
-    note_ended(visit, channel, reason, notice.what, ended)
+    ended = await _end(visit, provider, told)
+    await visit.parts.store.keep(name, b"1", told.until - visit.now)
+    log.info("logout_received", channel=channel, provider=provider.name, what=told.what)
+    note_ended(visit, channel, reason, told.what, ended)
     count(visit, channel, reason)
-    return notice
+    return told
 
 
-def _name(channel: Channel, provider: ProviderClient, notice: Notice) -> str:
-    """Of fixed length, whatever the provider calls its notices."""
-    jti = hashlib.sha256("\0".join((channel, provider.name, notice.jti)).encode()).hexdigest()
-    return f"notice:{jti}"
+def _name(channel: Channel, provider: ProviderClient, told: Recall) -> str:
+    """Of fixed length, whatever the provider calls it."""
+    jti = hashlib.sha256("\0".join((channel, provider.name, told.jti)).encode()).hexdigest()
+    return f"recall:{jti}"
 
 
-async def _end(visit: Visit, provider: ProviderClient, notice: Notice) -> tuple[Session, ...]:
-    """End whatever the notice means; which sessions those were."""
-    if notice.sid is not None:
-        label = provider_label(provider.name, notice.sid)
-    elif notice.key is not None:
-        label = identity_label(notice.key)
+async def _end(visit: Visit, provider: ProviderClient, told: Recall) -> tuple[Session, ...]:
+    """End whatever it means; which sessions those were."""
+    if told.sid is not None:
+        label = provider_label(provider.name, told.sid)
+    elif told.key is not None:
+        label = identity_label(told.key)
     else:
         return ()
     try:

@@ -34,7 +34,7 @@ from gateway.session.model import Session, link_label
 PATH = "/sso/settings"
 
 # What a page says after a redirect; the address names one of these and cannot say anything else.
-_NOTICES = {
+_DONE = {
     "added": "The account is linked. Your sign-in opens it from now on.",
     "removed": "The account is removed. Your sign-in no longer opens it.",
 }
@@ -126,7 +126,7 @@ async def _page(
         current=session.account.id,
         entries=_entries(standing, identity),
         removed=await _removed(visit, identity),
-        notice=_NOTICES.get(visit.query("done") or ""),
+        done=_DONE.get(visit.query("done") or ""),
         message=None if refused is None else explain(refused.reason, refused.wait),
         username=username,
         actions=(

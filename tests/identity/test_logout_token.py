@@ -7,8 +7,8 @@ import pytest
 from gateway.identity.entra import CONSUMER_TENANT
 from gateway.identity.logout_token import OLDEST, verify_logout_token
 from gateway.identity.model import IdentityKey, Refused, UnverifiedClaims
-from gateway.identity.notice import LOGOUT_EVENT, Notice
 from gateway.identity.provenance import Recipient
+from gateway.identity.recall import LOGOUT_EVENT, Recall
 from gateway.reasons import Reason
 
 NOW = 1_800_000_000.0
@@ -34,17 +34,17 @@ RIGHT: dict[str, Any] = {
 
 def verify(
     *, key_issuer: str | None = None, recipient: Recipient = OURS, now: float = NOW, **changes: Any
-) -> Notice | Refused:
+) -> Recall | Refused:
     claims = {name: value for name, value in (RIGHT | changes).items() if value is not ABSENT}
     return verify_logout_token(UnverifiedClaims(claims, key_issuer), recipient, now)
 
 
-def reason(outcome: Notice | Refused) -> Reason | None:
+def reason(outcome: Recall | Refused) -> Reason | None:
     return outcome.reason if isinstance(outcome, Refused) else None
 
 
 def test_a_right_one_names_session_and_person() -> None:
-    assert verify() == Notice(
+    assert verify() == Recall(
         IdentityKey(ISSUER, "jo"), "the-session-of-jo", ("logout",), "one", NOW + 120 + SKEW
     )
 
@@ -135,25 +135,25 @@ def test_a_key_that_is_another_issuers() -> None:
 
 def test_it_is_remembered_as_long_as_it_would_be_believed() -> None:
     """A token that says it is good for a year is not: it is too old after ten minutes."""
-    notice = verify(exp=NOW + 365 * 86400)
+    recall = verify(exp=NOW + 365 * 86400)
 
-    assert isinstance(notice, Notice)
-    assert notice.until == NOW + OLDEST + SKEW
-    assert reason(verify(exp=NOW + 365 * 86400, now=notice.until - 0.001)) is None
-    assert reason(verify(exp=NOW + 365 * 86400, now=notice.until)) is Reason.TOKEN_ISSUED_AT
+    assert isinstance(recall, Recall)
+    assert recall.until == NOW + OLDEST + SKEW
+    assert reason(verify(exp=NOW + 365 * 86400, now=recall.until - 0.001)) is None
+    assert reason(verify(exp=NOW + 365 * 86400, now=recall.until)) is Reason.TOKEN_ISSUED_AT
 
 
-def entra(tenant: str = TENANT, key: str | None = ENTRA, **changes: Any) -> Notice | Refused:
+def entra(tenant: str = TENANT, key: str | None = ENTRA, **changes: Any) -> Recall | Refused:
     issuer = ENTRA.replace("{tenantid}", tenant)
     return verify(recipient=MICROSOFT, key_issuer=key, iss=issuer, **changes)
 
 
 def test_microsofts_session_is_named_by_sid_alone() -> None:
     """Its `sub` is made for each application, and no key of ours."""
-    notice = entra()
+    recall = entra()
 
-    assert isinstance(notice, Notice)
-    assert (notice.key, notice.sid) == (None, "the-session-of-jo")
+    assert isinstance(recall, Recall)
+    assert (recall.key, recall.sid) == (None, "the-session-of-jo")
     assert reason(entra(sid=ABSENT)) is Reason.TOKEN_SUBJECT
 
 

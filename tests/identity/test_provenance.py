@@ -8,8 +8,8 @@ from gateway.identity import claims, logout_token, security_event
 from gateway.identity.claims import Expected, verify_claims
 from gateway.identity.logout_token import verify_logout_token
 from gateway.identity.model import Identity, Refused, UnverifiedClaims
-from gateway.identity.notice import LOGOUT_EVENT, Notice
 from gateway.identity.provenance import Recipient
+from gateway.identity.recall import LOGOUT_EVENT, Recall
 from gateway.identity.security_event import ENDING, verify_security_event
 from gateway.reasons import Reason
 
@@ -19,7 +19,7 @@ ISSUER = "https://id.corp.example"
 TENANT = "8f2c0000-0000-4000-8000-000000000001"
 TEMPLATE = "https://login.example/{tenantid}/v2.0"
 
-Verify = Callable[[UnverifiedClaims], Identity | Notice | Refused]
+Verify = Callable[[UnverifiedClaims], Identity | Recall | Refused]
 
 OURS = Recipient("oidc", ISSUER, "sonar", SKEW)
 EXPECTED = Expected("oidc", ISSUER, "sonar", SKEW, "corp", "the-nonce")
@@ -142,6 +142,6 @@ def test_a_key_of_the_tenant_or_of_all(published: str, key_issuer: str) -> None:
     issuer = TEMPLATE.format(tenantid=TENANT)
     of_entra = Recipient("microsoft", published, "sonar", SKEW)
     token = {**RIGHT["logout"], "iss": issuer, "sid": "the-session-of-jo"}
-    notice = verify_logout_token(UnverifiedClaims(token, key_issuer), of_entra, NOW)
+    recall = verify_logout_token(UnverifiedClaims(token, key_issuer), of_entra, NOW)
 
-    assert isinstance(notice, Notice)
+    assert isinstance(recall, Recall)

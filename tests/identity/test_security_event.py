@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.identity.model import IdentityKey, Refused, UnverifiedClaims
-from gateway.identity.notice import LOGOUT_EVENT, Notice
 from gateway.identity.provenance import Recipient
+from gateway.identity.recall import LOGOUT_EVENT, Recall
 from gateway.identity.security_event import ENDING, OLDEST, OTHERS, verify_security_event
 from gateway.reasons import Reason
 
@@ -28,7 +28,7 @@ RIGHT: dict[str, Any] = {
 }
 
 
-def verify(*, key_issuer: str | None = None, now: float = NOW, **changes: Any) -> Notice | Refused:
+def verify(*, key_issuer: str | None = None, now: float = NOW, **changes: Any) -> Recall | Refused:
     claims = {name: value for name, value in (RIGHT | changes).items() if value is not ABSENT}
     return verify_security_event(UnverifiedClaims(claims, key_issuer), OURS, now)
 
@@ -39,30 +39,30 @@ def about(event: str = REVOKED, **changes: Any) -> dict[str, Any]:
     return {event: {"subject": subject}}
 
 
-def reason(outcome: Notice | Refused) -> Reason | None:
+def reason(outcome: Recall | Refused) -> Reason | None:
     return outcome.reason if isinstance(outcome, Refused) else None
 
 
 @pytest.mark.parametrize("event", ENDING)
 def test_an_event_that_ends_sessions(event: str) -> None:
-    assert verify(events=about(event)) == Notice(
+    assert verify(events=about(event)) == Recall(
         IdentityKey(GOOGLE, "7375626A656374"), None, (ENDING[event],), "one", NOW + OLDEST + SKEW
     )
 
 
 @pytest.mark.parametrize("event", OTHERS)
 def test_an_event_that_ends_nothing(event: str) -> None:
-    notice = verify(events={event: {"state": "hello"}})
+    recall = verify(events={event: {"state": "hello"}})
 
-    assert isinstance(notice, Notice)
-    assert (notice.key, notice.sid, notice.what) == (None, None, (OTHERS[event],))
+    assert isinstance(recall, Recall)
+    assert (recall.key, recall.sid, recall.what) == (None, None, (OTHERS[event],))
 
 
 def test_an_event_that_nobody_knows_ends_nothing() -> None:
-    notice = verify(events={f"{RISC}account-painted-blue": {"subject": SUBJECT}})
+    recall = verify(events={f"{RISC}account-painted-blue": {"subject": SUBJECT}})
 
-    assert isinstance(notice, Notice)
-    assert (notice.key, notice.what) == (None, ("unknown",))
+    assert isinstance(recall, Recall)
+    assert (recall.key, recall.what) == (None, ("unknown",))
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_an_event_that_nobody_knows_ends_nothing() -> None:
     ],
 )
 def test_what_else_is_right(changes: dict[str, Any]) -> None:
-    notice = verify(**changes)
+    recall = verify(**changes)
 
-    assert isinstance(notice, Notice)
-    assert notice.key == IdentityKey(GOOGLE, "7375626A656374")
+    assert isinstance(recall, Recall)
+    assert recall.key == IdentityKey(GOOGLE, "7375626A656374")
 
 
 FAULTS: list[tuple[dict[str, Any], Reason]] = [
@@ -131,8 +131,8 @@ def test_a_key_that_is_another_issuers() -> None:
 
 
 def test_it_is_remembered_as_long_as_it_would_be_believed() -> None:
-    notice = verify()
+    recall = verify()
 
-    assert isinstance(notice, Notice)
-    assert reason(verify(now=notice.until - 0.001)) is None
-    assert reason(verify(now=notice.until)) is Reason.TOKEN_ISSUED_AT
+    assert isinstance(recall, Recall)
+    assert reason(verify(now=recall.until - 0.001)) is None
+    assert reason(verify(now=recall.until)) is Reason.TOKEN_ISSUED_AT

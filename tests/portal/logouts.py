@@ -11,7 +11,7 @@ from joserfc.jwk import Key
 from demo.people import PEOPLE
 from demo.providers.faults import Fault, overridden
 from demo.providers.standin import Provider
-from gateway.identity.notice import LOGOUT_EVENT
+from gateway.identity.recall import LOGOUT_EVENT
 from tests.journeys.browser import Browser
 from tests.portal.world import World
 

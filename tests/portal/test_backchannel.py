@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 
 from demo.providers.faults import ABSENT, Fault
 from gateway.errors import SessionsUnavailable
-from gateway.identity.notice import LOGOUT_EVENT
+from gateway.identity.recall import LOGOUT_EVENT
 from gateway.reasons import Reason
 from tests.journeys.browser import Browser
 from tests.portal.logouts import (

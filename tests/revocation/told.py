@@ -5,7 +5,7 @@ import time
 
 import aiohttp
 
-from gateway.identity.notice import LOGOUT_EVENT
+from gateway.identity.recall import LOGOUT_EVENT
 from tests.attacks.liar import CLIENT, Realm
 from tests.identity.crafting import craft, signature
 from tests.revocation.three import Person, Three

@@ -15,11 +15,11 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Recall:
     """Whose sessions end: those that came of the provider's session `sid`; without one, all of the
     identity `key`; with neither, none.
 
-    `what` names the events. `jti` names the notice, and it would be believed again until `until`
+    `what` names the events. `jti` names the recall, and it would be believed again until `until`
     (Unix seconds).
     """
 
@@ -30,12 +30,12 @@ class Notice:
     until: float
 
 
-class NoticeClaims(Claims):
+class RecallClaims(Claims):
     jti: str | None = None
     events: dict[str, dict[str, object]] | None = None
 
 
-def check_name(claims: NoticeClaims) -> Refused | None:
+def check_name(claims: RecallClaims) -> Refused | None:
     """Without `jti` nobody could tell that it comes a second time."""
     if not claims.jti or len(claims.jti) > LONGEST_NAME:
         return Refused(Reason.TOKEN_MALFORMED, "jti is absent or too long")
