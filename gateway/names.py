@@ -19,6 +19,9 @@ _COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 # RFC 6265 section 4.1.1: anything but a control character or `;`. Nor a blank here: at the end it
 # would be cut off.
 _COOKIE_PATH = re.compile(r"/[!-:<-~]{0,255}")
+# Frameworks write `user[name]` and `login:username`; what is not ASCII a browser sends in the
+# encoding of the page.
+_FORM_FIELD = re.compile(r"[!-~]{1,64}")
 _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -71,6 +74,12 @@ def cookie_path(path: str) -> str:
     if not _COOKIE_PATH.fullmatch(path):
         raise ValueError("must be a cookie's path, such as /app, without blanks and ;")
     return path
+
+
+def form_field(name: str) -> str:
+    if not _FORM_FIELD.fullmatch(name):
+        raise ValueError("must be the `name` of a form's field, such as username, without blanks")
+    return name
 
 
 def sql_name(name: str) -> str:
@@ -137,6 +146,7 @@ def tenant(value: str) -> str:
 HeaderName = Annotated[str, AfterValidator(header_name)]
 CookieName = Annotated[str, AfterValidator(cookie_name)]
 CookiePath = Annotated[str, AfterValidator(cookie_path)]
+FormField = Annotated[str, AfterValidator(form_field)]
 SqlName = Annotated[str, AfterValidator(sql_name)]
 Word = Annotated[str, AfterValidator(word)]
 ProviderName = Annotated[str, AfterValidator(provider_name)]

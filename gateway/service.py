@@ -235,6 +235,7 @@ class Service:
             access_log=self._access_log,
             counters=self.counters,
             signed_out=self._signed_out,
+            herald=lambda: None if self._sign_ins is None else self._sign_ins.herald,
         )
         await edge.start(sockets.edge[0 if post is None else post.number - 1])
         closing.push_async_callback(edge.drain)

@@ -14,7 +14,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.account.directory import Directory, open_directory
+from gateway.account.herald import Herald
 from gateway.account.links import LinkStore
+from gateway.account.password_reader import PasswordReaders
 from gateway.account.passwords import Passwords
 from gateway.account.trail import Trail
 from gateway.config import Config
@@ -44,7 +46,12 @@ _DRAIN = 5.0
 
 
 class SignIns:
-    """`await open()`, then serve until `await close()`. `GatewayError` says why it cannot."""
+    """`await open()`, then serve until `await close()`. `GatewayError` says why it cannot.
+
+    `herald`: there once it knows something.
+    """
+
+    herald: Herald | None = None
 
     def __init__(
         self,
@@ -81,6 +88,7 @@ class SignIns:
         self._audit.start(trail)
         closing.push_async_callback(self._audit.close)
         await self._start_postman(links)
+        await self._start_herald(directory, links)
         http = await closing.enter_async_context(open_http())
         providers = Providers(config, http, self._outages)
         await self._start_recheck(directory, links, providers)
@@ -133,6 +141,13 @@ class SignIns:
             postman = Postman(self._config, mail, links.notices)
             await postman.start()
             self._closing.push_async_callback(postman.stop)
+
+    async def _start_herald(self, directory: Directory, links: LinkStore) -> None:
+        readers = PasswordReaders(self._sealer, CookieNames(self._config.server.secure))
+        herald = Herald(directory, links.notices, readers)
+        await herald.start()
+        self._closing.push_async_callback(herald.stop)
+        self.herald = herald
 
     async def _start_recheck(
         self, directory: Directory, links: LinkStore, providers: Providers

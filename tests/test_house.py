@@ -28,6 +28,7 @@ SHOWN_BY = {
     "account/own_database.py": "account/test_links.py",
     "account/migrations/versions/0001_links.py": "account/test_migrations.py",
     "account/migrations/versions/0004_notices.py": "account/test_migrations.py",
+    "account/migrations/versions/0005_readings.py": "account/test_migrations.py",
     "account/migrations/versions/0002_audit.py": "account/test_trail.py",
     "account/migrations/versions/0003_keys.py": "account/test_migrations.py",
     "account/tables.py": "account/test_migrations.py",

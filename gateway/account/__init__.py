@@ -8,6 +8,8 @@ passwords.py    password hashes off the event loop, a few at a time; hashes.py c
 links.py        what the gateway itself stores: links, removals, preferences, pins
 trail.py        the records of the audit: one chain, whoever adds to it
 notices.py      what an account's owner hears of a new link, and the letters to be sent
+herald.py       tells those who sign in with the Sonar password alone;
+                password_reader.py is what their browser keeps of it
 tables.py       its tables; migrations/ brings a database to them, by Alembic; revision.py looks
                 whether it is there
 database.py     how both databases are reached, with time limits and one kind of exception;

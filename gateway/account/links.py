@@ -31,7 +31,7 @@ class LinkStore:
     def __init__(self, url: Secret, part: Part | None = None) -> None:
         self._part = part or Untold("links")
         self._database = OwnDatabase(url, self._part)
-        self.notices = Notices(self._database.there)
+        self.notices = Notices(self._database)
 
     async def open(self) -> None:
         """Connect; raises `SchemaOutdated` with the command to run unless the schema fits."""

@@ -1,6 +1,9 @@
 """What Sonar knows about somebody, and what the gateway remembers about it. Pure values."""
 
+import hashlib
+import unicodedata
 from dataclasses import dataclass
+from typing import Self
 
 from gateway.email import Email
 from gateway.identity.model import IdentityKey
@@ -84,8 +87,26 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads notices, under a `name` that says nothing about them: an identity; or, as the Sonar
+    password alone does not tell the owner from whoever else knows it, a browser."""
+
+    name: str
+    identity: IdentityKey | None = None
+
+    @classmethod
+    def of_identity(cls, key: IdentityKey) -> Self:
+        return cls(_digest("identity", key.issuer, key.subject), key)
+
+    @classmethod
+    def of_browser(cls, browser: str) -> Self:
+        return cls(_digest("browser", browser))
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """One new link of an account, not read yet. `created` in Unix seconds."""
+    """The newest link of an identity to an account, not read yet. `created` in Unix seconds;
+    `standing`: the link is still there."""
 
     id: str
     account_id: str
@@ -95,11 +116,13 @@ class Notice:
     email: str
     address: str
     created: float
+    standing: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The same for one recipient. `tries`: how often it was tried, this time included."""
+    """What one recipient is told of a new link. `tries`: how often it was tried, this time
+    included."""
 
     id: str
     recipient: str
@@ -109,3 +132,15 @@ class Letter:
     address: str
     created: float
     tries: int
+
+
+def folded(username: str) -> str:
+    """One name for what any database may hold to be the same username. At least as coarse as how
+    a directory finds an account (`Directory.by_username`)."""
+    for _ in range(2):  # folding one can make the other possible
+        username = unicodedata.normalize("NFKC", username).casefold()
+    return username.strip()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from gateway.secret import Secret
 
 # The revision that this code reads and writes; the newest file in migrations/versions.
-REVISION = "0004"
+REVISION = "0005"
 
 _SQLITE = "sqlite:///"
 

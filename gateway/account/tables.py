@@ -115,7 +115,15 @@ notices = Table(
     Column("email", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("created", Double, nullable=False, index=True),
-    Column("heard", Double),
+    Column("posted", Double),
+)
+
+# Who has read which notice (`Reader.name`).
+readings = Table(
+    "readings",
+    metadata,
+    Column("notice_id", Text, primary_key=True),
+    Column("reader", Text, primary_key=True),
 )
 
 letters = Table(

@@ -34,6 +34,7 @@ head -> session -> decision
     reply_reader.py    replies, with distrust;  reply_heads.py: those whose head came before
 -> the browser
     answer.py          one reply of upstream on its way;  headers.py: what the browser gets of it
+    arrival.py         a sign-in on Sonar's own page: whether there is something to hear
     page.py            a legacy page on its way through inject.py;  fragments.py: what goes in;
                        coding.py: out of gzip and back
     replies.py         what the gateway says itself: redirect, 401 JSON, error page

@@ -99,6 +99,11 @@ class Answer:
         return self.feed([END])
 
     @property
+    def reply(self) -> Outbound | None:
+        """The final reply, once its head has come."""
+        return self._reply
+
+    @property
     def streams_events(self) -> bool:
         """Whether it is a stream of server-sent events, which may last as long as a WebSocket."""
         return self._reply is not None and self._reply.content_type.startswith(b"text/event-stream")

@@ -23,6 +23,7 @@ from gateway.errors import UpstreamUnavailable
 from gateway.reasons import Reason
 
 if TYPE_CHECKING:
+    from gateway.edge.arrival import Arrival
     from gateway.edge.client import Client
 
 _STATUS = {Reason.UPSTREAM_TIMEOUT: 504, Reason.CONNECTIONS_FULL: 503}
@@ -33,13 +34,15 @@ class Asking(ABC):
 
     `request_ended`: nothing more of the request is to come. `over`: nothing more happens here.
     `asked`: upstream is, or will be, asked, and `answer` is there. `heard`: when the first of the
-    reply came, `time.perf_counter()` seconds.
+    reply came, `time.perf_counter()` seconds. `arrival`: what goes either way may be a sign-in on
+    Sonar's own page.
     """
 
     client: "Client"
     shared: Shared
     inbound: Inbound
     answer: Answer
+    arrival: "Arrival | None" = None
     heard: float | None = None
     request_ended = False
     over = False
@@ -120,6 +123,8 @@ class Asking(ABC):
             self.refuse(Refusal(event.status, event.reason, event.detail))
             return
         data = event if isinstance(event, bytes) else b""
+        if self.arrival is not None:
+            self.arrival.take(data)
         self.request_ended = event is END
         if self.request_ended:
             self.client.wait(self.shared.response_timeout)
@@ -153,9 +158,7 @@ class Asking(ABC):
             self.heard = time.perf_counter()
         if not answer.begun and (self.shared.draining or not self.request_ended):
             answer.keep_alive = False
-        out = answer.feed(events)
-        if out:
-            self.client.transport.write(out)
+        self._give(answer.feed(events))
         if answer.done:
             self._finish()
         elif answer.failed is not None:
@@ -170,7 +173,7 @@ class Asking(ABC):
         """The connection is gone; `complete`: that is how this reply ends."""
         connection, self._connection = self._connection, None
         if complete:
-            self.client.transport.write(self.answer.ended_by_close())
+            self._give(self.answer.ended_by_close())
             self._finish()
         elif connection is not None and self._may_resend(connection):
             self._resent += 1
@@ -200,6 +203,13 @@ class Asking(ABC):
         """The browser takes the reply slower than it comes, or has caught up."""
         if self._connection is not None:
             self._connection.hold(held=held)
+
+    def _give(self, out: bytes) -> None:
+        """A part of the reply, for the browser."""
+        if self.arrival is not None:
+            out = self.arrival.passes(self.answer, out)
+        if out:
+            self.client.transport.write(out)
 
     def _finish(self) -> None:
         answer, connection = self.answer, self._connection

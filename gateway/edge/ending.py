@@ -6,6 +6,8 @@ Rules
     one.
 """
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from gateway.edge import replies
@@ -19,6 +21,9 @@ from gateway.edge.upstream import Connection
 from gateway.operate.metrics import Kind
 from gateway.reasons import Reason
 from gateway.session.live import Live
+
+if TYPE_CHECKING:
+    from gateway.edge.arrival import Arrival
 
 _log = structlog.get_logger()
 
@@ -52,7 +57,18 @@ class Ending(Asking):
             report(answer.page, self.shared)
         if answer.unnamed:
             self.shared.cookies_elsewhere.tell(answer.unnamed)
-        self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
+        if self.arrival is not None and self.arrival.waiting:
+            self.client.wait(None)
+            self.shared.later(self._tell(self.arrival, answer))
+        else:
+            self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
+
+    async def _tell(self, arrival: "Arrival", answer: Answer) -> None:
+        """Give out a reply that was withheld, or the way to what its person has to hear."""
+        out = await arrival.told(answer)
+        if not self.over:
+            self.client.transport.write(out)
+            self._done(answer.status, answer.sent, answer.keep_alive and self.request_ended)
 
     def upgraded(self, connection: Connection) -> None:
         """The tunnel ends with its session. As long as it lasts, only what the log needs stays."""

@@ -16,6 +16,7 @@ import structlog
 
 from gateway.edge import replies
 from gateway.edge.answer import Answer
+from gateway.edge.arrival import arriving
 from gateway.edge.decision import (
     As,
     Forward,
@@ -147,8 +148,10 @@ class Exchange(Ending):
             shared.later(
                 self._sign_out(live, inbound, lambda: self.ask(shared.sonar, head, answer))
             )
-        else:
-            self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
+            return
+        if page is not None and live is None:
+            self.arrival = arriving(inbound, shared)
+        self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
 
     def _vouch(self, asked: Inbound, live: Live | None, now: float) -> None:
         """Tell a proxy that it may forward, and what with."""

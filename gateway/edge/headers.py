@@ -6,7 +6,7 @@ other direction.
 
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from gateway.edge.cookies import Place, passing_set_cookie
 from gateway.edge.inbound import Inbound, Refusal
@@ -214,18 +214,24 @@ def public_location(location: bytes, rules: Rules) -> bytes:
 
 def leads_to_login(location: bytes, inbound: Inbound, rules: Rules) -> bool:
     """Whether a redirect of Sonar's ends at its own sign-in page."""
+    there = own_place(location, inbound, rules)
+    # A servlet container writes the session into the path: /login;jsessionid=1
+    return (
+        there is not None
+        and canonical_path(there.path.partition(";")[0] or "/") == rules.login_path
+    )
+
+
+def own_place(location: bytes, inbound: Inbound, rules: Rules) -> SplitResult | None:
+    """Where a redirect of Sonar's leads, taken apart; `None` when that is not in our own origin."""
     here = f"{rules.public}{inbound.path}"
     try:
         there = urljoin(here, location.decode("latin-1"))
     except ValueError:
-        return False
+        return None
     origin = _origin(there)
     own = {rules.public, _origin(f"{rules.public.scheme}://{inbound.host}")}
-    if origin not in own and origin not in rules.upstreams:
-        return False
-    # A servlet container writes the session into the path: /login;jsessionid=1
-    path = canonical_path(urlsplit(there).path.partition(";")[0] or "/")
-    return path == rules.login_path
+    return urlsplit(there) if origin in own or origin in rules.upstreams else None
 
 
 def _origin(url: str) -> Origin | None:

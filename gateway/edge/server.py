@@ -9,6 +9,7 @@ from contextlib import suppress
 from gateway.config import Config
 from gateway.edge.addresses import Addresses
 from gateway.edge.admission import Admission
+from gateway.edge.arrival import Herald
 from gateway.edge.certificate import Certificates
 from gateway.edge.connecting import Way, way_to_portal, ways_to_sonar
 from gateway.edge.health_check import question
@@ -18,7 +19,7 @@ from gateway.edge.page import Spot
 from gateway.edge.pool import Pool, Upstream
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
-from gateway.edge.shared import Shared, SignedOut, nobody_hears
+from gateway.edge.shared import Shared, SignedOut, no_herald, nobody_hears
 from gateway.edge.sockets import bind, room_for
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import AddressState, Counters
@@ -46,6 +47,7 @@ class EdgeServer:
         access_log: AccessLog,
         counters: Counters,
         signed_out: SignedOut = nobody_hears,
+        herald: Callable[[], Herald | None] = no_herald,
     ) -> None:
         upstream, limits = config.upstream, config.limits
         rules = Rules.of(config)
@@ -65,6 +67,7 @@ class EdgeServer:
             },
             response_timeout=upstream.response_timeout,
             signed_out=signed_out,
+            herald=herald,
             limits=limits,
             idle_seconds=limits.idle_timeout,
             admission=Admission(

@@ -24,6 +24,7 @@ from gateway.session.live import Sessions
 from gateway.session.model import Session
 
 if TYPE_CHECKING:
+    from gateway.edge.arrival import Herald
     from gateway.edge.client import Client
     from gateway.edge.page import Spot
     from gateway.edge.tunnel import Tunnel
@@ -40,11 +41,17 @@ def nobody_hears(_session: Session, _address: str, _request_id: str) -> None:
     """Where nobody keeps a record."""
 
 
+def no_herald() -> "Herald | None":
+    """Where nobody knows any news."""
+    return None
+
+
 @dataclass(slots=True)
 class Shared:
     """`policies` gives the snapshot in force; `response_timeout` is the config's, in seconds;
     `idle_seconds`: how long a connection may be idle. Two turn true once, at the end: `draining`,
-    each reply says that its connection will close; `closing`, nobody new is let in."""
+    each reply says that its connection will close; `closing`, nobody new is let in. `herald`: who
+    knows news for whom, once somebody does."""
 
     config: Config
     rules: Rules
@@ -62,6 +69,7 @@ class Shared:
     signed_out: SignedOut
     cookies_elsewhere: CookiesElsewhere = field(default_factory=CookiesElsewhere)
     questions: Questions = field(default_factory=Questions)
+    herald: "Callable[[], Herald | None]" = no_herald
     clock: Callable[[], float] = time.monotonic
     draining: bool = False
     closing: bool = False

@@ -29,8 +29,8 @@ If that was you, there is nothing to do.
 If it was not you, somebody knows your Sonar password:
 
  1. Change it in Sonar, or ask your Office Manager to.
- 2. Sign in at {url}/sso/login with the account that you use. You are shown the new
-    way to sign in, and can take it away there.
+ 2. Sign in at {url}/sso/login in the way that you use, with the Sonar password or
+    another. You are shown the new way to sign in, and can take it away there.
  3. If you cannot do that yourself, send this letter to your Office Manager.
 
 You get this letter because the Sonar account has this email address.

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.account.model import Account
+from gateway.account.model import Account, Reader
 from gateway.errors import AuditUnavailable
 from gateway.identity.model import Identity, IdentityKey
 from gateway.identity.transaction import Proven
@@ -45,7 +45,7 @@ async def complete(
         # They took longer to choose than a proof may be old, or went round the page that asks.
         return _too_old(visit, identity, next_path)
     await _remember(visit, identity.key, standing, account)
-    news = await visit.parts.links.notices.unread(account.id, identity.key)
+    news = await visit.parts.links.notices.unread(account.id, Reader.of_identity(identity.key))
     onward = link_to(NOTICES, next=next_path) if news else next_path
     previous = await browser_session(visit)
     if isinstance(came, Proven):

@@ -16,10 +16,9 @@ and an office that links its accounts on one morning is no guessing machine.
 """
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass, replace
 
-from gateway.account.model import Account
+from gateway.account.model import Account, folded
 from gateway.address import site_of
 from gateway.errors import DirectoryUnavailable
 from gateway.identity.model import IdentityKey
@@ -102,7 +101,8 @@ def _of_account(
     visit: Visit, username: str, meant: Account | None
 ) -> tuple[tuple[str, Throttle], ...]:
     one = _throttle(visit)
-    typed = (f"password:username:{_digest(_folded(username))}", one)
+    # Were it less coarse, the spellings that a directory finds would tell which names exist.
+    typed = (f"password:username:{_digest(folded(username))}", one)
     if meant is None:
         return (typed,)
     return (typed, (f"password:account:{_digest(meant.id)}", one))
@@ -138,14 +138,6 @@ def _refused(
     )
     visit.parts.audit.note(event)
     return refused
-
-
-def _folded(username: str) -> str:
-    """One name for what any database may hold to be the same username. At least as coarse as how
-    the directory finds an account, or the spellings that one would find tell which names exist."""
-    for _ in range(2):  # folding one can make the other possible
-        username = unicodedata.normalize("NFKC", username).casefold()
-    return username.strip()
 
 
 def _digest(*parts: str) -> str:

@@ -16,7 +16,7 @@ from gateway.policy.model import Policies
 from gateway.portal.forms import TOKEN, Fields, Unreadable, read_form
 from gateway.portal.parts import PORTAL, Portal
 from gateway.reasons import Reason
-from gateway.session.cookie import CookieNames, sign_off_cookies
+from gateway.session.cookie import SEALED_PREFIX, CookieNames, sign_off_cookies
 from gateway.session.live import Live
 from gateway.session.model import Session
 
@@ -151,6 +151,15 @@ async def signed_in(visit: Visit) -> Live | None:
     if visit.policies.refusal(live.session.identity.email, identity.provider) is not None:
         return None
     return live
+
+
+def has_own_session(visit: Visit) -> bool:
+    """Whether the browser has a session of Sonar's own: that of a password user."""
+    values = (
+        visit.request.cookies.get(cookie.name, SEALED_PREFIX)
+        for cookie in visit.parts.config.upstream.session_cookies
+    )
+    return any(value and not value.startswith(SEALED_PREFIX) for value in values)
 
 
 async def claim(visit: Visit, transaction_id: str) -> bool:

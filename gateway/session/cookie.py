@@ -51,6 +51,11 @@ class CookieNames:
         """Which browser kept forms belong to. By its prefix it is one that never goes upstream."""
         return f"{self.transaction_prefix}forms"
 
+    @property
+    def reader(self) -> str:
+        """Which browser a password user reads notices in. It never goes upstream either."""
+        return f"{self.transaction_prefix}reader"
+
 
 def set_cookie(
     name: str,

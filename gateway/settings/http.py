@@ -6,7 +6,13 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.names import HeaderName, Word
 from gateway.section import Section
-from gateway.settings.upstream import HealthCheck, NamedSessionCookie, SessionCookie, UpstreamTls
+from gateway.settings.upstream import (
+    HealthCheck,
+    LoginFields,
+    NamedSessionCookie,
+    SessionCookie,
+    UpstreamTls,
+)
 from gateway.urls import PublicPattern, PublicUrl, UpstreamAt, UpstreamUrl, UrlPath
 from gateway.values import Cidr, Duration, DurationOrZero, Listen, ListenAddress, PathOnDisk
 
@@ -124,6 +130,8 @@ class Upstream(Section):
     """Sonar's sign-out; also ends the gateway session."""
     return_parameter: Word = "return_to"
     """The query parameter in which Sonar's sign-in page keeps the way back."""
+    login_fields: LoginFields = LoginFields()
+    """What the fields of Sonar's sign-in form are called."""
     session_cookies: tuple[NamedSessionCookie, ...] = Field(
         (SessionCookie(name="SONARSESSID"),), json_schema_extra={"default": ["SONARSESSID"]}
     )

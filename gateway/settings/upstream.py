@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
-from gateway.names import CookieName, CookiePath, cookie_name
+from gateway.names import CookieName, CookiePath, FormField, cookie_name
 from gateway.section import Section
 from gateway.urls import CookieDomain, HostName, UrlPath
 from gateway.values import Duration, PathOnDisk
@@ -38,6 +38,22 @@ class HealthCheck(Section):
     """Asked with GET, without a session; a status of 2xx or 3xx says that this address works."""
     interval: Duration = 5.0
     """How often each address is asked."""
+
+
+class LoginFields(Section):
+    """The fields of Sonar's sign-in form, by their `name`, so that who signs in there hears of a
+    new link, too."""
+
+    username: FormField = "username"
+    """The one for the username."""
+    password: FormField = "password"  # noqa: S105 - the name of a field
+    """The one for the password."""
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.username == self.password:
+            raise ValueError("username and password are two fields")
+        return self
 
 
 class SessionCookie(Section):

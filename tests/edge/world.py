@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gateway.config import Config, config_from
+from gateway.edge.arrival import Herald
 from gateway.edge.server import EdgeServer
 from gateway.operate.access_log import AccessLog
 from gateway.operate.metrics import Counters
@@ -228,6 +229,7 @@ class World:
         self.portal = Sonar()
         self.counters = Counters()
         self.policies = Policies({"acme.example": POLICY})
+        self.herald: Herald | None = None
         self._browsers: list[Browser] = []
 
     async def start(self) -> None:
@@ -262,6 +264,7 @@ class World:
             access_log=self.access_log,
             counters=self.counters,
             signed_out=lambda *told: self.signed_out.append(told),
+            herald=lambda: self.herald,
         )
         await self.edge.start()
         self.edge_port = self.edge.port

@@ -1,0 +1,124 @@
+"""Tells who signs in with the Sonar password alone that there is news of their account.
+
+The edge asks twice. `expects`, at each sign-in on Sonar's own page, is answered from memory: the
+usernames of the accounts that have notices, looked up in the gateway's database every few seconds,
+and none while it does not answer. `greet`, for one of these whom Sonar has let in, looks closely.
+
+That Sonar let somebody in is the edge's guess by the look of a reply. So nothing is told unless the
+password is right by our own look at it, as for a link: were the guess ever wrong, the edge would
+tell anybody which names exist and have news.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from gateway.account.directory import Directory
+from gateway.account.model import Reader, folded
+from gateway.account.notices import Notices
+from gateway.account.password_reader import PasswordReader, PasswordReaders
+from gateway.errors import LinksUnavailable
+from gateway.secret import Secret
+
+_log = structlog.get_logger()
+
+# How soon a new notice is known of. Who signs in sooner after a link hears of it the next time.
+_LOOK_EVERY = 2.0
+# As many usernames as are remembered, some hundred bytes each; the accounts that were linked last.
+_MOST_NAMES = 50_000
+# Rows of one look at a time, so that requests go on between.
+_PIECE = 1000
+# Processes' clocks differ and transactions take a moment: of two notices the one that bears the
+# earlier time may come later by this much.
+_LATE = 120.0
+_BEGINNING = (0.0, "")
+
+
+class Herald:
+    """`await start()`, `await stop()`. `clock` in Unix seconds, `look_every` in seconds."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        notices: Notices,
+        readers: PasswordReaders,
+        *,
+        look_every: float = _LOOK_EVERY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._directory = directory
+        self._notices = notices
+        self._readers = readers
+        self._look_every = look_every
+        self._clock = clock
+        # Of a dict the oldest entry is the first.
+        self._names: dict[str, None] = {}
+        self._seen = _BEGINNING
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def expects(self, username: str) -> bool:
+        """Whether there may be news for who types this username."""
+        return folded(username) in self._names
+
+    async def greet(self, username: str, password: Secret, cookie_header: str) -> str | None:
+        """The `Set-Cookie` value with which the portal's notices are told to this browser, which
+        sends `cookie_header`; `None` when there is nothing to tell, or the password is wrong.
+
+        Raises DirectoryUnavailable, LinksUnavailable.
+        """
+        meant = await self._directory.by_username(username)
+        if meant is None:
+            return None
+        browser = self._readers.browser(_cookie(cookie_header, self._readers.cookie_name))
+        if not await self._notices.unread(meant.id, Reader.of_browser(browser)):
+            return None
+        account = await self._directory.verify(username, password)
+        if account is None or account.id != meant.id or not account.active:
+            return None
+        return self._readers.keep(PasswordReader(browser, account.id, self._clock()))
+
+    async def look(self) -> None:
+        """Learn which accounts have got notices since the last look. Raises LinksUnavailable."""
+        after = (self._seen[0] - _LATE, "")
+        while True:
+            mentions = await self._notices.mentions(after, _PIECE)
+            for mention in mentions:
+                name = folded(mention.username)
+                self._names.pop(name, None)
+                self._names[name] = None
+                after = self._seen = (mention.created, mention.id)
+            while len(self._names) > _MOST_NAMES:
+                del self._names[next(iter(self._names))]
+            if len(mentions) < _PIECE:
+                return
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except LinksUnavailable as error:
+                # Who signs in must not wait for it; afterwards it is all read again.
+                self._names, self._seen = {}, _BEGINNING
+                _log.debug("notices_unavailable", reason=error.reason, error=str(error))
+            except Exception:
+                _log.exception("notices_failed")
+            await asyncio.sleep(self._look_every)
+
+
+def _cookie(header: str, name: str) -> str | None:
+    """The one value of a cookie; of two, one may be anybody's."""
+    pairs = (piece.strip().partition("=") for piece in header.split(";"))
+    values = [value for key, _, value in pairs if key == name]
+    return values[0] if len(values) == 1 else None

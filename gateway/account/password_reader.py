@@ -1,0 +1,75 @@
+"""Who signed in with the Sonar password alone, and has something to read: what their browser keeps.
+
+A password user has no session of ours. That they have just typed the account's password, on Sonar's
+own page, is proof enough to be told of a new link and to take it away: no more than that password
+is asked of who makes one. It is good for ten minutes, for one account, in this browser.
+
+Whoever made a link knew the password, too. So what is read by password is read by this browser, and
+not by everybody who knows it: the browser keeps its name when the proof is over.
+"""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gateway.account.model import Reader
+from gateway.account.notices import KEPT
+from gateway.session.cookie import CookieNames, set_cookie
+from gateway.session.seal import Sealer
+
+# Time to read what it says, and to think about it.
+LIFETIME = 600.0
+# Our machines' clocks may differ by this much.
+_CLOCKS_APART = 60.0
+
+_PURPOSE = "password-reader"
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordReader:
+    """A browser by its name, and in which account's name it proved the password at `proved` (Unix
+    seconds)."""
+
+    browser: str
+    account_id: str
+    proved: float
+
+    @property
+    def reader(self) -> Reader:
+        return Reader.of_browser(self.browser)
+
+    def counts(self, now: float) -> bool:
+        """Whether the proof is still good."""
+        return -_CLOCKS_APART <= now - self.proved < LIFETIME
+
+
+class PasswordReaders:
+    """Cookies of password readers, sealed: nobody else makes one, or reads one."""
+
+    def __init__(self, sealer: Sealer, names: CookieNames) -> None:
+        self._sealer = sealer
+        self._names = names
+
+    @property
+    def cookie_name(self) -> str:
+        return self._names.reader
+
+    def browser(self, cookie: str | None) -> str:
+        """The browser's name: a new one, until it has one."""
+        known = self.known(cookie)
+        return secrets.token_urlsafe(16) if known is None else known.browser
+
+    def known(self, cookie: str | None) -> PasswordReader | None:
+        """Who last proved a password in the browser with this cookie, however long ago."""
+        opened = None if cookie is None else self._sealer.open(_PURPOSE, "", cookie)
+        if opened is None:
+            return None
+        told: dict[str, Any] = json.loads(opened)
+        return PasswordReader(**told)
+
+    def keep(self, reader: PasswordReader) -> str:
+        """The `Set-Cookie` value that carries it."""
+        sealed = self._sealer.seal(_PURPOSE, "", json.dumps(asdict(reader)).encode())
+        secure = self._names.secure
+        return set_cookie(self._names.reader, sealed, secure=secure, max_age=int(KEPT))
