@@ -192,6 +192,10 @@ def test_other_providers_and_other_names() -> None:
             "upstream: login_path, profile_path and logout_path must be three paths",
         ),
         (
+            {"upstream": {"url": "http://h", "login_fields": {"username": "p", "password": "p"}}},
+            "upstream.login_fields: username and password are two fields",
+        ),
+        (
             {"upstream": {"url": "http://h", "public_paths": ["/static/**", "/**"]}},
             "upstream.public_paths[1] = /**: would open (nearly) everything; spell out the first "
             "part, as in /static/**",

@@ -56,6 +56,11 @@ def guid(digit: str) -> str:
             ],
         ),
         (
+            names.form_field,
+            ["username", "user[name]", "login:j_username", "txt$User", "~", "x" * 64],
+            ["", " ", "user name", "é", "a\r\n", "a\0", "x" * 65],
+        ),
+        (
             names.cookie_path,
             ["/", "/app", "/app/", "/a%20b/~c=1"],
             ["", "app", "/a b", "/a;b", "/a\r\n", "/a\x7f", "/é", f"/{'a' * 256}"],
