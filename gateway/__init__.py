@@ -20,7 +20,7 @@ Read in this order:
     mail/                   letters to the owners of accounts
     operate/                health, metrics, logs
     service.py              builds one process from a Config, starts it, drains it;
-                            sign_ins.py has what only sign-ins need
+                            parts.py has what all of it shares, sign_ins.py what only sign-ins need
     workers/                several such processes, and the one that looks after them
     cli.py, commands/       the commands
 

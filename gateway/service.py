@@ -22,23 +22,14 @@ from gateway.config import Config
 from gateway.edge.server import EdgeServer
 from gateway.errors import CannotStart
 from gateway.operate.access_log import AccessLog
-from gateway.operate.audit import Audit, EventKind, session_event
+from gateway.operate.audit import EventKind, session_event
 from gateway.operate.management import OK, Management, OneProcess
-from gateway.operate.metrics import Counters
-from gateway.operate.outage import Outages
+from gateway.parts import make_parts
 from gateway.policy.model import Policies
-from gateway.policy.store import PolicyStore
-from gateway.session.assertion import AssertionMinter
-from gateway.session.cache import Cache
 from gateway.session.disallowed import PolicyRecords
-from gateway.session.identity_headers import IdentityLines
-from gateway.session.keys import KeyRing
-from gateway.session.keys.choose import lives_in, source_for
+from gateway.session.keys.choose import source_for
 from gateway.session.keys.watch import KeyWatch
-from gateway.session.live import Sessions
 from gateway.session.model import Session
-from gateway.session.seal import Sealer
-from gateway.session.store.choose import store_for
 from gateway.workers.sockets import Listening, Sockets
 
 if TYPE_CHECKING:
@@ -67,36 +58,12 @@ class Service:
         self._vacant: list[int] = []
         self._closing = AsyncExitStack()
         self._state = "starting"
-        keys = self._keys = KeyRing(lives=lives_in(config))
-        self._key_watch = KeyWatch(source_for(config), keys, config.keys.overlap)
-        minter = AssertionMinter(
-            keys,
-            issuer=config.server.public_url,
-            audience=config.assertion.audience,
-            lifetime=config.assertion.lifetime,
-        )
-        self._jwks = minter.jwks
-        self._sealer = Sealer(keys)
-        self.counters = Counters()
-        self._outages = Outages()
-        self.counters.parts = self._outages.states
-        self._access_log = AccessLog(config.log.access, self.counters)
-        self._audit = Audit(config.audit, self.counters)
-        self._policies = PolicyStore(config.policies, config.kinds, self.counters)
-        lines = IdentityLines(config.headers, minter)
-        cache = Cache()
-        self.counters.sessions_live = lambda: len(cache)
-        self._sessions = Sessions(
-            store_for(config.sessions),
-            keys,
-            lines,
-            config.sessions,
-            cache=cache,
-            outages=self._outages,
-            policies=lambda: self._policies.current,
-        )
+        parts = self._parts = make_parts(config)
+        self.counters = parts.counters
+        self._key_watch = KeyWatch(source_for(config), parts.keys, config.keys.overlap)
+        self._access_log = AccessLog(config.log.access, parts.counters)
         self._policy_records = PolicyRecords(
-            config.policies, self._sessions, self._sessions.store, self._audit
+            config.policies, parts.sessions, parts.sessions.store, parts.audit
         )
         self._edge: EdgeServer | None = None
         self._sign_ins: SignIns | None = None
@@ -167,24 +134,24 @@ class Service:
             "ready",
             url=self._config.server.public_url,
             management=str(self._config.server.management),
-            domains=len(self._policies.current.by_domain),
+            domains=len(self._parts.policies.current.by_domain),
             hot_modules=hot_modules,
         )
 
     async def _open(self) -> socket.socket:
         """Everything but listening, and but what only sign-ins need; the portal's socket."""
         closing = self._closing
-        self._policies.load()
+        self._parts.policies.load()
         _start_access_log(self._access_log, self._config.log.access)
         closing.callback(self._access_log.close)
         await self._key_watch.start()
         closing.push_async_callback(self._key_watch.stop)
-        await self._sessions.start()
-        closing.push_async_callback(self._sessions.stop)
-        await self._policy_records.loaded(self._policies.current)
-        self._policies.on_change(self._end_disallowed)
-        await self._policies.start()
-        closing.push_async_callback(self._policies.stop)
+        await self._parts.sessions.start()
+        closing.push_async_callback(self._parts.sessions.stop)
+        await self._policy_records.loaded(self._parts.policies.current)
+        self._parts.policies.on_change(self._end_disallowed)
+        await self._parts.policies.start()
+        closing.push_async_callback(self._parts.policies.stop)
         portal = self._portal_socket()
         closing.push_async_callback(self._close_sign_ins)
         return portal
@@ -204,18 +171,7 @@ class Service:
     async def _open_sign_ins(self, portal: socket.socket) -> None:
         # In a thread, so that requests go on meanwhile.
         kind = await asyncio.to_thread(_load_sign_ins)
-        self._sign_ins = kind(
-            self._config,
-            sessions=self._sessions,
-            store=self._sessions.store,
-            policies=lambda: self._policies.current,
-            sealer=self._sealer,
-            jwks=self._jwks,
-            counters=self.counters,
-            audit=self._audit,
-            keys=self._keys,
-            outages=self._outages,
-        )
+        self._sign_ins = kind(self._parts)
         await self._sign_ins.open(portal)
 
     async def _close_sign_ins(self) -> None:
@@ -229,8 +185,8 @@ class Service:
         await self._listen_management(sockets.management)
         edge = EdgeServer(
             self._config,
-            sessions=self._sessions,
-            policies=lambda: self._policies.current,
+            sessions=self._parts.sessions,
+            policies=self._parts.policies_in_force,
             portal_socket=self._portal,
             access_log=self._access_log,
             counters=self.counters,
@@ -252,7 +208,7 @@ class Service:
     def _signed_out(self, session: Session, address: str, request_id: str) -> None:
         """On Sonar's own page."""
         event = session_event(EventKind.SIGNED_OUT, session)
-        self._audit.note(replace(event, address=address, request_id=request_id))
+        self._parts.audit.note(replace(event, address=address, request_id=request_id))
 
     async def _end_disallowed(self, old: Policies, new: Policies) -> None:
         if ended := await self._policy_records.end_disallowed(old, new):

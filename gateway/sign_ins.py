@@ -7,9 +7,7 @@ meanwhile waits a moment.
 
 import socket
 import time
-from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
 
 from aiohttp import web
 
@@ -19,25 +17,17 @@ from gateway.account.links import LinkStore
 from gateway.account.password_reader import PasswordReaders
 from gateway.account.passwords import Passwords
 from gateway.account.trail import Trail
-from gateway.config import Config
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
 from gateway.identity.transaction import Transactions
 from gateway.mail.postman import Postman
-from gateway.operate.audit import Audit
 from gateway.operate.audit.chain import Chain
-from gateway.operate.metrics import Counters
-from gateway.operate.outage import Outages
-from gateway.policy.model import Policies
+from gateway.parts import Parts
 from gateway.portal.app import SERVER, make_portal
 from gateway.portal.parts import Portal
 from gateway.session.cookie import CookieNames
-from gateway.session.keys import KeyRing
-from gateway.session.live import Sessions
 from gateway.session.recheck import Recheck
 from gateway.session.renewal import Renewals
-from gateway.session.seal import Sealer
-from gateway.session.store import SessionStore
 
 # Longer than the edge keeps an idle connection to the portal, so that the edge, which can tell,
 # is the side that closes it.
@@ -53,92 +43,76 @@ class SignIns:
 
     herald: Herald | None = None
 
-    def __init__(
-        self,
-        config: Config,
-        *,
-        sessions: Sessions,
-        store: SessionStore,
-        policies: Callable[[], Policies],
-        sealer: Sealer,
-        jwks: Callable[[], Mapping[str, Any]],
-        counters: Counters,
-        audit: Audit,
-        keys: KeyRing,
-        outages: Outages,
-    ) -> None:
-        self._config = config
-        self._sessions = sessions
-        self._store = store
-        self._policies = policies
-        self._sealer = sealer
-        self._jwks = jwks
-        self._counters = counters
-        self._audit = audit
-        self._keys = keys
-        self._outages = outages
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._closing = AsyncExitStack()
 
     async def open(self, portal: socket.socket) -> None:
         """Open every part, and serve the portal on this socket. When it fails, `close`."""
-        closing, config = self._closing, self._config
+        closing, parts = self._closing, self._parts
         directory, links = await self._open_accounts()
-        trail = Trail(config.links.database, Chain(self._keys))
+        trail = Trail(parts.config.links.database, Chain(parts.keys))
         closing.push_async_callback(trail.close)
-        self._audit.start(trail)
-        closing.push_async_callback(self._audit.close)
+        parts.audit.start(trail)
+        closing.push_async_callback(parts.audit.close)
         await self._start_postman(links)
         await self._start_herald(directory, links)
         http = await closing.enter_async_context(open_http())
-        providers = Providers(config, http, self._outages)
+        providers = Providers(parts.config, http, parts.outages)
         await self._start_recheck(directory, links, providers)
-        parts = Portal(
-            config=config,
+        await self._serve(self._portal(directory, links, providers), portal)
+
+    def _portal(self, directory: Directory, links: LinkStore, providers: Providers) -> Portal:
+        parts = self._parts
+        return Portal(
+            config=parts.config,
             providers=providers,
-            transactions=Transactions(self._sealer, CookieNames(config.server.secure)),
-            sessions=self._sessions,
-            store=self._store,
+            transactions=Transactions(parts.sealer, CookieNames(parts.config.server.secure)),
+            sessions=parts.sessions,
+            store=parts.sessions.store,
             directory=directory,
             links=links,
-            policies=self._policies,
-            sealer=self._sealer,
-            jwks=self._jwks,
-            counters=self._counters,
-            audit=self._audit,
+            policies=parts.policies_in_force,
+            sealer=parts.sealer,
+            jwks=parts.minter.jwks,
+            counters=parts.counters,
+            audit=parts.audit,
         )
+
+    async def _serve(self, portal: Portal, at: socket.socket) -> None:
         runner = web.AppRunner(
-            make_portal(parts),
+            make_portal(portal),
             access_log=None,
             keepalive_timeout=_KEEPALIVE,
             shutdown_timeout=_DRAIN,
             **SERVER,
         )
         await runner.setup()
-        closing.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, portal).start()
+        self._closing.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, at).start()
 
     def _passwords(self) -> Passwords:
         """In all workers together as many at once as configured."""
-        config, keys = self._config, self._keys
+        config, keys = self._parts.config, self._parts.keys
         at_once = max(1, config.passwords.concurrent // config.server.workers)
         return Passwords(at_once, keys.subkey(keys.root_id, "unknown usernames"))
 
     async def _open_accounts(self) -> tuple[Directory, LinkStore]:
-        closing, config = self._closing, self._config
+        closing, config, outages = self._closing, self._parts.config, self._parts.outages
         passwords = self._passwords()
         closing.callback(passwords.close)
-        directory = open_directory(config.directory, passwords, self._outages.part("directory"))
+        directory = open_directory(config.directory, passwords, outages.part("directory"))
         await directory.open()
         closing.push_async_callback(directory.close)
-        links = LinkStore(config.links.database, self._outages.part("links"))
+        links = LinkStore(config.links.database, outages.part("links"))
         await links.open()
         closing.push_async_callback(links.close)
         return directory, links
 
     async def _start_postman(self, links: LinkStore) -> None:
-        mail = self._config.mail
-        if mail is not None:
-            postman = Postman(self._config, mail, links.notices)
+        config = self._parts.config
+        if config.mail is not None:
+            postman = Postman(config, config.mail, links.notices)
             await postman.start()
             self._closing.push_async_callback(postman.stop)
 
@@ -152,9 +126,10 @@ class SignIns:
     async def _start_recheck(
         self, directory: Directory, links: LinkStore, providers: Providers
     ) -> None:
-        sessions, settings = self._sessions, self._config.sessions
+        parts, sessions = self._parts, self._parts.sessions
+        settings = parts.config.sessions
         renewals = Renewals(
-            self._store,
+            sessions.store,
             sessions.changes,
             sessions.grants,
             providers.get,
@@ -163,11 +138,11 @@ class SignIns:
         )
         recheck = Recheck(
             sessions,
-            self._store,
+            sessions.store,
             directory,
             links,
-            self._policies,
-            self._audit,
+            parts.policies_in_force,
+            parts.audit,
             every=settings.recheck,
             provider=renewals.ask,
         )

@@ -84,6 +84,7 @@ SHOWN_BY = {
     "workers/post.py": "workers/test_supervisor.py",
     "workers/worker.py": "workers/test_shared.py",
     "account/revision.py": "account/test_migrations.py",
+    "parts.py": "test_service.py",
     "sign_ins.py": "test_service.py",
     "settings/http.py": "test_config.py",
     "settings/keys.py": "test_config.py",
