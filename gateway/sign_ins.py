@@ -117,7 +117,7 @@ class SignIns:
             self._closing.push_async_callback(postman.stop)
 
     async def _start_herald(self, directory: Directory, links: LinkStore) -> None:
-        readers = PasswordReaders(self._sealer, CookieNames(self._config.server.secure))
+        readers = PasswordReaders(self._parts.sealer, CookieNames(self._parts.config.server.secure))
         herald = Herald(directory, links.notices, readers)
         await herald.start()
         self._closing.push_async_callback(herald.stop)
