@@ -1,7 +1,8 @@
 """Who was accepted comes in, by PROXY header and TLS, and is a `Client` then; or is told why not.
 
 Rules
-    Refusing costs a write: a connection too many is told so and closed.
+    Refusing costs a read and a write: a connection too many is told so and closed, by a page or in
+    JSON as it asks for in what has come already; nobody waits for that.
     With `server.proxy_protocol` a trusted peer must say who it speaks for before anything else is
     read from it. Nobody else may: what an untrusted peer sends is TLS or HTTP, or refused as such.
     Whoever was accepted is counted out exactly once: by its `Client`, or here if it never became
@@ -17,6 +18,7 @@ import structlog
 from gateway.edge import replies
 from gateway.edge.certificate import Certificates
 from gateway.edge.client import Client
+from gateway.edge.fields import seems_to_want_page
 from gateway.edge.handshake import HandshakeFailed, held
 from gateway.edge.peer import Peer, peer_of
 from gateway.edge.proxied import take_proxy_header
@@ -26,7 +28,7 @@ from gateway.reasons import Reason
 
 _log = structlog.get_logger()
 
-# Once that a proxy says nothing sensible is enough for a log.
+# Once that a proxy says nothing sensible, or that the house is full, is enough for a log.
 _SAY_AGAIN_SECONDS = 60.0
 _LARGEST_READ = 64 * 1024
 # For TLS to send what is left and say goodbye, whatever comes of it: when this is over what is left
@@ -51,14 +53,18 @@ class Entrance:
         self._coming: set[asyncio.Task[None]] = set()
         self._said: dict[str, float] = {}
         origin = str(shared.rules.public)
-        self._refusals = {reason: _refusal(_STATUS[reason], reason, origin) for reason in _STATUS}
+        self._refusals = {
+            (reason, html): _refusal(_STATUS[reason], reason, html=html, origin=origin)
+            for reason in _STATUS
+            for html in (True, False)
+        }
 
     def meet(self, sock: socket.socket, address: str) -> None:
         """Let in who was accepted from `address`, or turn it away."""
         peer = peer_of(address, self._shared.rules.trusted)
         refused = self._shared.admission.enter(peer)
         if refused is not None:
-            self._turn_away(sock, refused)
+            self._turn_away(sock, peer, refused)
             return
         proxied = self._shared.config.server.proxy_protocol and peer.trusted
         coming = self._let_in_from(peer, sock) if proxied else self._let_in(sock, peer)
@@ -91,7 +97,7 @@ class Entrance:
             peer = peer_of(said.address, self._shared.rules.trusted)
         refused = self._shared.admission.enter(peer)
         if refused is not None:
-            self._turn_away(sock, refused)
+            self._turn_away(sock, peer, refused)
             return
         await self._let_in(sock, peer, said.secure)
 
@@ -134,17 +140,23 @@ class Entrance:
         """Why there is no TLS: in TLS, or in HTTP to a browser that was sent to the wrong port."""
         if failed.plain_http:
             self._shared.counters.rejected[Reason.PLAIN_HTTP] += 1
-            _say(sock, self._refusals[Reason.PLAIN_HTTP])
+            _say(sock, self._refusals[Reason.PLAIN_HTTP, True])
         elif failed.alert:
             _say(sock, failed.alert)
 
-    def _turn_away(self, sock: socket.socket, reason: Reason) -> None:
+    def _turn_away(self, sock: socket.socket, peer: Peer, reason: Reason) -> None:
         """Tell it why and close: the cheapest there is under a flood."""
         self._shared.counters.rejected[reason] += 1
+        if self._is_news(reason):
+            inside = self._shared.admission.inside
+            _log.warning(
+                "connections_refused", reason=reason, client=peer.address, connections=inside
+            )
         with sock:
             # With TLS a handshake is what it would cost to tell it.
             if self._certificates is None:
-                _say(sock, self._refusals[reason])
+                html = seems_to_want_page(_heard(sock))
+                _say(sock, self._refusals[reason, html])
 
     async def close(self, within: float) -> None:
         """Who has not come in `within` seconds, with a handshake or a PROXY header half done, comes
@@ -168,6 +180,14 @@ class Entrance:
         return True
 
 
+def _heard(sock: socket.socket) -> bytes:
+    """What has come so far."""
+    try:
+        return sock.recv(_LARGEST_READ)
+    except OSError:
+        return b""
+
+
 def _say(sock: socket.socket, words: bytes) -> None:
     """The last words on a connection. What it asked is taken off the socket, so that closing does
     not reset the connection before they are read."""
@@ -176,7 +196,7 @@ def _say(sock: socket.socket, words: bytes) -> None:
         sock.recv(_LARGEST_READ)
 
 
-def _refusal(status: int, reason: Reason, origin: str) -> bytes:
+def _refusal(status: int, reason: Reason, *, html: bool, origin: str) -> bytes:
     """What is said without a request: who it is and what it wants, nobody has read."""
-    reply = replies.error(status, reason, "-", html=True, origin=origin)
+    reply = replies.error(status, reason, "-", html=html, origin=origin)
     return replies.render(reply, head_only=False, keep_alive=False, minor=1)

@@ -25,6 +25,7 @@ from gateway.edge.peer import valid_host
 from gateway.reasons import Reason
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_ACCEPT = re.compile(rb"\r\naccept:([^\r\n]*)\r\n", re.IGNORECASE)
 # Of these only one can be meant; two that differ are how requests are smuggled.
 _ONCE = frozenset("content-length expect host transfer-encoding upgrade".split())
 
@@ -93,6 +94,14 @@ def wants_page(fields: list[Field], *, otherwise: bool) -> bool:
     return otherwise
 
 
+def seems_to_want_page(head: bytes) -> bool:
+    """The same of a head that nobody has read, or will read, and of which there may be only the
+    beginning; then a page, unless it says otherwise already."""
+    before, end, _ = head.partition(b"\r\n\r\n")
+    found = _ACCEPT.search(before + end[:2])
+    return not end if found is None else b"text/html" in found[1]
+
+
 def read_fields(
     fields: list[Field], names: HeaderNames, cookies: CookieRules, limits: Limits
 ) -> Fields | Refusal:
@@ -101,9 +110,16 @@ def read_fields(
         detail = f"more than {limits.header_count} header lines"
         return Refusal(431, Reason.REQUEST_TOO_LARGE, detail)
     passing, noted, twice = _sort(fields, names)
+    told = Told(
+        noted.get("x-forwarded-for", b""),
+        noted.get("x-forwarded-proto", b""),
+        noted.get("x-forwarded-host", b""),
+        noted.get("x-request-id", b""),
+        noted.get("forwarded", b""),
+    )
     framing = _judge(noted, twice, limits)
     if isinstance(framing, Refusal):
-        return framing
+        return framing._replace(told=told)
     options = _options(noted.get("connection", b""))
     if named := options - _OPTIONS:
         # Before ours are added, so that `Connection: X-Request-ID` takes nothing of ours away.
@@ -121,13 +137,7 @@ def read_fields(
         expects_continue="expect" in noted,
         navigation=_is_navigation(noted, accepts_html),
         accepts_html=accepts_html,
-        told=Told(
-            noted.get("x-forwarded-for", b""),
-            noted.get("x-forwarded-proto", b""),
-            noted.get("x-forwarded-host", b""),
-            noted.get("x-request-id", b""),
-            noted.get("forwarded", b""),
-        ),
+        told=told,
         passing=tuple(passing),
         passing_lines=written(passing),
         framing_lines=_lines_of(framing),

@@ -103,6 +103,18 @@ def read_head(raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules) -
     )
 
 
+def client_of(fields: Fields | Refusal, peer: Peer, rules: Rules) -> str:
+    """The client's address, for the log, of a request that was refused: as a trusted peer tells
+    it, unless it tells two."""
+    told, clients = fields.told, set()
+    if peer.trusted and told.forwarded:
+        own = Origin(peer.address, "", "")
+        clients.add(origin_told(told.forwarded, peer, own, rules.trusted).client)
+    if peer.trusted and told.forwarded_for:
+        clients.add(client_address(peer, told.forwarded_for, rules.trusted))
+    return clients.pop() if len(clients) == 1 else peer.address
+
+
 def place_of(method: str, target: bytes, host: str) -> Place | Refusal:
     """RFC 9112 section 3.2: origin-form, absolute-form for this very host, or `OPTIONS *`."""
     if target.startswith(b"/"):

@@ -16,14 +16,29 @@ from gateway.reasons import Reason
 _IDEMPOTENT = frozenset("DELETE GET HEAD OPTIONS PUT".split())
 
 
+class Told(NamedTuple):
+    """What a proxy says of the client behind it; empty for nothing. Only a trusted one counts."""
+
+    forwarded_for: bytes
+    forwarded_proto: bytes
+    forwarded_host: bytes
+    request_id: bytes
+    forwarded: bytes
+
+
+NOTHING_TOLD = Told(b"", b"", b"", b"", b"")
+
+
 class Refusal(NamedTuple):
-    """Why a request is not served; `detail` says to whoever reads the log what was wrong. `page`:
-    who asked would rather have a page than JSON, for requests that were not understood."""
+    """Why a request is not served; `detail` says to whoever reads the log what was wrong. For
+    requests that were not understood, `page`: who asked would rather have a page than JSON;
+    `told`: what their headers say all the same of where they came from."""
 
     status: int
     reason: Reason
     detail: str
     page: bool = True
+    told: Told = NOTHING_TOLD
 
 
 def malformed(detail: str) -> Refusal:
@@ -44,16 +59,6 @@ class Framing(NamedTuple):
 
 NO_BODY = Framing(None, False)
 CHUNKED = Framing(None, True)
-
-
-class Told(NamedTuple):
-    """What a proxy says of the client behind it; empty for nothing. Only a trusted one counts."""
-
-    forwarded_for: bytes
-    forwarded_proto: bytes
-    forwarded_host: bytes
-    request_id: bytes
-    forwarded: bytes
 
 
 class Question(NamedTuple):

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from gateway.edge.head import client_of
 from gateway.edge.inbound import Inbound
 from gateway.operate.access_log import access_line
 
@@ -22,10 +23,11 @@ def record(exchange: "Ending", status: int, sent: int) -> None:
             inbound = inbound.asked
         method, path, client = inbound.method, inbound.path, inbound.client
     else:
-        raw = exchange.raw
-        method = "-" if raw is None else raw.method
-        path = "-" if raw is None else raw.target.decode("latin-1")
-        client = exchange.client.peer.address
+        raw, peer = exchange.raw, exchange.client.peer
+        method, path, client = "-", "-", peer.address
+        if raw is not None:
+            method, path = raw.method, raw.target.decode("latin-1")
+            client = client_of(raw.fields, peer, exchange.shared.rules)
     started = exchange.started
     exchange.shared.access_log.write(
         access_line(

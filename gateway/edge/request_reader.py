@@ -14,7 +14,7 @@ import httptools
 
 from gateway.edge.chunks import Chunks
 from gateway.edge.events import END, Malformed, RequestEvent
-from gateway.edge.fields import FieldReader
+from gateway.edge.fields import FieldReader, seems_to_want_page
 from gateway.edge.head import LONGEST_REMEMBERED, read_line
 from gateway.edge.inbound import Fields, RawHead, Refusal
 from gateway.edge.reader import Reader, Refused
@@ -132,7 +132,8 @@ class RequestReader(Reader):
         if body:
             self._events.append(body)
         if chunks.wrong:
-            return self._give_up(400, Reason.REQUEST_MALFORMED, "no chunk")
+            self._events.append(self._malformed(400, Reason.REQUEST_MALFORMED, "no chunk"))
+            return b""
         if chunks.last is None:
             return b""
         self._chunks, self._tail = None, b""
@@ -152,21 +153,23 @@ class RequestReader(Reader):
             return rest if more is None else rest[more.end() :]
         most = self._longest_line + 2
         if (not end or len(line) > most) and not may_become_one(line[:most]):
-            return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")
+            return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line", line + rest)
         if len(line) > most:
             detail = f"request line above {self._longest_line} bytes"
-            return self._give_up(414, Reason.REQUEST_TOO_LARGE, detail)
+            return self._give_up(414, Reason.REQUEST_TOO_LARGE, detail, line + rest)
         if not end:
             return b""
         target = target_of(line)
         if target is None:
-            return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line")
+            return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line", line + rest)
         self._target, self._tail, self.left = target, line[-3:], 0
         self._feed(self._parser, line)
         return b"" if self._events and isinstance(self._events[-1], Malformed) else rest
 
-    def _give_up(self, status: int, reason: Reason, detail: str) -> bytes:
-        self._events.append(self._malformed(status, reason, detail))
+    def _give_up(self, status: int, reason: Reason, detail: str, head: bytes) -> bytes:
+        """Of `head`, as far as it is there, no more is read than how to answer."""
+        page = seems_to_want_page(head)
+        self._events.append(Malformed(status, reason, detail, page=page))
         return b""
 
     def _cut(self, data: bytes) -> int:

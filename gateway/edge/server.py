@@ -35,7 +35,8 @@ _LAST_CALL_SECONDS = 1.0
 
 
 class EdgeServer:
-    """The public listener. Every connection it accepts becomes a `Client`."""
+    """The public listener. Every connection it accepts becomes a `Client`. `clock`, in seconds,
+    says when a deadline has passed."""
 
     def __init__(
         self,
@@ -48,28 +49,26 @@ class EdgeServer:
         counters: Counters,
         signed_out: SignedOut = nobody_hears,
         herald: Callable[[], Herald | None] = no_herald,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         upstream, limits = config.upstream, config.limits
         rules = Rules.of(config)
-        login, profile = upstream.login_buttons, upstream.profile_section
         self._shared = Shared(
             config=config,
             rules=rules,
             sessions=sessions,
             policies=policies,
-            sonar=_sonar(config, rules),
-            portal=_pool(way_to_portal(portal_socket), config, rules, None),
+            sonar=_sonar(config, rules, clock),
+            portal=_pool(way_to_portal(portal_socket), config, rules, clock, None),
             access_log=access_log,
             counters=counters,
-            injections={
-                Spot.LOGIN: Injection(login.selector, login.place),
-                Spot.PROFILE: Injection(profile.selector, profile.place),
-            },
+            injections=_injections(config),
             response_timeout=upstream.response_timeout,
             signed_out=signed_out,
             herald=herald,
             limits=limits,
             idle_seconds=limits.idle_timeout,
+            clock=clock,
             admission=Admission(
                 room_for(limits.connections),
                 limits.connections_per_address,
@@ -163,15 +162,29 @@ class EdgeServer:
             shared.portal.sweep()
 
 
-def _sonar(config: Config, rules: Rules) -> Upstream:
+def _injections(config: Config) -> dict[Spot, Injection]:
+    login, profile = config.upstream.login_buttons, config.upstream.profile_section
+    return {
+        Spot.LOGIN: Injection(login.selector, login.place),
+        Spot.PROFILE: Injection(profile.selector, profile.place),
+    }
+
+
+def _sonar(config: Config, rules: Rules, clock: Callable[[], float]) -> Upstream:
     upstream = config.upstream
     check = None
     if upstream.health is not None:
         check = question(upstream.health.path, rules.public_host), upstream.health.interval
-    ways = ways_to_sonar(upstream, time.monotonic)
-    pools = tuple(_pool(way, config, rules, check) for way in ways)
+    ways = ways_to_sonar(upstream, clock)
+    pools = tuple(_pool(way, config, rules, clock, check) for way in ways)
     return pools[0] if len(pools) == 1 else Addresses(pools)
 
 
-def _pool(way: Way, config: Config, rules: Rules, check: tuple[bytes, float] | None) -> Pool:
-    return Pool(way, config.upstream.connect_timeout, time.monotonic, ReplyHeads(rules), check)
+def _pool(
+    way: Way,
+    config: Config,
+    rules: Rules,
+    clock: Callable[[], float],
+    check: tuple[bytes, float] | None,
+) -> Pool:
+    return Pool(way, config.upstream.connect_timeout, clock, ReplyHeads(rules), check)

@@ -4,8 +4,9 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,56 @@ async def a_sonar_that_asks_who_we_are(
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port whose queue is full: whoever connects waits for ever."""
+    with ExitStack() as opened:
+        listening = opened.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        port: int = listening.getsockname()[1]
+        for _ in range(8):
+            waiting = opened.enter_context(socket.socket())
+            waiting.settimeout(0.1)
+            try:
+                waiting.connect(("127.0.0.1", port))
+            except TimeoutError:
+                break
+        else:
+            raise AssertionError("its queue has no end")
+        yield port
+
+
+async def test_who_does_not_accept_in_time_is_waited_for_once(
+    make_world: MakeWorld, deaf: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`connect_timeout` is how long the first waits; then the address is down, and nobody does."""
+    world = await make_world(upstream={"url": f"http://127.0.0.1:{deaf}", "connect_timeout": "1s"})
+    began = time.monotonic()
+    first = await world.ask(get("/", LEGACY))
+    assert 1.0 <= time.monotonic() - began < 2.0
+    assert (first.status, first.json["error"]) == (504, "upstream_timeout")
+    began = time.monotonic()
+    for _ in range(5):
+        reply = await world.ask(get("/", LEGACY))
+        assert (reply.status, reply.json["error"]) == (502, "upstream_unavailable")
+    assert time.monotonic() - began < 0.5
+    assert "no connection within 1 s" in capfd.readouterr().out
+
+
+async def test_who_does_not_accept_in_time_is_passed_over(
+    make_world: MakeWorld, start_sonar: StartSonar, deaf: int
+) -> None:
+    other = await start_sonar()
+    addresses = [f"127.0.0.1:{deaf}", f"127.0.0.1:{other.port}"]
+    world = await make_world(
+        upstream={"url": "http://sonar.test", "addresses": addresses, "connect_timeout": "1s"}
+    )
+    for _ in range(3):
+        assert (await world.ask(get("/", LEGACY))).status == 200
+    assert len(other.heads) == 3
 
 
 async def test_a_unix_socket(

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from gateway.config import Limits
-from gateway.edge.fields import FieldReader, read_fields, wants_page
+from gateway.edge.fields import FieldReader, read_fields, seems_to_want_page, wants_page
 from gateway.edge.inbound import Fields, Framing, Refusal
 from gateway.reasons import Reason
 from tests.edge.samples import RULES, fields, headers, rules, values
@@ -132,6 +132,24 @@ def test_page_or_json(lines: tuple[str, ...], page: bool | None) -> None:
     for otherwise in (True, False):
         expected = otherwise if page is None else page
         assert wants_page(headers(*lines), otherwise=otherwise) is expected
+
+
+@pytest.mark.parametrize(
+    ("head", "page"),
+    [
+        (b"", True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nACCEPT:text/html\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nAccept: */*\r\nCoo", False),
+        (b"GET / HTTP/1.1\r\nAccept: appli", True),
+        (b"GET / HTTP/1.1\r\n\r\nAccept: text/html\r\n", False),
+        (b"GET / HTTP/1.1\r\naccept:\r\naccept: text/html\r\n", False),
+        (b"GET / HTTP/1.1\r\naccept: x\naccept: */*\r\n", True),
+    ],
+)
+def test_page_or_json_of_a_head_that_nobody_read(head: bytes, page: bool) -> None:
+    assert seems_to_want_page(head) is page
 
 
 @pytest.mark.parametrize(("accept", "page"), [("text/html", True), ("*/*", False)])

@@ -48,6 +48,36 @@ async def test_beyond_the_share_of_an_address(make_world: MakeWorld) -> None:
     assert (await world.ask(get("/", LEGACY))).status == 200
 
 
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("connections", Reason.CONNECTIONS_FULL),
+        ("connections_per_address", Reason.CONNECTIONS_OF_ADDRESS),
+    ],
+)
+async def test_turning_away_is_logged_once_a_minute(
+    make_world: MakeWorld, capfd: pytest.CaptureFixture[str], limit: str, reason: Reason
+) -> None:
+    world = await make_world(limits={limit: 1})
+    await world.browser()
+    await until(lambda: world.counters.connections_open == 1)
+
+    async def turned_away(times: int) -> int:
+        """How often the log said so."""
+        for _ in range(times):
+            await (await world.browser()).reply()
+        told = [line for line in capfd.readouterr().out.splitlines() if "refused" in line]
+        assert all("connections_refused" in line and reason in line for line in told)
+        assert all("client=127.0.0.1" in line and "connections=1" in line for line in told)
+        return len(told)
+
+    assert await turned_away(3) == 1
+    assert await turned_away(3) == 0
+    world.clock.pass_by(61)
+    assert await turned_away(3) == 1
+    assert world.counters.rejected[reason] == 9
+
+
 async def test_a_trusted_proxy_has_no_share(make_world: MakeWorld) -> None:
     world = await make_world(
         limits={"connections_per_address": 1}, server={"trusted_proxies": ["127.0.0.1"]}

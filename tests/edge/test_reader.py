@@ -434,11 +434,19 @@ def test_long_request_lines_are_not_remembered() -> None:
         (b"GET / HTTP/1.1\r\nAccept: application/json\r\nC: d\r\nA : b\r\n\r\n", False),
         (b"GET / HTTP/1.1\r\nA : b\r\nAccept: application/json\r\n\r\n", True),
         (b"GET /" + b"x" * 10_000, True),
-        (b"GARBAGE\r\n\r\n", True),
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nX: y\r\naccept:*/*\r\nZ", False),
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nX: y\r\naccept:*/*", True),
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nAccept: text/html\r\n\r\n", True),
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\nAccept: text/html\r\n\r\n", False),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nAccept: */*\r\n\r\n", False),
+        (b"GARBAGE\r\nAccept: text/html\r\n\r\n", True),
+        (b"GARBAGE\r\n\r\n", False),
+        (b"G\0 ", True),
     ],
 )
 def test_how_the_refusal_is_told(data: bytes, page: bool) -> None:
-    """By the Accept header, if it came before what was wrong."""
+    """By the Accept header, if it came before what was wrong, or together with the line that is
+    none. When it has not come: by a page."""
     last = read(data)[-1]
     assert isinstance(last, Malformed)
     assert last.page is page

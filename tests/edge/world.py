@@ -219,8 +219,22 @@ class Reply:
         return json.loads(self.body)
 
 
+class Clock:
+    """That of the machine, and what a test lets pass besides."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def pass_by(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
 class World:
-    """One gateway with everything real but Sonar and the portal, which follow scripts."""
+    """One gateway with everything real but Sonar and the portal, which follow scripts. `clock`
+    says when its deadlines have passed."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
@@ -228,6 +242,7 @@ class World:
         self.sonar = Sonar()
         self.portal = Sonar()
         self.counters = Counters()
+        self.clock = Clock()
         self.policies = Policies({"acme.example": POLICY})
         self.herald: Herald | None = None
         self._browsers: list[Browser] = []
@@ -265,6 +280,7 @@ class World:
             counters=self.counters,
             signed_out=lambda *told: self.signed_out.append(told),
             herald=lambda: self.herald,
+            clock=self.clock,
         )
         await self.edge.start()
         self.edge_port = self.edge.port
