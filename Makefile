@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TWICE := tests/edge tests/operate tests/policy tests/session/test_cache.py tests/test_compiled.py \
+	tests/strictness/test_corpus.py tests/attacks/test_upstreams.py tests/attacks/test_undecided.py
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 # The stamp has the version in its name, and is there when .venv came to be as a whole: a .venv of
@@ -33,12 +35,13 @@ run: .venv/.run
 compile: .venv/.dev
 	$(BIN)/python -m tools.compile
 
-# All of it compiled; then, as plain Python, what has a compiled twin.
+# All of it compiled; then, as plain Python, the tests of what has a compiled twin, the corpus that shows
+# what it passes on, and what a bad upstream does to it.
 test: .venv/.dev
 	$(BIN)/python -m tests.setup
 	$(BIN)/python -m tools.compile
 	SONAR_GATEWAY_CODE=compiled $(BIN)/pytest -n 2 --dist loadgroup
-	SONAR_GATEWAY_CODE=pure $(BIN)/pytest -n 2 --dist loadgroup tests/edge tests/operate tests/policy tests/test_compiled.py
+	SONAR_GATEWAY_CODE=pure $(BIN)/pytest -n 2 --dist loadgroup $(TWICE)
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
@@ -49,12 +52,13 @@ check: .venv/.dev
 # The gateway beside HAProxy, nginx, Envoy, Caddy and Apache, which Debian's packages and wheels bring.
 bench: .venv/.dev
 	$(BIN)/python -m tools.compile
-	$(BIN)/python -m bench --chart docs/images/performance.svg
+	$(BIN)/python -m bench --page docs/performance.md
 
 # A million requests of a thousand people on each store: nothing belongs to somebody else, and the
-# memory stays where it is. Some ten minutes.
+# memory stays where it is. Compiled, as in production. Some ten minutes.
 soak: .venv/.dev
-	$(BIN)/python -m tests.isolation.soak
+	$(BIN)/python -m tools.compile
+	SONAR_GATEWAY_CODE=compiled $(BIN)/python -m tests.isolation.soak
 
 # Ten minutes for each target; what is found goes into tests/fuzz/corpus/.
 fuzz: .venv/.dev

@@ -1,32 +1,37 @@
 """Measure the gateway beside what one would pick instead.
 
-    python -m bench [--only NAME]... [--quick] [--rounds N] [--results FILE] [--chart FILE]
+    python -m bench [--only NAME]... [--quick] [--rounds N] [--results FILE] [--page PAGE]
 
 Prints a table for each measurement as it comes, and at the end which lines of the goal are met.
-What was measured is kept in FILE, so that pieces measured one by one come together.
+What was measured is kept in FILE, so that pieces measured one by one come together; with --page it
+is written into PAGE, with the day, the versions and the chart.
 """
 
 import argparse
 import os
 import platform
+import re
 import resource
 import sys
 import tempfile
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import results
-from bench.chart import draw
+from bench import page, results
 from bench.process import OTHER_CORE, CannotMeasure
-from bench.programs import APACHE, CADDY, ENVOY, HAPROXY, NGINX, WRK, provide
-from bench.report import show, verdicts
+from bench.programs import APACHE, CADDY, ENVOY, HAPROXY, NGINX, PY_SPY, WRK, provide
+from bench.report import Run, show, verdicts
 from bench.rounds import (
     Effort,
     Measure,
     bodies,
+    compiled,
     connections,
     forward_auth,
     latency,
+    profile,
     rejected,
     requests,
     start,
@@ -45,6 +50,8 @@ MEASUREMENTS: dict[str, Measure] = {
     "workers": workers.measure,
     "start": start.measure,
     "rejected": rejected.measure,
+    "compiled": compiled.measure,
+    "profile": profile.measure,
 }
 _USUAL, _QUICK = Effort(rounds=5, seconds=2), Effort(rounds=2, seconds=1)
 # 5,000 connections, and as many again for who must hold both sides.
@@ -58,6 +65,7 @@ def main() -> int:
     effort = Effort(options.rounds or usual.rounds, usual.seconds)
     try:
         _prepare()
+        run = Run(f"{datetime.now(UTC):%Y-%m-%d %H:%M}", _machine())
         found = results.load(options.results)
         for name in options.only or MEASUREMENTS:
             began = time.monotonic()
@@ -65,24 +73,26 @@ def main() -> int:
                 # The workers of servers started by root are others, and read their files here.
                 Path(folder).chmod(0o755)
                 with staged(Path(folder)) as stage:
-                    found[name] = MEASUREMENTS[name](stage, effort)
+                    found[name] = replace(MEASUREMENTS[name](stage, effort), run=run)
             print(show(found[name]), f"\n\n({name}: {time.monotonic() - began:.0f} s)", flush=True)
             results.save(options.results, found)
+        found = {name: found[name] for name in MEASUREMENTS if name in found}
+        if options.page is not None:
+            page.write(options.page, found)
     except CannotMeasure as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    lines = [line for name in MEASUREMENTS if name in found for line in found[name].lines]
-    print(f"\n### What must be reached\n\n{verdicts(lines)}\n\n{_versions(found)}")
-    if options.chart is not None:
-        options.chart.write_text(draw(found))
-    return 0 if all(line.met for line in lines) else 1
+    lines = [line for outcome in found.values() for line in outcome.lines]
+    told = "\n".join(page.runs(found))
+    print(f"\n### What must be reached\n\n{verdicts(lines)}\n\n{page.versions(found)}\n{told}")
+    return 1 if any(line.met is False for line in lines) else 0
 
 
 def _prepare() -> None:
     """`CannotMeasure` where this machine cannot do it."""
     if len(os.sched_getaffinity(0)) <= OTHER_CORE:
         raise CannotMeasure("two cores are needed: one for the proxy, one for everything else")
-    provide((WRK, HAPROXY, NGINX, APACHE, ENVOY, CADDY))
+    provide((WRK, HAPROXY, NGINX, APACHE, ENVOY, CADDY, PY_SPY))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < _OPEN_FILES:
         raise CannotMeasure(f"{_OPEN_FILES} open files are needed: raise the limit (ulimit -Hn)")
@@ -91,10 +101,13 @@ def _prepare() -> None:
     os.sched_setaffinity(0, {OTHER_CORE})
 
 
-def _versions(found: results.Results) -> str:
-    versions = {name: text for each in found.values() for name, text in each.versions.items()}
-    said = ", ".join(f"{name} {text}" for name, text in versions.items())
-    return f"{said}; Python {platform.python_version()}, {platform.system()} {platform.release()}"
+def _machine() -> str:
+    """What can be said of it to anybody."""
+    named = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return (
+        f"{os.cpu_count()} cores of {named[1] if named else platform.machine()}, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,9 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--rounds", type=int, help="how many rounds; the median counts")
     parser.add_argument(
-        "--results", type=Path, default=Path("var/bench.json"), help="default: var/bench.json"
+        "--results", type=Path, default=results.USUAL, help=f"default: {results.USUAL}"
     )
-    parser.add_argument("--chart", type=Path, help="draw what FILE has as SVG")
+    parser.add_argument("--page", type=Path, help="write into it what FILE has, with the chart")
     return parser
 
 

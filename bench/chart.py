@@ -47,7 +47,7 @@ _FOOT = (
 )
 
 _PANELS = (
-    _Panel("cpu", "CPU time per request", "µs, 1 KB GET; less is better", "{:.0f}", True),
+    _Panel("cpu", "CPU time per request", "µs, 1 KB GET; less is better", "{:.1f}", True),
     _Panel("rate", "Requests per second", "one core, 1 KB GET; more is better", "{:,.0f}", False),
     _Panel("connection", "Memory of an idle connection", "KiB; less is better", "{:.1f}", True),
     _Panel("websocket", "Memory of an open WebSocket", "KiB; less is better", "{:.1f}", True),

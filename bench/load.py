@@ -6,6 +6,7 @@ proves that the replies are upstream's. bench/openloop.py is for latency at a fi
 """
 
 import json
+import secrets
 import socket
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from bench.upstream.pages import BODY
 from bench.watch import Watch, undisturbed
 
 CONNECTIONS = 32
+# Where a request has this, each has eight other hexadecimal digits.
+OTHER_EACH_TIME = b"########"
 
 _SCRIPT = Path(__file__).with_suffix(".lua")
 # Replies under way when the count is taken, and requests begun when the time is over.
@@ -44,18 +47,22 @@ class Round:
     """The part of it, or of the load's core, that somebody else took."""
 
 
-def drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
-    """Send `request` on 32 connections for `seconds`, whatever is answered; again if others
+def drive(
+    stage: Stage, proxy: Proxy, request: bytes, seconds: int, connections: int = CONNECTIONS
+) -> Round:
+    """Send `request` on so many connections for `seconds`, whatever is answered; again if others
     disturb it."""
-    return undisturbed(lambda: _drive(stage, proxy, request, seconds))
+    return undisturbed(lambda: _drive(stage, proxy, request, seconds, connections))
 
 
-def _drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int) -> Round:
+def _drive(stage: Stage, proxy: Proxy, request: bytes, seconds: int, connections: int) -> Round:
     file = stage.folder / "request"
     file.write_bytes(request)
     command = (
-        find(WRK), f"-d{seconds}s", "-t1", f"-c{CONNECTIONS}", "-s", str(_SCRIPT),
-        f"http://127.0.0.1:{proxy.port}/", "--", str(file),
+        find(WRK), f"-d{seconds}s", "-t1", f"-c{connections}", "-s", str(_SCRIPT),
+        f"http://127.0.0.1:{proxy.port}/", "--", str(file), OTHER_EACH_TIME.decode(),
+        # No two rounds say the same.
+        str(secrets.randbits(32)),
     )  # fmt: skip
     asked = _settled_count(stage)
     watch = Watch(proxy.program, stage.beside)
@@ -101,5 +108,5 @@ def _settled_count(stage: Stage) -> int:
 def ask(proxy: Proxy, request: bytes) -> bytes:
     """The first of what is answered to `request`: a small reply, as a whole."""
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
-        connection.sendall(request)
+        connection.sendall(request.replace(OTHER_EACH_TIME, secrets.token_hex(4).encode()))
         return connection.recv(65536)

@@ -28,6 +28,7 @@ NGINX = Needed("nginx", "nginx-light", "-v")
 APACHE = Needed("apache2", "apache2", "-v", ("libapache2-mod-auth-openidc",))
 ENVOY = Needed("envoy", None, "--version")
 CADDY = Needed("caddy", None, "version")
+PY_SPY = Needed("py-spy", None, "--version")
 
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of what must be reached. `met`: `None` when it could not be measured."""
+    """One line of what must be reached. `met`: `None` where nothing must be."""
 
     work: str
     goal: str
@@ -15,13 +15,21 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        return "not measured" if self.met is None else "met" if self.met else "NOT met"
+        return "for information" if self.met is None else "met" if self.met else "NOT met"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of the command: when it `began` (UTC), on what machine."""
+
+    began: str
+    machine: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A table of medians, the lines they decide, and the `figures` that the chart draws: by what
-    was measured and the name of who was."""
+    """A table, the lines it decides, and the `figures` that the chart draws: by what was measured
+    and the name of who was. `run`: of which it is."""
 
     title: str
     heads: tuple[str, ...]
@@ -29,6 +37,7 @@ class Outcome:
     lines: tuple[Line, ...] = ()
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    run: Run | None = None
 
 
 def show(outcome: Outcome) -> str:

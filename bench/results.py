@@ -10,6 +10,8 @@ from bench.report import Outcome
 
 Results = dict[str, Outcome]
 
+USUAL = Path("var/bench.json")
+
 _KEPT = TypeAdapter(Results)
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,17 @@ def test_hot_modules_are_imported_as_what_is_wanted() -> None:
         __import__(name)
         file = Path(str(sys.modules[name].__file__))
         assert (file.name.endswith(SUFFIX)) if in_use() else (file == path)
+
+
+def test_each_hot_module_is_tested_as_plain_python_too() -> None:
+    """`make test` runs what TWICE names once more so."""
+    twice = re.search(r"TWICE := ((?:.*\\\n)*.*)", (PACKAGE.parent / "Makefile").read_text())
+    assert twice is not None
+    named = twice[1].replace("\\\n", " ").split()
+    assert [each for each in named if not (PACKAGE.parent / each).exists()] == []
+    for path in hot_modules():
+        folder = Path("tests") / path.parent.relative_to(PACKAGE)
+        assert {str(folder), f"{folder}/test_{path.name}"} & set(named), path
 
 
 def test_no_class_declares_an_attribute_of_its_base_again() -> None:

@@ -28,6 +28,7 @@ from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.store.choose import store_for
+from tests.certificates import make_pair
 
 NAME = "gateway"
 
@@ -49,29 +50,37 @@ providers: {google: {}}
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What differs from the usual set-up. `server`: further keys of that section."""
+    """What differs from the usual set-up. `server`, `limits`: further keys of that section.
+    `code`: `compiled` or `pure`, which the hot modules must run as; empty for what there is."""
 
     store: str = "embedded"
     server: tuple[tuple[str, object], ...] = ()
+    limits: tuple[tuple[str, object], ...] = ()
+    tls: bool = False
+    code: str = ""
 
 
 def start(stage: Stage, upstream: int, variant: Variant | None = None) -> Proxy:
     """`CannotMeasure` when this version has no such configuration."""
     port = free_port()
     folder = stage.folder / f"gateway-{port}"
-    config = prepare(folder, port, upstream, variant or Variant())
+    variant = variant or Variant()
+    config = prepare(folder, port, upstream, variant)
     cookie = asyncio.run(_sign_in(config))
-    program = serve(stage, folder, config)
+    program = serve(stage, folder, config, variant.code)
     return Proxy(NAME, port, program, f"{__version__} ({_hot_modules(program)})", cookie)
 
 
 def prepare(folder: Path, port: int, upstream: int, variant: Variant) -> Config:
     """A folder to serve from, with its database migrated."""
+    (folder / "policies").mkdir(parents=True)
+    tls = {"tls": make_pair("localhost").write(folder)} if variant.tls else {}
     content = {
         "server": {
-            "public_url": f"http://localhost:{port}",
+            "public_url": f"{'https' if tls else 'http'}://localhost:{port}",
             "listen": f"127.0.0.1:{port}",
             "management": f"127.0.0.1:{free_port()}",
+            **tls,
             **dict(variant.server),
         },
         "upstream": {
@@ -82,10 +91,9 @@ def prepare(folder: Path, port: int, upstream: int, variant: Variant) -> Config:
         "directory": {"kind": "file", "path": "accounts.yaml"},
         "sessions": {"store": variant.store},
         # All of the load comes from one address.
-        "limits": {"connections_per_address": "off"},
+        "limits": {"connections_per_address": "off", **dict(variant.limits)},
         "log": {"level": "info", "format": "json", "access": "access.log"},
     }
-    (folder / "policies").mkdir(parents=True)
     (folder / "policies" / "acme.example.yaml").write_text(_POLICY)
     (folder / "accounts.yaml").write_text(_ACCOUNTS)
     file = folder / "config.yaml"
@@ -99,13 +107,14 @@ def prepare(folder: Path, port: int, upstream: int, variant: Variant) -> Config:
     return config
 
 
-def serve(stage: Stage, folder: Path, config: Config) -> Program:
-    """Run it until it says that it is ready."""
+def serve(stage: Stage, folder: Path, config: Config, code: str = "") -> Program:
+    """Run it until it says that it is ready; `code`: as `Variant` has it."""
     management = config.server.management.port
     program = stage.run(
         f"{NAME}-{config.server.listen.port}",
         _command(folder / "config.yaml", "serve"),
         port=config.server.listen.port,
+        environment={"SONAR_GATEWAY_CODE": code} if code else None,
     )
     program.wait_until(lambda: get(management, "/readyz")[0] == 200)
     return program

@@ -52,13 +52,14 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     }
     worst = max(mib[gateway.NAME] for mib in grown.values())
     return Outcome(
-        title=f"256 MiB on one connection, and {slow:.0f} s with a reader of 1 MB/s",
+        title=f"256 MiB on one connection, medians of {effort.rounds * _MOVES_A_ROUND}; growth "
+        f"of a fresh process, also in {slow:.0f} s with a reader of 1 MB/s, measured once",
         heads=("", "download MB/s", "upload MB/s", *(f"{kind} grows MiB" for kind in grown)),
         rows=tuple(
             (
                 name,
-                f"{down[name]:.0f}",
-                f"{up[name]:.0f}",
+                f"{down[name]:,.0f}",
+                f"{up[name]:,.0f}",
                 *(f"{m[name]:.1f}" for m in grown.values()),
             )
             for name in (gateway.NAME, envoy.PLAIN)

@@ -48,10 +48,10 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     stage.stop(proxy.program)
     ratio = median(rates[_PATH]) / median(rates["proxied"])
     return Outcome(
-        title="Forward-auth beside the proxied request, medians",
+        title=f"Forward-auth beside the proxied request, medians of {effort.rounds} rounds",
         heads=("", "requests/s", "CPU µs/request"),
         rows=tuple(
-            (name, f"{median(rates[name]):.0f}", f"{median(cpu[name]):.1f}") for name in rates
+            (name, f"{median(rates[name]):,.0f}", f"{median(cpu[name]):.1f}") for name in rates
         ),
         lines=(
             Line(

@@ -58,7 +58,8 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
         stage.stop(proxy.program)
     found = {name: _medians(done) for name, done in rounds.items()}
     return Outcome(
-        title=f"Latency at {rate:.0f} requests/s, half of what the slower can do, medians",
+        title=f"Latency at {rate:,.0f} requests/s, half of what the slower can do, medians of "
+        f"{effort.rounds} rounds",
         heads=("", "p50 µs", "added", "p99 µs", "added", "its core busy", "others had"),
         rows=tuple(_row(name, latency, found[_DIRECT]) for name, latency in found.items()),
         lines=(_line(found, ours.name, envoys.name),),

@@ -42,7 +42,7 @@ def _row(
         name,
         f"{cpu[name]:.1f}",
         f"{cpu[gateway.NAME] / cpu[name]:.2f}",
-        f"{rate[name]:.0f}",
+        f"{rate[name]:,.0f}",
         f"{rate[gateway.NAME] / rate[name]:.2f}",
         f"{median(each.p50 for each in done) / 1000:.2f}",
         f"{median(each.p99 for each in done) / 1000:.2f}",
@@ -68,6 +68,6 @@ def _rate_line(rate: dict[str, float]) -> Line:
     return Line(
         "the same: requests/s on one core",
         "at least 3.5 x Caddy plain, 4 x mod_auth_openidc",
-        f"{ours:.0f}/s: {caddys:.2f} x Caddy, {apaches:.2f} x mod_auth_openidc",
+        f"{ours:,.0f}/s: {caddys:.2f} x Caddy, {apaches:.2f} x mod_auth_openidc",
         caddys >= 3.5 and apaches >= 4.0,
     )

@@ -46,12 +46,12 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
         stage.stop(proxy.program)
     ours = found[gateway.NAME].kib
     return Outcome(
-        title=f"{_COUNT} open WebSockets, a message each way a second on each",
+        title=f"{_COUNT:,} open WebSockets, a message each way a second on each, measured once",
         heads=("", "KiB resident each", "CPU µs/message there and back"),
         rows=tuple((name, f"{each.kib:.1f}", f"{each.cpu:.0f}") for name, each in found.items()),
         lines=(
             Line(
-                f"memory per open WebSocket ({_COUNT} open, a message a second each)",
+                f"memory per open WebSocket ({_COUNT:,} open, a message a second each)",
                 f"at most {_GOAL_KIB:g} KiB",
                 f"{ours:.1f} KiB",
                 ours <= _GOAL_KIB,

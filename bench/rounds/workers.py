@@ -34,10 +34,10 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     costs = cpu["2 workers"] / cpu["1 worker"]
     needs = memory["2 workers"] / memory["1 worker"]
     return Outcome(
-        title="One and two workers on one core, medians",
+        title=f"One and two workers on one core, medians of {effort.rounds} rounds; memory once",
         heads=("", "CPU µs/request", "requests/s", "memory MiB (shared pages once)"),
         rows=tuple(
-            (name, f"{cpu[name]:.1f}", f"{rate[name]:.0f}", f"{memory[name] / _MIB:.1f}")
+            (name, f"{cpu[name]:.1f}", f"{rate[name]:,.0f}", f"{memory[name] / _MIB:.1f}")
             for name in found
         ),
         lines=(

@@ -16,9 +16,9 @@ def test_a_table_is_markdown_with_columns_that_stand_one_below_the_other() -> No
 
 
 def test_a_line_says_whether_it_is_met() -> None:
-    met, unmet, unknown = (Line("work", "goal", "measured", each) for each in (True, False, None))
-    said = [row.split("|")[-2].strip() for row in verdicts((met, unmet, unknown)).splitlines()]
-    assert said[2:] == ["met", "NOT met", "not measured"]
+    met, unmet, free = (Line("work", "goal", "measured", each) for each in (True, False, None))
+    said = [row.split("|")[-2].strip() for row in verdicts((met, unmet, free)).splitlines()]
+    assert said[2:] == ["met", "NOT met", "for information"]
 
 
 def test_pieces_come_together(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
     python -m tests.isolation.gateway STORE FOLDER SONAR_PORT IDENTITIES
 
 STORE is a Redis URL or `embedded`. Signs IDENTITIES people in and prints one line of JSON: the
-port, the keys of assertions, and for each person the account and the session cookie. Its memory has
+port, the keys of assertions, whether the hot modules are compiled, and for each person the account
+and the session cookie. Its memory has
 room for 95 % of the sessions, so that all the time some request waits for the store.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import uvloop
 
+from gateway.compiled import in_use
 from gateway.config import config_from
 from gateway.edge.server import EdgeServer
 from gateway.operate.access_log import AccessLog
@@ -76,7 +78,9 @@ async def serve(place: str, folder: Path, sonar: int, identities: int) -> None:
         cookie, _ = await sessions.create(an_identity(), account, _POLICY, time.time())
         people.append((account.id, f"{name}={cookie}"))
     settle_memory()
-    print(json.dumps({"port": edge.port, "jwks": minter.jwks(), "people": people}), flush=True)
+    code = "compiled" if in_use() else "python"
+    told = {"port": edge.port, "jwks": minter.jwks(), "hot_modules": code, "people": people}
+    print(json.dumps(told), flush=True)
     await asyncio.Event().wait()
 
 

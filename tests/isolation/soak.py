@@ -30,8 +30,10 @@ MOST_GROWTH = 8 * _MIB
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run; memory in bytes, early and at the end."""
+    """What came of a run; memory in bytes, early and at the end. `code`: as what the hot modules
+    ran, `compiled` or `python`."""
 
+    code: str
     crowd: Crowd
     odd: list[str]
     seconds: float
@@ -41,8 +43,10 @@ class Result:
     def __str__(self) -> str:
         crowd = self.crowd
         return (
+            f"{self.code}: "
             f"{crowd.checked} replies for {len(crowd.people)} identities in {self.seconds:.0f} s "
-            f"({crowd.checked / self.seconds:.0f}/s): {len(crowd.wrong) + len(self.odd)} wrong; "
+            f"({crowd.checked / self.seconds:.0f}/s): {len(crowd.wrong) + len(self.odd)} wrong, "
+            f"{len(crowd.unanswered)} not answered; "
             f"{crowd.hung_up} hung up, {crowd.lost} replies lost by that, {crowd.stolen} cookies "
             f"of others tried; memory {self.early / _MIB:.1f} MiB after {crowd.early} replies, "
             f"{self.late / _MIB:.1f} MiB at the end"
@@ -71,7 +75,7 @@ async def run(store: str, folder: Path, people: int, total: int, early: int, see
         early = memory(gateway.pid)
         await asking
         took = time.perf_counter() - began
-        return Result(crowd, sonar.odd, took, early, memory(gateway.pid))
+        return Result(told["hot_modules"], crowd, sonar.odd, took, early, memory(gateway.pid))
     finally:
         if gateway.returncode is None:
             gateway.kill()
@@ -86,8 +90,9 @@ def memory(pid: int) -> int:
 
 
 def problems(result: Result, most_growth: int) -> list[str]:
-    """What a run must not show; `most_growth` in bytes."""
-    found = [*result.crowd.wrong, *result.odd]
+    """What a run must not show, and why; `most_growth` in bytes."""
+    found = [f"wrong: {each}" for each in (*result.crowd.wrong, *result.odd)]
+    found += [f"not answered: {each}" for each in result.crowd.unanswered]
     if result.late - result.early > most_growth:
         found.append(f"memory grew: {result}")
     if result.crowd.checked < result.crowd.total and not found:
@@ -96,7 +101,8 @@ def problems(result: Result, most_growth: int) -> list[str]:
 
 
 def main() -> int:
-    """0 when every reply was its owner's and the memory flat, on both stores."""
+    """0 when every request was answered, each reply was its owner's, and the memory flat, on both
+    stores."""
     parser = argparse.ArgumentParser(prog="python -m tests.isolation.soak", description=__doc__)
     parser.add_argument("--identities", type=int, default=1000)
     parser.add_argument("--requests", type=int, default=1000)
@@ -113,7 +119,7 @@ def main() -> int:
             print(f"{name}: {result}", flush=True)
             for problem in problems(result, MOST_GROWTH):
                 bad += 1
-                print(f"{name}: WRONG: {problem[:2000]}", flush=True)
+                print(f"{name}: {problem[:2000]}", flush=True)
     finally:
         valkey.stop()
     return 1 if bad else 0

