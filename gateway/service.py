@@ -63,7 +63,7 @@ class Service:
         self._key_watch = KeyWatch(source_for(config), parts.keys, config.keys.overlap)
         self._access_log = AccessLog(config.log.access, parts.counters)
         self._policy_records = PolicyRecords(
-            config.policies, parts.sessions, parts.sessions.store, parts.audit
+            config.policies, parts.sessions, parts.sessions.named, parts.audit
         )
         self._edge: EdgeServer | None = None
         self._sign_ins: SignIns | None = None

@@ -69,7 +69,7 @@ class SignIns:
             providers=providers,
             transactions=Transactions(parts.sealer, CookieNames(parts.config.server.secure)),
             sessions=parts.sessions,
-            store=parts.sessions.store,
+            named=parts.sessions.named,
             directory=directory,
             links=links,
             policies=parts.policies_in_force,
@@ -129,7 +129,6 @@ class SignIns:
         parts, sessions = self._parts, self._parts.sessions
         settings = parts.config.sessions
         renewals = Renewals(
-            sessions.store,
             sessions.changes,
             sessions.grants,
             providers.get,
@@ -138,7 +137,7 @@ class SignIns:
         )
         recheck = Recheck(
             sessions,
-            sessions.store,
+            sessions.named,
             directory,
             links,
             parts.policies_in_force,

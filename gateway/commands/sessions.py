@@ -17,7 +17,7 @@ from gateway.email import Email
 from gateway.operate.audit import Event, EventKind, session_event
 from gateway.reasons import Reason
 from gateway.session.model import Session, account_label
-from gateway.session.store import SessionStore
+from gateway.session.store import SessionStore, Store
 from gateway.session.store.choose import store_for
 
 # As many as Redis has connections; SQLite takes one after the other anyway.
@@ -62,7 +62,7 @@ async def revoked(config: Config, chosen: Chosen) -> tuple[Session, ...]:
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[SessionStore | None]:
+async def opened(config: Config) -> AsyncIterator[Store | None]:
     """The store; `None` where nobody has signed in yet, and nothing is made."""
     if config.sessions.store == "embedded" and not config.sessions.path.exists():
         yield None

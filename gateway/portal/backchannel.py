@@ -102,11 +102,11 @@ async def _obeyed(
     if isinstance(told, Refused):
         return told
     name = _name(channel, provider, told)
-    if await visit.parts.store.kept(name) is not None:
+    if await visit.parts.named.get(name) is not None:
         return Refused(Reason.TOKEN_REPLAYED, "jti has been here before")
     reason = Reason.PROVIDER_SIGNED_OUT if back else Reason.PROVIDER_ALARM
     ended = await _end(visit, provider, told)
-    await visit.parts.store.keep(name, b"1", told.until - visit.now)
+    await visit.parts.named.put(name, b"1", told.until - visit.now)
     log.info("logout_received", channel=channel, provider=provider.name, what=told.what)
     note_ended(visit, channel, reason, told.what, ended)
     count(visit, channel, reason)
@@ -129,7 +129,7 @@ async def _end(visit: Visit, provider: ProviderClient, told: Recall) -> tuple[Se
         return ()
     try:
         await recall(visit, label)
-        meant = await visit.parts.store.labelled(label)
+        meant = await visit.parts.sessions.labelled(label)
     except SessionsUnavailable:
         # Those in this process's memory end all the same, and the others as soon as it answers.
         meant = ()

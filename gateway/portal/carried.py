@@ -11,12 +11,12 @@ _PURPOSE = "carried refresh token"
 async def carry(visit: Visit, proven: Proven, refresh_token: Secret) -> None:
     """Raises SessionsUnavailable."""
     sealed = visit.parts.sealer.seal(_PURPOSE, proven.id, refresh_token.reveal().encode())
-    await visit.parts.store.keep(_name(proven), sealed.encode(), LIFETIME)
+    await visit.parts.named.put(_name(proven), sealed.encode(), LIFETIME)
 
 
 async def carried(visit: Visit, proven: Proven) -> Secret | None:
     """What was carried for this sign-in, once. Raises SessionsUnavailable."""
-    sealed = await visit.parts.store.take(_name(proven))
+    sealed = await visit.parts.named.take(_name(proven))
     if sealed is None:
         return None
     opened = visit.parts.sealer.open(_PURPOSE, proven.id, sealed.decode())

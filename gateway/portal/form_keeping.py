@@ -54,7 +54,7 @@ async def remember_owner(visit: Visit, session: Session) -> None:
     """For when it is over: its cookie stays in the browser, and the form that comes then is its
     person's. Never fails: a sign-in must not for want of this."""
     try:
-        await visit.parts.store.keep(
+        await visit.parts.named.put(
             f"owner:{session.key}", owner_of(session).encode(), session.lifetime + _REMEMBERED
         )
     except Unavailable as error:
@@ -65,13 +65,13 @@ async def owner_of_browser(visit: Visit) -> str | None:
     """Whose the session was that this browser's cookie belonged to. Nobody else can keep a form."""
     cookie = visit.request.cookies.get(visit.names.session)
     key = None if cookie is None else visit.parts.sessions.key_of(cookie)
-    owner = None if key is None else await visit.parts.store.kept(f"owner:{key}")
+    owner = None if key is None else await visit.parts.named.get(f"owner:{key}")
     return None if owner is None else owner.decode()
 
 
 async def too_many(visit: Visit, owner: str) -> bool:
     """Count one more form of this person."""
-    return await visit.parts.store.count(f"forms:{owner}", LIFETIME) > _MOST
+    return await visit.parts.named.count(f"forms:{owner}", LIFETIME) > _MOST
 
 
 async def keep(visit: Visit, form: KeptForm) -> tuple[str, str]:
@@ -83,7 +83,7 @@ async def keep(visit: Visit, form: KeptForm) -> tuple[str, str]:
     head = json.dumps({"owner": form.owner, "path": form.path}).encode()
     bound_to = f"{secret}.{form_id}"
     sealed = visit.parts.sealer.seal(_PURPOSE, bound_to, head + b"\n" + form.body)
-    await visit.parts.store.keep(_name(bound_to), sealed.encode(), LIFETIME)
+    await visit.parts.named.put(_name(bound_to), sealed.encode(), LIFETIME)
     names = visit.names
     cookie = set_cookie(names.forms, secret, secure=names.secure, max_age=int(LIFETIME))
     return form_id, cookie
@@ -95,7 +95,7 @@ async def find(visit: Visit, form_id: str | None, session: Session) -> KeptForm 
     bound_to = _bound_to(visit, form_id)
     if bound_to is None:
         return None
-    sealed = await visit.parts.store.kept(_name(bound_to))
+    sealed = await visit.parts.named.get(_name(bound_to))
     form = None if sealed is None else _open(visit, bound_to, sealed)
     if form is not None and form.owner != owner_of(session):
         await take(visit, form_id)
@@ -106,7 +106,7 @@ async def find(visit: Visit, form_id: str | None, session: Session) -> KeptForm 
 async def take(visit: Visit, form_id: str | None) -> bool:
     """Take it away; True for one caller, once."""
     bound_to = _bound_to(visit, form_id)
-    return bound_to is not None and await visit.parts.store.take(_name(bound_to)) is not None
+    return bound_to is not None and await visit.parts.named.take(_name(bound_to)) is not None
 
 
 def _open(visit: Visit, bound_to: str, sealed: bytes) -> KeptForm | None:

@@ -56,7 +56,7 @@ async def frontchannel(visit: Visit) -> web.Response:
 
 async def _named(visit: Visit, label: str) -> tuple[Session, ...]:
     try:
-        return await visit.parts.store.labelled(label)
+        return await visit.parts.sessions.labelled(label)
     except SessionsUnavailable:
         visit.parts.misses.add(visit.address, visit.now)
         # Those in this process's memory end all the same, and the others as soon as it answers.

@@ -18,7 +18,7 @@ from gateway.policy.model import Policies
 from gateway.portal.misses import Misses
 from gateway.session.live import Sessions
 from gateway.session.seal import Sealer
-from gateway.session.store import SessionStore
+from gateway.session.store import NamedStore
 
 # Each is a look at the session store. A large office behind one address, everybody going home,
 # names some hundred sessions that have ended here already.
@@ -29,13 +29,14 @@ MISSES_WINDOW = 60.0
 @dataclass(frozen=True, slots=True)
 class Portal:
     """`policies` gives the snapshot in force, taken once a request; `jwks` the public keys of the
-    assertion; `clock` the time in Unix seconds; `misses` counts logouts that meant nobody."""
+    assertion; `clock` the time in Unix seconds; `misses` counts logouts that meant nobody; `named`
+    is what all processes know under a name."""
 
     config: Config
     providers: Providers
     transactions: Transactions
     sessions: Sessions
-    store: SessionStore
+    named: NamedStore
     directory: Directory
     links: LinkStore
     policies: Callable[[], Policies]

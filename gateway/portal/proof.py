@@ -59,7 +59,7 @@ async def prove(
     a stranger who knows the username and keeps guessing must not keep the owner from the page where
     links are taken away.
     """
-    store = visit.parts.store
+    named = visit.parts.named
     meant = await visit.parts.directory.by_username(username)
     persons = _of_person(visit, identity)
     if opens is None:
@@ -68,7 +68,7 @@ async def prove(
         accounts = _of_who_has_it(visit, identity, opens)
     counted: list[str] = []
     for name, throttle in (*persons, *accounts):
-        wait = await store.attempt(name, throttle)
+        wait = await named.attempt(name, throttle)
         if wait > 0:
             await _take_back(visit, counted)
             return _refused(visit, identity, NotProved(Reason.PASSWORD_THROTTLED, wait), meant)
@@ -82,7 +82,7 @@ async def prove(
         return _refused(visit, identity, NotProved(Reason.PASSWORD_WRONG), meant)
     await _take_back(visit, [name for name, _ in persons])
     for name, _ in accounts:
-        await store.forget(name)
+        await named.forget(name)
     if not account.active:
         return _refused(visit, identity, NotProved(Reason.ACCOUNT_INACTIVE), meant)
     return account
@@ -122,7 +122,7 @@ def _throttle(visit: Visit) -> Throttle:
 
 async def _take_back(visit: Visit, names: list[str]) -> None:
     for name in names:
-        await visit.parts.store.pardon(name)
+        await visit.parts.named.pardon(name)
 
 
 def _refused(

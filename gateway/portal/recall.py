@@ -21,18 +21,18 @@ _REMEMBERED = 2 * LIFETIME
 
 async def recall(visit: Visit, label: str) -> None:
     """Note that what has this label (`Session.labels`) is over. Raises SessionsUnavailable."""
-    await visit.parts.store.keep(_name(label), repr(visit.now).encode(), _REMEMBERED)
+    await visit.parts.named.put(_name(label), repr(visit.now).encode(), _REMEMBERED)
 
 
 async def is_recalled(visit: Visit, identity: Identity, since: float) -> bool:
     """Whether the provider has taken back what it proved at `since` (Unix seconds): its session is
     over, or all of the person's that were. Raises SessionsUnavailable."""
-    store = visit.parts.store
+    named = visit.parts.named
     if identity.sid is not None:
         label = provider_label(identity.provider, identity.sid)
-        if await store.kept(_name(label)) is not None:
+        if await named.get(_name(label)) is not None:
             return True
-    told = await store.kept(_name(identity_label(identity.key)))
+    told = await named.get(_name(identity_label(identity.key)))
     return told is not None and float(told) >= since
 
 

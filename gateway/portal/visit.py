@@ -165,14 +165,14 @@ def has_own_session(visit: Visit) -> bool:
 async def claim(visit: Visit, transaction_id: str) -> bool:
     """Use up a transaction: True once, however often, from wherever, its answer or its form is
     sent (replay). Raises SessionsUnavailable."""
-    return await visit.parts.store.claim(f"tx:{transaction_id}", _CLAIMED_FOR)
+    return await visit.parts.named.first(f"tx:{transaction_id}", _CLAIMED_FOR)
 
 
 async def claim_form(visit: Visit, fields: Fields) -> bool:
     """Use up the page that a link's form came from: True once, so that a browser which sends the
     form again, password and all, links nothing that was unlinked meanwhile."""
     digest = hashlib.sha256(fields[TOKEN].encode()).hexdigest()
-    return await visit.parts.store.claim(f"link:{digest}", _CLAIMED_FOR)
+    return await visit.parts.named.first(f"link:{digest}", _CLAIMED_FOR)
 
 
 def sign_off(visit: Visit, response: web.StreamResponse) -> None:

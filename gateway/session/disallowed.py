@@ -16,7 +16,7 @@ from gateway.policy.changes import changes, digest
 from gateway.policy.model import Policies
 from gateway.reasons import Reason
 from gateway.session.live import Sessions
-from gateway.session.store import SessionStore
+from gateway.session.store import NamedStore
 
 # Longer than the slowest process takes to see a change.
 _ONE_CHANGE = 60.0
@@ -25,10 +25,10 @@ _ONE_CHANGE = 60.0
 class PolicyRecords:
     """`folder`: where the policies are."""
 
-    def __init__(self, folder: Path, sessions: Sessions, store: SessionStore, audit: Audit) -> None:
+    def __init__(self, folder: Path, sessions: Sessions, named: NamedStore, audit: Audit) -> None:
         self._folder = folder
         self._sessions = sessions
-        self._store = store
+        self._named = named
         self._audit = audit
 
     async def loaded(self, policies: Policies) -> None:
@@ -70,7 +70,7 @@ class PolicyRecords:
         # Twice is better than never.
         first = True
         with suppress(SessionsUnavailable):
-            first = await self._store.claim(f"audit:{name}", _ONE_CHANGE)
+            first = await self._named.first(f"audit:{name}", _ONE_CHANGE)
         for event in events if first else ():
             self._audit.note(event)
 

@@ -37,10 +37,15 @@ class Grants:
         if origin.refresh_token is not None:
             return self.seal(origin.refresh_token, key, now)
         continues = origin.continues
-        before = None if continues is None else await self._store.load(continues.key)
-        if before is None or before.grant is None:
+        before = None if continues is None else await self.stored(continues.key)
+        if continues is None or before is None:
             return None
-        return self.move(before.grant, before.key, key)
+        return self.move(before, continues.key, key)
+
+    async def stored(self, key: str) -> Grant | None:
+        """The grant that the session has now, if it has one. Raises `SessionsUnavailable`."""
+        session = await self._store.load(key)
+        return None if session is None else session.grant
 
     def seal(self, refresh_token: Secret, key: str, now: float) -> Grant:
         """The grant of a session to which the provider just said yes."""

@@ -34,7 +34,7 @@ from gateway.session.known import Known
 from gateway.session.limits import Limits
 from gateway.session.model import TOUCH_EVERY, Session
 from gateway.session.seal import Sealer
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.guarded import Guarded
 from gateway.session.sweep import Sweep
 
@@ -66,12 +66,13 @@ class Sessions:
     """Every session, through one store. `clock`: Unix seconds, for what happens between requests.
 
     `read`, `create`, the endings and `sweep` do I/O and may raise `SessionsUnavailable`.
-    `store`: the one given, left alone while it is gone. `outages`: which neighbours are down.
+    `named`: what the same store knows under a name. Both are left alone while it is gone.
+    `outages`: which neighbours are down.
     """
 
     def __init__(
         self,
-        store: SessionStore,
+        store: Store,
         keys: KeyRing,
         lines: IdentityLines,
         settings: config.Sessions,
@@ -82,7 +83,8 @@ class Sessions:
         policies: Callable[[], Policies] = Policies,
     ) -> None:
         self._outages = Outages() if outages is None else outages
-        self.store = self._store = Guarded(store, self._outages.part("sessions"))
+        self._store = Guarded(store, self._outages.part("sessions"))
+        self.named = self._store.named
         self._keys = keys
         self._lines = lines
         self._sealer = Sealer(keys)
@@ -246,6 +248,10 @@ class Sessions:
         are refused all the same, and the store is asked for the others as soon as it answers.
         """
         return await self._endings.end_labelled(label)
+
+    async def labelled(self, label: str) -> tuple[Session, ...]:
+        """Every live session with this label (`Session.labels`), newest first."""
+        return await self._store.labelled(label)
 
     def in_use(self) -> Iterator[list[Live]]:
         """The sessions in this process's memory, some at a time."""

@@ -11,7 +11,7 @@ account as it is now.
 
 Each session has its turn once in `sessions.recheck`, at a moment that its key decides: all
 processes agree on it without a word, and the turns are spread evenly over the time. Of the
-processes that have the session in use, the first to claim the turn asks; one that comes back after
+processes that have the session in use, the first to take the turn asks; one that comes back after
 a while, to a process that has forgotten it, has its turn at once unless it has had it.
 
 While the directory or the links do not answer, sessions go on, and keep their turn: nobody is
@@ -39,7 +39,7 @@ from gateway.reasons import Reason
 from gateway.session.entry import Live
 from gateway.session.live import Sessions
 from gateway.session.model import Session
-from gateway.session.store import SessionStore
+from gateway.session.store import NamedStore
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def turn_of(key: str, every: float, now: float) -> tuple[int, float]:
 class _Turn:
     live: Live
     number: int
-    claimed: bool = False
+    ours: bool = False
 
 
 class Recheck:
@@ -74,7 +74,7 @@ class Recheck:
     def __init__(
         self,
         sessions: Sessions,
-        store: SessionStore,
+        named: NamedStore,
         directory: Directory,
         links: LinkStore,
         policies: Callable[[], Policies],
@@ -85,7 +85,7 @@ class Recheck:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sessions = sessions
-        self._store = store
+        self._named = named
         self._directory = directory
         self._links = links
         self._policies = policies
@@ -163,10 +163,10 @@ class Recheck:
     async def _take(self, turn: _Turn) -> bool:
         """Ask, if nobody else does; whether the session was ended."""
         live = turn.live
-        if not turn.claimed and not live.ended:
+        if not turn.ours and not live.ended:
             name = f"recheck:{live.session.key}:{turn.number}"
-            turn.claimed = await self._store.claim(name, 2 * self._every)
-        if not turn.claimed or live.ended:
+            turn.ours = await self._named.first(name, 2 * self._every)
+        if not turn.ours or live.ended:
             return False
         reason = None if self._provider is None else await self._provider(live.session)
         if reason is None:

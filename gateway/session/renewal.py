@@ -29,7 +29,6 @@ from gateway.secret import Secret
 from gateway.session.changes import Changes
 from gateway.session.grant import Grants
 from gateway.session.model import Grant, Session
-from gateway.session.store import SessionStore
 from gateway.values import UNLIMITED
 
 if TYPE_CHECKING:
@@ -54,14 +53,12 @@ class Renewals:
 
     def __init__(
         self,
-        store: SessionStore,
         changes: Changes,
         grants: Grants,
         provider: Callable[[str], Provider | None],
         grace: float,
         clock: Callable[[], float],
     ) -> None:
-        self._store = store
         self._changes = changes
         self._grants = grants
         self._provider = provider
@@ -75,7 +72,7 @@ class Renewals:
         if provider is None or provider.refresh_every >= UNLIMITED:
             return None
         attempt = _Attempt(session.key, self._clock(), provider.refresh_every)
-        if not await attempt.begin(self._store, self._changes):
+        if not await attempt.begin(self._grants, self._changes):
             return None
         token = self._grants.open(attempt.grant, session.key)
         if token is None:
@@ -140,10 +137,9 @@ class _Attempt:
         self._key = key
         self._every = every
 
-    async def begin(self, store: SessionStore, changes: Changes) -> bool:
+    async def begin(self, grants: Grants, changes: Changes) -> bool:
         """Whether it is time to ask, and nobody else does."""
-        stored = await store.load(self._key)
-        if stored is None or not self._is_due(stored.grant):
+        if not self._is_due(await grants.stored(self._key)):
             return False
         begun = False
 

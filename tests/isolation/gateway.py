@@ -29,7 +29,7 @@ from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from gateway.workers.worker import settle_memory
@@ -51,7 +51,7 @@ async def serve(place: str, folder: Path, sonar: int, identities: int) -> None:
     minter = AssertionMinter(
         keys, issuer=config.server.public_url, audience="sonar", lifetime=300.0
     )
-    store: SessionStore = EmbeddedStore(folder / "sessions.db")
+    store: Store = EmbeddedStore(folder / "sessions.db")
     if place != "embedded":
         store = RedisStore(Secret(place))
     lines = IdentityLines(config.headers, minter)

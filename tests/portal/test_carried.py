@@ -16,7 +16,7 @@ TOKEN = Secret("1//the-refresh-token")
 
 def visit(world: World) -> Visit:
     request = make_mocked_request("GET", "/sso/accounts", app=world.app)
-    assert request.app[PORTAL].store is world.store
+    assert request.app[PORTAL].named is world.store.named
     return open_visit(request)
 
 
@@ -39,6 +39,6 @@ async def test_it_does_not_wait_longer_than_the_sign_in(world: World) -> None:
 
 async def test_the_store_cannot_read_it(world: World) -> None:
     await carry(visit(world), proven("a" * 16), TOKEN)
-    kept = await world.store.kept(f"refresh:{'a' * 16}")
+    kept = await world.store.named.get(f"refresh:{'a' * 16}")
     assert kept is not None
     assert b"the-refresh-token" not in kept

@@ -247,9 +247,9 @@ async def test_it_waits_a_quarter_of_an_hour(world: World, browser: Browser) -> 
     world.clock.ahead += 899
     secret = browser.cookies()["sonar_tx_forms"]
     name = [each for each in await stored_names(world) if each.startswith("form:")]
-    assert await world.store.kept(name[0]) is not None
+    assert await world.store.named.get(name[0]) is not None
     world.clock.ahead += 2
-    assert await world.store.kept(name[0]) is None
+    assert await world.store.named.get(name[0]) is None
     assert secret not in waits_at
 
 
@@ -372,7 +372,7 @@ async def test_a_store_that_is_down_is_said_plainly(world: World, browser: Brows
     assert status == 401
     assert "Your form was not sent" in text
     with pytest.raises(SessionsUnavailable):
-        await world.store.kept("x")
+        await world.store.named.get("x")
 
 
 async def test_where_a_proxy_kept_the_form_to_itself(browser: Browser) -> None:

@@ -209,7 +209,7 @@ async def a_world(
                 providers=providers,
                 transactions=Transactions(sealer, CookieNames(secure=False)),
                 sessions=sessions,
-                store=store,
+                named=store.named,
                 directory=directory,
                 links=links,
                 policies=lambda: world.policies,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from gateway.secret import Secret
 from gateway.session.keys import KeyRing
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.session.samples import sessions_on, until
 
 
 async def main(place: str, keys: str, cookie: str) -> None:
-    store: SessionStore = EmbeddedStore(Path(place))
+    store: Store = EmbeddedStore(Path(place))
     if place.startswith("redis://"):
         store = RedisStore(Secret(place))
     sessions = sessions_on(store, KeyRing.load(Path(keys)))

@@ -38,7 +38,7 @@ from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.renewal import Renewals
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.servers.node import OidcClient, OidcProvider
@@ -69,7 +69,7 @@ class Process:
     """What one gateway process has. `ahead`: how far its clock is ahead of everybody's, seconds."""
 
     sessions: Sessions
-    store: SessionStore
+    store: Store
     provider: Asked
     ahead: float = 0.0
 
@@ -79,7 +79,7 @@ class Process:
     @property
     def renewals(self) -> Renewals:
         changes, grants = self.sessions.changes, self.sessions.grants
-        return Renewals(self.store, changes, grants, lambda name: self.provider, GRACE, self.now)
+        return Renewals(changes, grants, lambda name: self.provider, GRACE, self.now)
 
     async def sign_in(self, person: str) -> tuple[str, Session]:
         """As the portal does: to the provider and back, then a session with what it gave."""
@@ -121,7 +121,7 @@ async def a_process(
             "refresh": "30m",
         }
     )
-    store: SessionStore = EmbeddedStore(Path(place))
+    store: Store = EmbeddedStore(Path(place))
     if "://" in place:
         store = RedisStore(Secret(place))
     async with open_http() as http:

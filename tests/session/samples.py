@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -22,7 +22,7 @@ from gateway.session.keys import KeyRing
 from gateway.session.keys.model import root_key, signing_key
 from gateway.session.live import Sessions
 from gateway.session.model import Session
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 
 ISSUER = "https://sonar.acme.example"
 AUDIENCE = "sonar"
@@ -50,6 +50,16 @@ async def until(holds: Callable[[], object], within: float = PATIENCE) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.002)
+
+
+async def comes_true(clock: Clock, question: Callable[[], Awaitable[bool]]) -> bool:
+    """In real time, which is all that Redis knows."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        clock.now = time.time()
+        if await question():
+            return True
+    return False
 
 
 def an_identity(
@@ -103,7 +113,7 @@ def lines_for(keys: KeyRing, lifetime: float = 300.0) -> IdentityLines:
 
 
 def sessions_on(
-    store: SessionStore,
+    store: Store,
     keys: KeyRing,
     clock: Callable[[], float] = time.time,
     *,

@@ -11,7 +11,7 @@ import pytest
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.model import Grant, Session
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.session.samples import PATIENCE, Clock, an_account, an_identity, sessions_on
@@ -40,7 +40,7 @@ class Processes:
 async def processes(
     request: pytest.FixtureRequest, tmp_path: Path, keys: KeyRing, clock: Clock
 ) -> AsyncIterator[Processes]:
-    def store() -> SessionStore:
+    def store() -> Store:
         if request.param == "embedded":
             return EmbeddedStore(tmp_path / "sessions.db", clock)
         return RedisStore(request.getfixturevalue("valkey").url, clock)

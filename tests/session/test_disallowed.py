@@ -49,7 +49,7 @@ async def processes(tmp_path: Path, folder: Path) -> AsyncIterator[list[Process]
             sessions = sessions_on(store, keys)
             await sessions.start()
             closing.push_async_callback(sessions.stop)
-            records = PolicyRecords(folder, sessions, store, Audit())
+            records = PolicyRecords(folder, sessions, store.named, Audit())
             made.append(Process(sessions, records))
         yield made
 
@@ -102,6 +102,6 @@ async def test_without_the_store_it_is_recorded_all_the_same(
     async def gone(_name: str, _seconds: float) -> bool:
         raise SessionsUnavailable("gone")
 
-    monkeypatch.setattr(processes[0].records._store, "claim", gone)
+    monkeypatch.setattr(processes[0].records._named, "first", gone)
     told = await act(processes[:1], ALLOW, BLOCK)
     assert [entry["event"] for entry in told] == ["policy_changed"]

@@ -12,7 +12,7 @@ from gateway.session import endings
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.model import Session, account_label, identity_label, provider_label
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.servers.valkey import Valkey
@@ -108,7 +108,7 @@ class TestByLabel:
     async def test_ends_on_every_process_within_a_second(
         self, kind: str, tmp_path: Path, keys: KeyRing, request: pytest.FixtureRequest
     ) -> None:
-        def another() -> SessionStore:
+        def another() -> Store:
             if kind == "embedded":
                 return EmbeddedStore(tmp_path / "sessions.db")
             valkey: Valkey = request.getfixturevalue("valkey")

@@ -563,8 +563,7 @@ class TestAnOutage:
         store.cut_off = True
         store.lose_news()
         assert await sessions.read(cookie, clock()) is not None
-        assert store._database is not None
-        await store._run(lambda: store._database and store._database.end(session.key))
+        await store._thread.ask(lambda database: database.end(session.key))
         store.cut_off = False
         await until(lambda: not sessions._store.is_gone, within=2.0)
         assert await sessions.read(cookie, clock()) is None

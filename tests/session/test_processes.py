@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import SessionsUnavailable
 from gateway.session.keys import KeyRing
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.servers.valkey import Valkey
@@ -38,7 +38,7 @@ async def other_process(place: str, keys: Path, cookie: str) -> asyncio.subproce
 async def test_revocation_reaches_every_process_within_a_second(
     kind: str, tmp_path: Path, keys: KeyRing, request: pytest.FixtureRequest
 ) -> None:
-    store: SessionStore = EmbeddedStore(tmp_path / "sessions.db")
+    store: Store = EmbeddedStore(tmp_path / "sessions.db")
     place = str(tmp_path / "sessions.db")
     if kind == "redis":
         valkey: Valkey = request.getfixturevalue("valkey")

@@ -28,7 +28,7 @@ from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.model import Session
 from gateway.session.recheck import Recheck, turn_of
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from tests.session.samples import PATIENCE, Clock, a_session, an_identity, sessions_on
 
@@ -63,7 +63,7 @@ class World:
     store: EmbeddedStore
     recheck: Recheck
     clock: Clock
-    another: Callable[[Sessions, SessionStore], Recheck]
+    another: Callable[[Sessions, Store], Recheck]
     policies: list[Policies] = field(default_factory=list)
     writes: int = 0
 
@@ -105,10 +105,10 @@ async def world(tmp_path: Path, keys: KeyRing, clock: Clock) -> AsyncIterator[Wo
     await sessions.start()
     policies = [Policies({"acme.example": POLICY})]
 
-    def another(sessions: Sessions, store: SessionStore) -> Recheck:
+    def another(sessions: Sessions, store: Store) -> Recheck:
         return Recheck(
             sessions,
-            store,
+            store.named,
             directory,
             links,
             lambda: policies[-1],

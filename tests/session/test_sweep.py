@@ -12,7 +12,7 @@ import pytest
 from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
-from gateway.session.store import SessionStore
+from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.session.samples import Clock, an_account, an_identity, sessions_on
@@ -24,7 +24,7 @@ POLICY = Policy(
 
 
 class World:
-    def __init__(self, store: Callable[[], SessionStore], keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, store: Callable[[], Store], keys: KeyRing, clock: Clock) -> None:
         self.store, self.keys, self.clock = store, keys, clock
         self.in_force = Policies({"acme.example": POLICY})
         self.started: list[Sessions] = []
@@ -57,7 +57,7 @@ class World:
 async def world(
     request: pytest.FixtureRequest, tmp_path: Path, keys: KeyRing, clock: Clock
 ) -> AsyncIterator[World]:
-    def store() -> SessionStore:
+    def store() -> Store:
         if request.param == "embedded":
             return EmbeddedStore(tmp_path / "sessions.db", clock)
         return RedisStore(request.getfixturevalue("valkey").url, clock)

@@ -1,10 +1,12 @@
-"""Where sessions are kept: one narrow interface, two implementations, one contract suite.
+"""Where sessions are, and what is known under a name: two narrow interfaces, two implementations
+of both, one contract suite for each.
 
-embedded.py   SQLite in a file: one machine, survives a restart; database.py has its sessions,
-              named.py all else, writing.py does both in one step
-redis.py      Redis or Valkey: several machines; redis_server.py sends its commands, redis_pool.py
-              connects, with Sentinels or without; redis_news.py hears of endings,
-              redis_scripts.py has what must happen in one step
+embedded.py   SQLite in a file: one machine, survives a restart; embedded_named.py what is known
+              under a name. embedded_thread.py asks database.py (sessions) and named.py,
+              writing.py does several writes in one step
+redis.py      Redis or Valkey: several machines; redis_named.py. redis_server.py sends their
+              commands, redis_pool.py connects, with Sentinels or without; redis_news.py hears of
+              endings, redis_scripts.py has what must happen in one step
 guarded.py    either of them, left alone while it is gone
 attempts.py   how long who keeps being wrong has to wait, in both of them
 codec.py      a session as JSON and back
@@ -19,15 +21,7 @@ from gateway.session.store.attempts import Throttle
 
 
 class SessionStore(Protocol):
-    """Every method may raise `SessionsUnavailable`, and nothing else."""
-
-    async def open(self) -> None:
-        """Connect, create what is missing; a store that cannot be used is seen here, at start."""
-
-    async def close(self) -> None: ...
-
-    async def try_out(self) -> None:
-        """Write something that nobody needs, to see whether it can be done."""
+    """Sessions. Every method may raise `SessionsUnavailable`, and nothing else."""
 
     async def create(self, session: Session) -> None:
         """Keep a new session until it ends by itself or is ended."""
@@ -53,7 +47,22 @@ class SessionStore(Protocol):
         """Every live session with this label (`Session.labels`), newest first. By an index: what
         it costs depends on how many there are, not on how many others."""
 
-    async def claim(self, name: str, seconds: float) -> bool:
+    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
+        news may have been missed, so that caches must ask again. While the news cannot be heard,
+        `lost()` comes again and again: what was confirmed in between is in doubt, too."""
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        """Call `changed(key)` for each session changed on another process, within 1 s; what it may
+        have missed is told by `lost()`."""
+
+
+class NamedStore(Protocol):
+    """What every process knows under a name, for a while: who was first, how often something
+    happened, how long to wait, a value. What one method knows of a name is nothing to the others
+    but `forget`. Every method may raise `SessionsUnavailable`, and nothing else."""
+
+    async def first(self, name: str, seconds: float) -> bool:
         """True for the first caller with this name within `seconds`, anywhere; False after."""
 
     async def count(self, name: str, seconds: float) -> int:
@@ -70,23 +79,29 @@ class SessionStore(Protocol):
     async def forget(self, name: str) -> None:
         """Drop what was counted and attempted under `name`, after a success."""
 
-    async def keep(self, name: str, value: bytes, seconds: float) -> None:
-        """Keep a value under `name`, in the place of the one before, for so long."""
+    async def put(self, name: str, value: bytes, seconds: float) -> None:
+        """Have a value under `name`, in the place of the one before, for so long."""
 
-    async def kept(self, name: str) -> bytes | None:
+    async def get(self, name: str) -> bytes | None:
         """The value, or `None` when there is none any more."""
 
     async def take(self, name: str) -> bytes | None:
         """The value, to one caller only, anywhere: it is gone then."""
 
-    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
-        """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
-        news may have been missed, so that caches must ask again. While the news cannot be heard,
-        `lost()` comes again and again: what was confirmed in between is in doubt, too."""
 
-    def on_change(self, changed: Callable[[str], None]) -> None:
-        """Call `changed(key)` for each session changed on another process, within 1 s; what it may
-        have missed is told by `lost()`."""
+class Store(SessionStore, Protocol):
+    """A place for both: sessions, and under `named` all else."""
+
+    @property
+    def named(self) -> NamedStore: ...
+
+    async def open(self) -> None:
+        """Connect, create what is missing; a place that cannot be used is seen here, at start."""
+
+    async def close(self) -> None: ...
+
+    async def try_out(self) -> None:
+        """Write something that nobody needs, to see whether it can be done."""
 
 
 # News of a change travels the way of endings; a process that knows no changes takes it for the end

@@ -63,7 +63,7 @@ def count_live(path: Path, now: float) -> int | None:
 
 
 class Database:
-    """`named`: the other half of `SessionStore`. `clock`: Unix seconds. Raises `sqlite3.Error` and
+    """`SessionStore`, blocking, and `named`. `clock`: Unix seconds. Raises `sqlite3.Error` and
     `OSError`."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:

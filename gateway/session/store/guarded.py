@@ -1,8 +1,8 @@
 """A session store that is left alone while it is gone (operate/outage.py).
 
-Reading decides whether it is gone, for reading is what every signed-in browser needs. A store that
-refuses to be written to (a disk that is full, a replica) is down, and is still asked: who is signed
-in does not notice.
+Reading sessions decides whether it is gone, for that is what every signed-in browser needs. A store
+that refuses to be written to (a disk that is full, a replica) is down, and is still asked: who is
+signed in does not notice.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import TypeVar
 from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.operate.outage import Part
 from gateway.session.model import Session
-from gateway.session.store import SessionStore
+from gateway.session.store import NamedStore, Store
 from gateway.session.store.attempts import Throttle
 
 # No session has this key: keys are SHA-256 values of random ids.
@@ -22,11 +22,12 @@ T = TypeVar("T")
 
 
 class Guarded:
-    """`SessionStore`: `store`, whose state is told by `part`."""
+    """`Store`: `store`, whose state is told by `part`."""
 
-    def __init__(self, store: SessionStore, part: Part) -> None:
+    def __init__(self, store: Store, part: Part) -> None:
         self._store = store
         self._part = part
+        self.named: NamedStore = _GuardedNamed(store.named, part)
 
     @property
     def is_gone(self) -> bool:
@@ -41,52 +42,28 @@ class Guarded:
         await self._store.close()
 
     async def try_out(self) -> None:
-        await self._asked(self._store.try_out)
+        await _asked(self._part, self._store.try_out)
 
     async def create(self, session: Session) -> None:
-        await self._asked(lambda: self._store.create(session))
+        await _asked(self._part, lambda: self._store.create(session))
 
     async def load(self, key: str) -> Session | None:
-        return await self._asked(lambda: self._store.load(key), reading=True)
+        return await _asked(self._part, lambda: self._store.load(key), reading=True)
 
     async def touch(self, key: str, seen: float) -> None:
-        await self._asked(lambda: self._store.touch(key, seen))
+        await _asked(self._part, lambda: self._store.touch(key, seen))
 
     async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
-        return await self._asked(lambda: self._store.change(key, change))
+        return await _asked(self._part, lambda: self._store.change(key, change))
 
     async def end(self, key: str) -> bool:
-        return await self._asked(lambda: self._store.end(key))
+        return await _asked(self._part, lambda: self._store.end(key))
 
     async def all(self) -> tuple[Session, ...]:
-        return await self._asked(self._store.all, reading=True)
+        return await _asked(self._part, self._store.all, reading=True)
 
     async def labelled(self, label: str) -> tuple[Session, ...]:
-        return await self._asked(lambda: self._store.labelled(label), reading=True)
-
-    async def claim(self, name: str, seconds: float) -> bool:
-        return await self._asked(lambda: self._store.claim(name, seconds))
-
-    async def count(self, name: str, seconds: float) -> int:
-        return await self._asked(lambda: self._store.count(name, seconds))
-
-    async def attempt(self, name: str, throttle: Throttle) -> float:
-        return await self._asked(lambda: self._store.attempt(name, throttle))
-
-    async def pardon(self, name: str) -> None:
-        await self._asked(lambda: self._store.pardon(name))
-
-    async def forget(self, name: str) -> None:
-        await self._asked(lambda: self._store.forget(name))
-
-    async def keep(self, name: str, value: bytes, seconds: float) -> None:
-        await self._asked(lambda: self._store.keep(name, value, seconds))
-
-    async def kept(self, name: str) -> bytes | None:
-        return await self._asked(lambda: self._store.kept(name))
-
-    async def take(self, name: str) -> bytes | None:
-        return await self._asked(lambda: self._store.take(name))
+        return await _asked(self._part, lambda: self._store.labelled(label), reading=True)
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._store.on_end(heard, lost)
@@ -94,14 +71,47 @@ class Guarded:
     def on_change(self, changed: Callable[[str], None]) -> None:
         self._store.on_change(changed)
 
-    async def _asked(self, question: Callable[[], Awaitable[T]], *, reading: bool = False) -> T:
-        self._part.check()
-        began = time.monotonic()
-        try:
-            return await question()
-        except TooBusy:
-            # With our own questions; it does answer.
-            raise
-        except SessionsUnavailable as error:
-            self._part.failed(error, began, gone=reading or not error.refused)
-            raise
+
+class _GuardedNamed:
+    """`NamedStore`: `named`, in the same place."""
+
+    def __init__(self, named: NamedStore, part: Part) -> None:
+        self._named = named
+        self._part = part
+
+    async def first(self, name: str, seconds: float) -> bool:
+        return await _asked(self._part, lambda: self._named.first(name, seconds))
+
+    async def count(self, name: str, seconds: float) -> int:
+        return await _asked(self._part, lambda: self._named.count(name, seconds))
+
+    async def attempt(self, name: str, throttle: Throttle) -> float:
+        return await _asked(self._part, lambda: self._named.attempt(name, throttle))
+
+    async def pardon(self, name: str) -> None:
+        await _asked(self._part, lambda: self._named.pardon(name))
+
+    async def forget(self, name: str) -> None:
+        await _asked(self._part, lambda: self._named.forget(name))
+
+    async def put(self, name: str, value: bytes, seconds: float) -> None:
+        await _asked(self._part, lambda: self._named.put(name, value, seconds))
+
+    async def get(self, name: str) -> bytes | None:
+        return await _asked(self._part, lambda: self._named.get(name))
+
+    async def take(self, name: str) -> bytes | None:
+        return await _asked(self._part, lambda: self._named.take(name))
+
+
+async def _asked(part: Part, question: Callable[[], Awaitable[T]], *, reading: bool = False) -> T:
+    part.check()
+    began = time.monotonic()
+    try:
+        return await question()
+    except TooBusy:
+        # With our own questions; it does answer.
+        raise
+    except SessionsUnavailable as error:
+        part.failed(error, began, gone=reading or not error.refused)
+        raise

@@ -1,5 +1,5 @@
-"""What the embedded store knows under a name, for a while, that is no session: claims, counts,
-attempts and values. Plain blocking calls, like database.py."""
+"""What the SQLite file of the embedded store has under a name (`NamedStore`). Plain blocking calls,
+like database.py; the tables keep the names that the methods once had."""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,20 +22,20 @@ CREATE TABLE IF NOT EXISTS kept (
 
 
 class Named:
-    """`clock`: Unix seconds. Raises `sqlite3.Error`."""
+    """`NamedStore`, blocking. `clock`: Unix seconds. Raises `sqlite3.Error`."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
         self._connection = connection
         self._clock = clock
 
-    def claim(self, name: str, seconds: float) -> bool:
+    def first(self, name: str, seconds: float) -> bool:
         now = self._clock()
-        claimed = self._connection.execute(
+        written = self._connection.execute(
             "INSERT INTO claims (name, until) VALUES (?, ?) "
             "ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE until <= ?",
             (name, now + seconds, now),
         )
-        return claimed.rowcount > 0
+        return written.rowcount > 0
 
     def count(self, name: str, seconds: float) -> int:
         now = self._clock()
@@ -60,14 +60,14 @@ class Named:
             self._connection.execute("DELETE FROM counts WHERE name = ?", (name,))
             self._connection.execute("DELETE FROM attempts WHERE name = ?", (name,))
 
-    def keep(self, name: str, value: bytes, seconds: float) -> None:
+    def put(self, name: str, value: bytes, seconds: float) -> None:
         self._connection.execute(
             "INSERT INTO kept (name, value, until) VALUES (?, ?, ?) ON CONFLICT (name) "
             "DO UPDATE SET value = excluded.value, until = excluded.until",
             (name, value, self._clock() + seconds),
         )
 
-    def kept(self, name: str) -> bytes | None:
+    def get(self, name: str) -> bytes | None:
         row = self._connection.execute(
             "SELECT value FROM kept WHERE name = ? AND until > ?", (name, self._clock())
         ).fetchone()

@@ -2,49 +2,41 @@
 
     sonar:session:<key>   a hash: record, seen, idle, until, labels; expires with the session
     sonar:label:<label>   the keys of the sessions with this label (redis_scripts.py)
-    sonar:claim:<name>    taken;  sonar:count:<name>: how many
-    sonar:attempts:<name> a hash: made, due; expires when all is forgotten
-    sonar:kept:<name>     a value
     sonar:ended           the channel on which ended and changed sessions are told (redis_news.py)
 
-redis_server.py sends the commands.
+What is known under a name is beside them (redis_named.py); redis_server.py sends the commands.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any
 
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.session.model import Session
-from gateway.session.store import CHANGED, nobody_listens, pass_on
+from gateway.session.store import CHANGED, NamedStore, nobody_listens, pass_on
 from gateway.session.store import redis_scripts as scripts
-from gateway.session.store.attempts import LUA_ATTEMPT, LUA_PARDON, Throttle
 from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.store.redis_named import RedisNamed
 from gateway.session.store.redis_news import News
-from gateway.session.store.redis_server import Server
+from gateway.session.store.redis_server import PREFIX, Server, milliseconds
 
-_PREFIX = "sonar:"
-_SESSION = f"{_PREFIX}session:"
-_LABEL = f"{_PREFIX}label:"
-_CLAIM = f"{_PREFIX}claim:"
-_COUNT = f"{_PREFIX}count:"
-_ATTEMPTS = f"{_PREFIX}attempts:"
-_KEPT = f"{_PREFIX}kept:"
-_ENDED = f"{_PREFIX}ended"
+_SESSION = f"{PREFIX}session:"
+_LABEL = f"{PREFIX}label:"
+_ENDED = f"{PREFIX}ended"
 
 _PAGE = 500
 _MOST_TRIES = 8
 
 
 class RedisStore:
-    """`SessionStore` at `url`, of a form that redis_pool.py knows. `clock`: Unix seconds."""
+    """`Store` at `url`, of a form that redis_pool.py knows. `clock`: Unix seconds."""
 
     def __init__(self, url: Secret, clock: Callable[[], float] = time.time) -> None:
         self._server = Server(url)
         self._clock = clock
+        self.named: NamedStore = RedisNamed(self._server, clock)
         self._heard: Callable[[str], None] = nobody_listens
         self._lost: Callable[[], None] = nobody_listens
         self._changed: Callable[[str], None] = nobody_listens
@@ -88,12 +80,12 @@ class RedisStore:
     async def try_out(self) -> None:
         """Everything we need of the server, tried once: it may be read-only, full, or forbid us
         scripts, and the first person to sign in should not be the one to find out."""
-        await self._command("SET", f"{_PREFIX}opened", "1", "PX", 1000)
-        await self._script(scripts.TOUCH, [_SESSION], "0", "0")
+        await self._server.command("SET", f"{PREFIX}opened", "1", "PX", 1000)
+        await self._server.script(scripts.TOUCH, [_SESSION], "0", "0")
 
     async def create(self, session: Session) -> None:
         now = self._clock()
-        await self._script(
+        await self._server.script(
             scripts.CREATE,
             _names(session),
             session.key,
@@ -101,33 +93,35 @@ class RedisStore:
             repr(session.seen),
             repr(session.idle),
             repr(session.started + session.lifetime),
-            _milliseconds(session.ends() - now),
+            milliseconds(session.ends() - now),
             repr(now),
             " ".join(session.labels()),
         )
 
     async def load(self, key: str) -> Session | None:
-        found = await self._command("HMGET", _SESSION + key, "record", "seen", "labels")
+        found = await self._server.command("HMGET", _SESSION + key, "record", "seen", "labels")
         return await self._alive(key, *found)
 
     async def touch(self, key: str, seen: float) -> None:
-        await self._script(scripts.TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
+        await self._server.script(scripts.TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
 
     async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
         for _ in range(_MOST_TRIES):
-            found = await self._command("HMGET", _SESSION + key, "record", "seen", "labels")
+            found = await self._server.command("HMGET", _SESSION + key, "record", "seen", "labels")
             before = await self._alive(key, *found)
             after = None if before is None else change(before)
             if after is None or after == before:
                 return before
             times = (after.idle, after.started + after.lifetime, self._clock())
             told = (*map(repr, times), _ENDED, CHANGED + key)
-            if await self._script(scripts.CHANGE, [_SESSION + key], found[0], encode(after), *told):
+            if await self._server.script(
+                scripts.CHANGE, [_SESSION + key], found[0], encode(after), *told
+            ):
                 return after
         raise SessionsUnavailable("a session is being changed all the time")
 
     async def end(self, key: str) -> bool:
-        ended = await self._script(scripts.END, [_SESSION + key], key, _LABEL, _ENDED)
+        ended = await self._server.script(scripts.END, [_SESSION + key], key, _LABEL, _ENDED)
         self._heard(key)
         return bool(ended)
 
@@ -138,52 +132,19 @@ class RedisStore:
         return _newest_first(sessions)
 
     async def labelled(self, label: str) -> tuple[Session, ...]:
-        keys = _keys(await self._script(scripts.LABELLED, [_LABEL + label], _SESSION))
+        keys = _keys(await self._server.script(scripts.LABELLED, [_LABEL + label], _SESSION))
         sessions: dict[str, Session] = {}
         for begin in range(0, len(keys), _PAGE):
             sessions.update(await self._read(keys[begin : begin + _PAGE]))
         return _newest_first(sessions)
 
-    async def claim(self, name: str, seconds: float) -> bool:
-        window = _milliseconds(seconds)
-        return bool(await self._command("SET", _CLAIM + name, "1", "NX", "PX", window))
-
-    async def count(self, name: str, seconds: float) -> int:
-        return int(await self._script(scripts.COUNT, [_COUNT + name], _milliseconds(seconds)))
-
-    async def attempt(self, name: str, throttle: Throttle) -> float:
-        times = (throttle.first, throttle.longest, throttle.memory)
-        waiting = await self._script(
-            LUA_ATTEMPT,
-            [_ATTEMPTS + name],
-            repr(self._clock()),
-            throttle.free,
-            *map(repr, times),
-        )
-        return float(waiting)
-
-    async def pardon(self, name: str) -> None:
-        await self._script(LUA_PARDON, [_ATTEMPTS + name])
-
-    async def forget(self, name: str) -> None:
-        await self._command("DEL", _COUNT + name, _ATTEMPTS + name)
-
-    async def keep(self, name: str, value: bytes, seconds: float) -> None:
-        await self._command("SET", _KEPT + name, value, "PX", _milliseconds(seconds))
-
-    async def kept(self, name: str) -> bytes | None:
-        found: bytes | None = await self._command("GET", _KEPT + name)
-        return found
-
-    async def take(self, name: str) -> bytes | None:
-        found: bytes | None = await self._command("GETDEL", _KEPT + name)
-        return found
-
     async def _pages(self) -> AsyncIterator[list[bytes]]:
         """The name of every session, some at a time."""
         cursor, pattern = 0, f"{_SESSION}*"
         while True:
-            cursor, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+            cursor, names = await self._server.command(
+                "SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE
+            )
             if names:
                 yield names
             if cursor == 0:
@@ -194,11 +155,15 @@ class RedisStore:
         now on are labelled when they are first looked at."""
         with suppress(SessionsUnavailable):
             async for names in self._pages():
-                await self._read(_keys(await self._script(scripts.UNLABELLED, names)))
+                await self._read(_keys(await self._server.script(scripts.UNLABELLED, names)))
 
     async def _read(self, keys: list[str]) -> dict[str, Session]:
         """Those of these that are alive, by key."""
-        found = await self._script(scripts.READ, [_SESSION + key for key in keys]) if keys else []
+        found = (
+            await self._server.script(scripts.READ, [_SESSION + key for key in keys])
+            if keys
+            else []
+        )
         sessions = {
             key: await self._alive(key, *fields) for key, fields in zip(keys, found, strict=True)
         }
@@ -214,18 +179,10 @@ class RedisStore:
             return None
         if labels is None:
             # Of a process that knows none.
-            await self._script(
+            await self._server.script(
                 scripts.LABEL, _names(session), key, repr(now), " ".join(session.labels())
             )
         return session
-
-    async def _script(
-        self, script: str, keys: Sequence[str | bytes], *values: str | bytes | int
-    ) -> Any:
-        return await self._command("EVAL", script, len(keys), *keys, *values)
-
-    async def _command(self, *words: str | bytes | int) -> Any:
-        return await self._server.command(*words)
 
 
 def _names(session: Session) -> list[str]:
@@ -239,7 +196,3 @@ def _keys(names: list[bytes]) -> list[str]:
 
 def _newest_first(sessions: dict[str, Session]) -> tuple[Session, ...]:
     return tuple(sorted(sessions.values(), key=lambda each: -each.started))
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, int(seconds * 1000))

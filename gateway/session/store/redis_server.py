@@ -10,7 +10,7 @@ However many people wait, the server sees only so many connections of this proce
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
@@ -23,6 +23,8 @@ from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.secret import Secret
 from gateway.session.store.redis_pool import Follower, close_pool, pool_for
 
+# What the name of everything of ours begins with.
+PREFIX = "sonar:"
 # One more is for the news.
 _CONNECTIONS = 16
 # For one of these connections, while the server answers: a thousand people are served in less.
@@ -70,6 +72,11 @@ class Server:
             raise SessionsUnavailable("the session store is not open")
         return await self.run(lambda: client.execute_command(*words))  # type: ignore[no-untyped-call]
 
+    async def script(
+        self, script: str, keys: Sequence[str | bytes], *values: str | bytes | int
+    ) -> Any:
+        return await self.command("EVAL", script, len(keys), *keys, *values)
+
     async def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run to the end whatever happens to the caller; translate what redis-py raises."""
         task = asyncio.ensure_future(self._placed(work))
@@ -114,3 +121,8 @@ class Server:
         # When the caller has gone, nobody asks for the exception any more.
         if not task.cancelled():
             task.exception()
+
+
+def milliseconds(seconds: float) -> int:
+    """An expiry; Redis takes no 0."""
+    return max(1, int(seconds * 1000))

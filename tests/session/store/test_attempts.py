@@ -1,4 +1,4 @@
-"""The rule of waiting; tests/session/test_store.py has it in both stores."""
+"""The rule of waiting; test_named.py has it in both stores."""
 
 import pytest
 

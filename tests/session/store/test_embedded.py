@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SessionsUnavailable
+from gateway.session.store.database import Database
 from gateway.session.store.embedded import EmbeddedStore, count_sessions
 from tests.session.samples import Clock, a_session, until
 
@@ -80,8 +81,8 @@ async def test_what_is_past_its_time_leaves_the_file(tmp_path: Path, clock: Cloc
     store = EmbeddedStore(path, clock)
     await store.open()
     await store.create(a_session(clock(), idle=60))
-    await store.claim("tx:1", 60)
-    await store.count("jo", 60)
+    await store.named.first("tx:1", 60)
+    await store.named.count("jo", 60)
     clock.pass_by(61)
     reader = sqlite3.connect(path)
 
@@ -161,14 +162,12 @@ async def test_an_ending_survives_a_crash(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     store = EmbeddedStore(path)
     await store.open()
-    database = store._database
-    assert database is not None
 
-    def settings() -> tuple[str, int]:
+    def settings(database: Database) -> tuple[str, int]:
         journal = database._connection.execute("PRAGMA journal_mode").fetchone()[0]
         return journal, database._connection.execute("PRAGMA synchronous").fetchone()[0]
 
-    assert await store._run(settings) == ("wal", 2)
+    assert await store._thread.ask(settings) == ("wal", 2)
     await store.close()
 
 

@@ -115,18 +115,18 @@ class TestCancellation:
             assert await store.load(session.key) == session
         await store.close()
 
-    async def test_a_cancelled_claim_is_still_made(self, valkey: Valkey) -> None:
+    async def test_who_was_first_is_known_although_cut_off(self, valkey: Valkey) -> None:
         """Whoever is cut off must not leave a transaction that can be used twice."""
         store = RedisStore(valkey.url)
         await store.open()
-        claiming = asyncio.create_task(store.claim("tx:1", 60))
+        asking = asyncio.create_task(store.named.first("tx:1", 60))
         await asyncio.sleep(0)
-        claiming.cancel()
+        asking.cancel()
         with suppress(asyncio.CancelledError):
-            await claiming
+            await asking
         await store.close()
         await store.open()
-        assert await store.claim("tx:1", 60) is False
+        assert await store.named.first("tx:1", 60) is False
         await store.close()
 
 
@@ -221,8 +221,8 @@ class TestWhatIsKept:
         await store.open()
         session = a_session(clock(), idle=60, lifetime=90)
         await store.create(session)
-        await store.claim("tx:1", 60)
-        await store.count("jo", 60)
+        await store.named.first("tx:1", 60)
+        await store.named.count("jo", 60)
         await store.touch(session.key, clock.pass_by(20))
         names = [f"sonar:session:{session.key}", "sonar:claim:tx:1", "sonar:count:jo"]
         left = [int(valkey.command("PTTL", name)[1:]) for name in names]

@@ -1,10 +1,10 @@
-"""One contract, every store: SQLite in a file, and a real Valkey."""
+"""What a store does with sessions: one contract, every store."""
 
 import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,57 +16,16 @@ from gateway.email import Email
 from gateway.errors import SessionsUnavailable
 from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
 from gateway.session.model import Session, account_label
-from gateway.session.store import SessionStore
-from gateway.session.store.attempts import Throttle
+from gateway.session.store import Store
 from gateway.session.store.codec import encode
-from gateway.session.store.embedded import EmbeddedStore
-from gateway.session.store.redis import RedisStore
 from tests.servers.valkey import Valkey
 from tests.session.samples import Clock, a_session, an_account, an_identity, until
 
-Opener = Callable[[], SessionStore]
-
-
-@pytest.fixture(params=["embedded", "redis"])
-def another(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Opener:
-    """Makes another store on the same place: what another process would have."""
-    if request.param == "embedded":
-        return lambda: EmbeddedStore(tmp_path / "sessions" / "sessions.db", clock)
-    valkey = request.getfixturevalue("valkey")
-    return lambda: RedisStore(valkey.url, clock)
-
-
-@pytest.fixture
-async def store(another: Opener) -> AsyncIterator[SessionStore]:
-    store = another()
-    await store.open()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def other(another: Opener, store: SessionStore) -> AsyncIterator[SessionStore]:
-    """A second process on the same place."""
-    other = another()
-    await other.open()
-    yield other
-    await other.close()
-
-
-async def comes_true(
-    store: SessionStore, clock: Clock, question: Callable[[], Awaitable[bool]]
-) -> bool:
-    """In real time, which is all that Redis knows."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        clock.now = time.time()
-        if await question():
-            return True
-    return False
+Opener = Callable[[], Store]
 
 
 class TestSessions:
-    async def test_are_loaded_as_they_were_created(self, store: SessionStore, clock: Clock) -> None:
+    async def test_are_loaded_as_they_were_created(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         assert await store.load(session.key) == session
@@ -81,14 +40,14 @@ class TestSessions:
         ],
     )
     async def test_keep_every_kind_of_identity(
-        self, voucher: Voucher, store: SessionStore, clock: Clock
+        self, voucher: Voucher, store: Store, clock: Clock
     ) -> None:
         session = a_session(clock(), identity=an_identity(voucher=voucher))
         await store.create(session)
         assert await store.load(session.key) == session
 
     async def test_keep_what_is_missing_and_what_is_foreign(
-        self, store: SessionStore, clock: Clock
+        self, store: Store, clock: Clock
     ) -> None:
         session = a_session(
             clock(), identity=an_identity(None), account=an_account("Ďuro 鈴木", email=None)
@@ -96,21 +55,19 @@ class TestSessions:
         await store.create(session)
         assert await store.load(session.key) == session
 
-    async def test_are_none_when_unknown(self, store: SessionStore) -> None:
+    async def test_are_none_when_unknown(self, store: Store) -> None:
         assert await store.load("0" * 64) is None
         assert await store.load("") is None
         assert await store.load("*") is None
 
     async def test_are_seen_by_other_processes(
-        self, store: SessionStore, other: SessionStore, clock: Clock
+        self, store: Store, other: Store, clock: Clock
     ) -> None:
         session = a_session(clock())
         await store.create(session)
         assert await other.load(session.key) == session
 
-    async def test_survive_a_restart(
-        self, store: SessionStore, another: Opener, clock: Clock
-    ) -> None:
+    async def test_survive_a_restart(self, store: Store, another: Opener, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         await store.close()
@@ -119,7 +76,7 @@ class TestSessions:
         assert await again.load(session.key) == session
         await again.close()
 
-    async def test_are_gone_after_idle_time(self, store: SessionStore, clock: Clock) -> None:
+    async def test_are_gone_after_idle_time(self, store: Store, clock: Clock) -> None:
         session = a_session(clock(), idle=60)
         await store.create(session)
         clock.pass_by(59.9)
@@ -129,7 +86,7 @@ class TestSessions:
         assert await store.all() == ()
 
     async def test_are_gone_after_their_lifetime_whatever_happens(
-        self, store: SessionStore, clock: Clock
+        self, store: Store, clock: Clock
     ) -> None:
         session = a_session(clock(), idle=60, lifetime=100)
         await store.create(session)
@@ -151,9 +108,7 @@ class TestSessions:
 
 
 class TestTouch:
-    async def test_moves_the_idle_time(
-        self, store: SessionStore, other: SessionStore, clock: Clock
-    ) -> None:
+    async def test_moves_the_idle_time(self, store: Store, other: Store, clock: Clock) -> None:
         session = a_session(clock(), idle=60)
         await store.create(session)
         seen = clock.pass_by(40)
@@ -164,7 +119,7 @@ class TestTouch:
         assert loaded.seen == pytest.approx(seen, abs=1e-5)
         assert replace(loaded, seen=session.seen) == session
 
-    async def test_never_moves_it_back(self, store: SessionStore, clock: Clock) -> None:
+    async def test_never_moves_it_back(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         await store.touch(session.key, clock() + 40)
@@ -174,18 +129,18 @@ class TestTouch:
         assert loaded is not None
         assert loaded.seen == pytest.approx(clock() + 40, abs=1e-5)
 
-    async def test_does_nothing_to_what_is_unknown(self, store: SessionStore, clock: Clock) -> None:
+    async def test_does_nothing_to_what_is_unknown(self, store: Store, clock: Clock) -> None:
         await store.touch("0" * 64, clock())
         assert await store.all() == ()
 
-    async def test_never_brings_back_what_ended(self, store: SessionStore, clock: Clock) -> None:
+    async def test_never_brings_back_what_ended(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         await store.end(session.key)
         await store.touch(session.key, clock.pass_by(1))
         assert await store.load(session.key) is None
 
-    async def test_never_brings_back_what_expired(self, store: SessionStore, clock: Clock) -> None:
+    async def test_never_brings_back_what_expired(self, store: Store, clock: Clock) -> None:
         session = a_session(clock(), idle=60)
         await store.create(session)
         await store.touch(session.key, clock.pass_by(61))
@@ -193,21 +148,21 @@ class TestTouch:
 
 
 class TestEnd:
-    async def test_ends(self, store: SessionStore, other: SessionStore, clock: Clock) -> None:
+    async def test_ends(self, store: Store, other: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         assert await store.end(session.key) is True
         assert await store.load(session.key) is None
         assert await other.load(session.key) is None
 
-    async def test_says_whether_it_was_there(self, store: SessionStore, clock: Clock) -> None:
+    async def test_says_whether_it_was_there(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         assert await store.end("0" * 64) is False
         assert await store.end(session.key) is True
         assert await store.end(session.key) is False
 
-    async def test_ends_no_other(self, store: SessionStore, clock: Clock) -> None:
+    async def test_ends_no_other(self, store: Store, clock: Clock) -> None:
         one, two = a_session(clock()), a_session(clock())
         await store.create(one)
         await store.create(two)
@@ -215,7 +170,7 @@ class TestEnd:
         assert await store.load(two.key) == two
 
     async def test_is_heard_here_and_elsewhere_within_a_second(
-        self, store: SessionStore, another: Opener, clock: Clock
+        self, store: Store, another: Opener, clock: Clock
     ) -> None:
         other, here, there = another(), list[str](), list[str]()
         store.on_end(here.append, lambda: None)
@@ -230,9 +185,7 @@ class TestEnd:
         assert there == [session.key for session in sessions]
         await other.close()
 
-    async def test_is_heard_both_ways(
-        self, store: SessionStore, another: Opener, clock: Clock
-    ) -> None:
+    async def test_is_heard_both_ways(self, store: Store, another: Opener, clock: Clock) -> None:
         other, here = another(), list[str]()
         store.on_end(here.append, lambda: None)
         await other.open()
@@ -246,7 +199,7 @@ class TestEnd:
 
 class TestChange:
     async def test_is_kept_with_what_it_does_to_the_end(
-        self, store: SessionStore, other: SessionStore, clock: Clock
+        self, store: Store, other: Store, clock: Clock
     ) -> None:
         session = a_session(clock())
         await store.create(session)
@@ -264,7 +217,7 @@ class TestChange:
         assert await other.load(session.key) is None
         assert await other.all() == ()
 
-    async def test_nothing_to_change(self, store: SessionStore, clock: Clock) -> None:
+    async def test_nothing_to_change(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         assert await store.change(session.key, lambda found: replace(found, idle=1.0)) is None
         assert await store.load(session.key) is None
@@ -275,7 +228,7 @@ class TestChange:
         assert await store.load(session.key) is None
 
     async def test_many_at_once_lose_nothing(
-        self, store: SessionStore, other: SessionStore, clock: Clock
+        self, store: Store, other: Store, clock: Clock
     ) -> None:
         session = replace(a_session(clock()), password_at=0.0)
         await store.create(session)
@@ -292,9 +245,7 @@ class TestChange:
         assert found is not None
         assert found.password_at == 40.0
 
-    async def test_is_found_by_its_labels_as_before(
-        self, store: SessionStore, clock: Clock
-    ) -> None:
+    async def test_is_found_by_its_labels_as_before(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         changed = await store.change(session.key, lambda found: replace(found, password_at=1.0))
@@ -302,7 +253,7 @@ class TestChange:
             assert await store.labelled(label) == (changed,)
 
     async def test_others_hear_of_it_within_a_second(
-        self, store: SessionStore, other: SessionStore, clock: Clock
+        self, store: Store, other: Store, clock: Clock
     ) -> None:
         heard: list[str] = []
         other.on_end(lambda key: heard.append(f"ended {key}"), lambda: None)
@@ -319,24 +270,24 @@ class TestChange:
 
 
 class TestAll:
-    async def test_newest_first(self, store: SessionStore, clock: Clock) -> None:
+    async def test_newest_first(self, store: Store, clock: Clock) -> None:
         sessions = [a_session(clock.pass_by(1)) for _ in range(5)]
         for session in sessions:
             await store.create(session)
         assert await store.all() == tuple(reversed(sessions))
 
-    async def test_more_than_a_page(self, store: SessionStore, clock: Clock) -> None:
+    async def test_more_than_a_page(self, store: Store, clock: Clock) -> None:
         sessions = [a_session(clock() - number / 1000) for number in range(1300)]
         await create_all(store, sessions)
         assert await store.all() == tuple(sessions)
 
-    async def test_nobody(self, store: SessionStore) -> None:
-        await store.claim("tx:1", 60)
-        await store.count("password:jo", 60)
+    async def test_nobody(self, store: Store) -> None:
+        await store.named.first("tx:1", 60)
+        await store.named.count("password:jo", 60)
         assert await store.all() == ()
 
 
-async def create_all(store: SessionStore, sessions: list[Session]) -> None:
+async def create_all(store: Store, sessions: list[Session]) -> None:
     """Some at a time: a busy machine takes too long for more at once."""
     for begin in range(0, len(sessions), 50):
         await asyncio.gather(*map(store.create, sessions[begin : begin + 50]))
@@ -394,7 +345,7 @@ def older(request: pytest.FixtureRequest, another: Opener, tmp_path: Path) -> Ol
 
 class TestLabelled:
     async def test_finds_by_identity_account_and_provider_s_session(
-        self, store: SessionStore, other: SessionStore, clock: Clock
+        self, store: Store, other: Store, clock: Clock
     ) -> None:
         session = a_session(clock(), identity=an_identity(sid="there"))
         stranger = a_session(
@@ -407,23 +358,23 @@ class TestLabelled:
         for label in stranger.labels():
             assert await other.labelled(label) == (stranger,)
 
-    async def test_newest_first_and_all_of_them(self, store: SessionStore, clock: Clock) -> None:
+    async def test_newest_first_and_all_of_them(self, store: Store, clock: Clock) -> None:
         sessions = [a_session(clock.pass_by(1)) for _ in range(5)]
         for session in sessions:
             await store.create(session)
         assert await store.labelled(account_label("id-jo")) == tuple(reversed(sessions))
 
-    async def test_more_than_a_page(self, store: SessionStore, clock: Clock) -> None:
+    async def test_more_than_a_page(self, store: Store, clock: Clock) -> None:
         sessions = [a_session(clock() - number / 1000) for number in range(700)]
         await create_all(store, sessions)
         assert await store.labelled(sessions[0].labels()[0]) == tuple(sessions)
 
-    async def test_nobody(self, store: SessionStore, clock: Clock) -> None:
+    async def test_nobody(self, store: Store, clock: Clock) -> None:
         await store.create(a_session(clock()))
         for label in (account_label("id-al"), "", "*", "sonar:session:*", "0" * 64):
             assert await store.labelled(label) == ()
 
-    async def test_is_as_the_activity_left_it(self, store: SessionStore, clock: Clock) -> None:
+    async def test_is_as_the_activity_left_it(self, store: Store, clock: Clock) -> None:
         session = a_session(clock(), idle=60)
         await store.create(session)
         await store.touch(session.key, clock.pass_by(40))
@@ -432,7 +383,7 @@ class TestLabelled:
         assert found.seen == pytest.approx(session.seen + 40, abs=1e-5)
 
     async def test_ended_is_found_no_more_and_leaves_nothing(
-        self, store: SessionStore, other: SessionStore, older: Older, clock: Clock
+        self, store: Store, other: Store, older: Older, clock: Clock
     ) -> None:
         ended, left = (a_session(clock(), identity=an_identity(sid="there")) for _ in range(2))
         await store.create(ended)
@@ -442,7 +393,7 @@ class TestLabelled:
             assert await store.labelled(label) == (left,)
         assert older.labels() == sorted(f"{label} {left.key}" for label in left.labels())
 
-    async def test_past_its_time_is_found_no_more(self, store: SessionStore, clock: Clock) -> None:
+    async def test_past_its_time_is_found_no_more(self, store: Store, clock: Clock) -> None:
         session = a_session(clock(), idle=60)
         await store.create(session)
         clock.pass_by(61)
@@ -472,7 +423,7 @@ class TestLabelled:
             older.end(session.key)
 
     async def test_what_an_older_process_began_is_found(
-        self, store: SessionStore, older: Older, clock: Clock
+        self, store: Store, older: Older, clock: Clock
     ) -> None:
         session = a_session(clock())
         older.create(session)
@@ -481,7 +432,7 @@ class TestLabelled:
             assert await store.labelled(label) == (session,)
 
     async def test_what_an_older_process_began_before_the_start_is_found(
-        self, store: SessionStore, another: Opener, older: Older, clock: Clock
+        self, store: Store, another: Opener, older: Older, clock: Clock
     ) -> None:
         sessions = [a_session(clock() - number) for number in range(3)]
         for session in sessions:
@@ -492,7 +443,7 @@ class TestLabelled:
         await other.close()
 
     async def test_what_an_older_process_ended_is_not(
-        self, store: SessionStore, older: Older, clock: Clock
+        self, store: Store, older: Older, clock: Clock
     ) -> None:
         ended, left = a_session(clock()), a_session(clock())
         await store.create(ended)
@@ -506,156 +457,6 @@ async def _comes_true(question: Callable[[], Awaitable[object]], expected: objec
     deadline = time.monotonic() + 5
     while (answer := await question()) != expected:
         assert time.monotonic() < deadline, answer
-
-
-class TestClaim:
-    async def test_is_true_for_the_first_only(
-        self, store: SessionStore, other: SessionStore
-    ) -> None:
-        assert await store.claim("tx:1", 60) is True
-        assert await store.claim("tx:1", 60) is False
-        assert await other.claim("tx:1", 60) is False
-        assert await other.claim("tx:2", 60) is True
-
-    async def test_is_true_for_one_of_many_at_once(
-        self, store: SessionStore, other: SessionStore
-    ) -> None:
-        answers = await asyncio.gather(
-            *(each.claim("tx:1", 60) for _ in range(20) for each in (store, other))
-        )
-        assert sorted(answers) == [False] * 39 + [True]
-
-
-class TestCount:
-    async def test_counts_across_processes(self, store: SessionStore, other: SessionStore) -> None:
-        assert await store.count("jo", 60) == 1
-        assert await other.count("jo", 60) == 2
-        assert await store.count("jo", 60) == 3
-        assert await store.count("al", 60) == 1
-
-    async def test_misses_none_of_many_at_once(
-        self, store: SessionStore, other: SessionStore
-    ) -> None:
-        answers = await asyncio.gather(
-            *(each.count("jo", 60) for _ in range(20) for each in (store, other))
-        )
-        assert sorted(answers) == list(range(1, 41))
-
-    async def test_is_forgotten(self, store: SessionStore, other: SessionStore) -> None:
-        await store.count("jo", 60)
-        await other.forget("jo")
-        assert await store.count("jo", 60) == 1
-        await store.forget("nobody")
-
-
-THROTTLE = Throttle(free=3, first=60, longest=300, memory=3600)
-
-
-class TestAttempts:
-    async def test_wait_longer_each_time_across_processes(
-        self, store: SessionStore, other: SessionStore, clock: Clock
-    ) -> None:
-        waits = []
-        for _ in range(8):
-            assert await store.attempt("jo", THROTTLE) == 0
-            waiting = await other.attempt("jo", THROTTLE)
-            waits.append(round(waiting))
-            clock.now += waiting
-        # Each attempt of `other` that was not told to wait counted, too.
-        assert waits == [0, 60, 120, 240, 300, 300, 300, 300]
-        assert await store.attempt("al", THROTTLE) == 0
-
-    async def test_that_come_too_early_are_not_counted(
-        self, store: SessionStore, clock: Clock
-    ) -> None:
-        for _ in range(3):
-            assert await store.attempt("jo", THROTTLE) == 0
-        clock.now += 20
-        for _ in range(5):
-            assert await store.attempt("jo", THROTTLE) == pytest.approx(40)
-
-    async def test_many_at_once_are_no_more_than_one_after_the_other(
-        self, store: SessionStore, other: SessionStore
-    ) -> None:
-        answers = await asyncio.gather(
-            *(each.attempt("jo", THROTTLE) for _ in range(10) for each in (store, other))
-        )
-        assert sorted(answers) == [0] * 3 + [60] * 17
-
-    async def test_are_pardoned_one_by_one(
-        self, store: SessionStore, other: SessionStore, clock: Clock
-    ) -> None:
-        for _ in range(3):
-            assert await store.attempt("jo", THROTTLE) == 0
-        await other.pardon("jo")
-        assert await store.attempt("jo", THROTTLE) == 0
-        assert await store.attempt("jo", THROTTLE) == 60
-        await store.pardon("nobody")
-        assert await store.attempt("nobody", THROTTLE) == 0
-
-    async def test_are_forgotten_after_a_success(
-        self, store: SessionStore, other: SessionStore
-    ) -> None:
-        for _ in range(3):
-            await store.attempt("jo", THROTTLE)
-        await other.forget("jo")
-        assert await store.attempt("jo", THROTTLE) == 0
-
-    async def test_are_forgotten_after_a_while(self, store: SessionStore, clock: Clock) -> None:
-        brief = Throttle(free=2, first=3600, longest=3600, memory=0.002)
-        names = iter(range(1_000_000))
-
-        async def is_forgotten() -> bool:
-            """Were the first one remembered, the second would be followed by a wait."""
-            name = f"jo {next(names)}"
-            await store.attempt(name, brief)
-            clock.now = time.time()
-            await store.attempt(name, THROTTLE)
-            return await store.attempt(name, replace(THROTTLE, free=2)) == 0
-
-        assert await comes_true(store, clock, is_forgotten)
-
-
-class TestKept:
-    async def test_is_there_until_it_is_taken_once(
-        self, store: SessionStore, other: SessionStore
-    ) -> None:
-        value = bytes(range(256)) * 256
-        await store.keep("form", value, 60)
-        assert await other.kept("form") == await store.kept("form") == value
-        taken = await asyncio.gather(
-            *(each.take("form") for _ in range(10) for each in (store, other))
-        )
-        assert [each for each in taken if each is not None] == [value]
-        assert await store.kept("form") is None
-        assert await store.take("other") is None
-
-    async def test_is_replaced(self, store: SessionStore) -> None:
-        await store.keep("form", b"first", 60)
-        await store.keep("form", b"", 60)
-        assert await store.kept("form") == b""
-
-    async def test_ends_by_itself(self, store: SessionStore, clock: Clock) -> None:
-        async def is_gone() -> bool:
-            return await store.kept("form") is None and await store.take("form") is None
-
-        await store.keep("form", b"value", 0.05)
-        assert await comes_true(store, clock, is_gone)
-
-
-class TestWindows:
-    """Claims and counts end by themselves, in real time, counted from the first."""
-
-    async def test_of_claims(self, store: SessionStore, clock: Clock) -> None:
-        assert await store.claim("tx:1", 0.05)
-        assert await comes_true(store, clock, lambda: store.claim("tx:1", 0.05))
-
-    async def test_of_counts(self, store: SessionStore, clock: Clock) -> None:
-        async def begins_anew() -> bool:
-            return await store.count("jo", 0.05) == 1
-
-        assert await store.count("jo", 0.05) == 1
-        assert await comes_true(store, clock, begins_anew)
 
 
 class TestClosed:
@@ -675,7 +476,7 @@ class TestClosed:
         await store.close()
         await store.close()
 
-    async def test_a_cancelled_caller_harms_nobody(self, store: SessionStore, clock: Clock) -> None:
+    async def test_a_cancelled_caller_harms_nobody(self, store: Store, clock: Clock) -> None:
         session = a_session(clock())
         await store.create(session)
         asking = asyncio.create_task(store.load(session.key))
@@ -686,7 +487,7 @@ class TestClosed:
         assert await store.load(session.key) == session
 
 
-async def test_email_addresses_come_back_as_such(store: SessionStore, clock: Clock) -> None:
+async def test_email_addresses_come_back_as_such(store: Store, clock: Clock) -> None:
     session = a_session(clock())
     await store.create(session)
     loaded = await store.load(session.key)
