@@ -6,6 +6,7 @@ Read in this order:
     explanations.py         what a page says about each of those words
     email.py, secret.py     the two small values everything speaks in
     address.py              whose an IP address is, where attempts are counted
+    tasks.py                tasks beside the requests; work done a few at a time
     private.py, whole.py    files that nobody else may read; files written whole or not at all
     config.py, settings/    what can be set
     yamlfile.py, section.py how files are read: strictly, every problem at once, with its line;

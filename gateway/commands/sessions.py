@@ -4,7 +4,6 @@ Another process than the gateway does this, through the store that both use: eve
 an ending within a second, and closes what is open in it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from gateway.reasons import Reason
 from gateway.session.model import Session, account_label
 from gateway.session.store import SessionStore, Store
 from gateway.session.store.choose import store_for
+from gateway.tasks import few_at_a_time
 
 # As many as Redis has connections; SQLite takes one after the other anyway.
 _AT_ONCE = 16
@@ -77,12 +77,8 @@ async def opened(config: Config) -> AsyncIterator[Store | None]:
 
 async def end_all(store: SessionStore, sessions: Sequence[Session]) -> tuple[Session, ...]:
     """End them; those that were still there."""
-    ended: list[Session] = []
-    for begin in range(0, len(sessions), _AT_ONCE):
-        part = sessions[begin : begin + _AT_ONCE]
-        there = await asyncio.gather(*(store.end(session.key) for session in part))
-        ended += [session for session, was in zip(part, there, strict=True) if was]
-    return tuple(ended)
+    there = await few_at_a_time(_AT_ONCE, store.end, (session.key for session in sessions))
+    return tuple(session for session, was in zip(sessions, there, strict=True) if was)
 
 
 def ending(session: Session, reason: Reason) -> Event:

@@ -25,6 +25,7 @@ from gateway.config import Tls
 from gateway.edge.handshake import SpeakingContext
 from gateway.edge.pem_files import Stamp, must_be_readable, stamp_of
 from gateway.errors import CannotStart
+from gateway.tasks import stopped
 
 _log = structlog.get_logger()
 
@@ -161,10 +162,8 @@ class Certificates:
         self._task = asyncio.create_task(self._watch(), name="certificate")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
 
     async def reload(self) -> None:
         """Read the pair again; put it in force, or say what is wrong with it."""

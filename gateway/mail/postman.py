@@ -7,7 +7,6 @@ for nobody and nobody waits for it: a server that is down costs a letter time, a
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 import structlog
@@ -18,6 +17,7 @@ from gateway.config import Config, Mail
 from gateway.errors import LinksUnavailable
 from gateway.mail.letter import compose
 from gateway.mail.smtp import Never, NotNow, Outcome, Sent, send
+from gateway.tasks import stopped
 
 _log = structlog.get_logger()
 
@@ -52,10 +52,7 @@ class Postman:
     async def stop(self) -> None:
         """A letter that is being sent meanwhile is sent once more by somebody else, unless it is
         done before."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await stopped(self._task)
 
     async def _run(self) -> None:
         while True:

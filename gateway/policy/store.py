@@ -22,6 +22,7 @@ from watchfiles import awatch
 from gateway.errors import ConfigError, Problem
 from gateway.policy.model import Policies
 from gateway.policy.parse import parse_policies
+from gateway.tasks import stopped
 from gateway.yamlfile import LARGEST_FILE
 
 log = structlog.get_logger()
@@ -99,10 +100,8 @@ class PolicyStore:
         await self._caught_up.wait()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await stopped(self._task)
+        self._task = None
 
     async def reload(self) -> None:
         """Read the folder again; if it changed, put it in force or say what is wrong with it."""

@@ -22,7 +22,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -40,6 +39,7 @@ from gateway.session.entry import Live
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.store import NamedStore
+from gateway.tasks import Rounds
 
 _log = structlog.get_logger()
 
@@ -94,18 +94,19 @@ class Recheck:
         self._provider = provider
         self._clock = clock
         self._waiting: dict[str, _Turn] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(
+            self.round,
+            min(_LOOK_EVERY, every / _LOOKS),
+            lambda: _log.exception("recheck_round_failed"),
+        )
         self._trouble: Unavailable | None = None
         self.put_off = 0
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._go_round())
+        self._rounds.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.stop()
 
     async def round(self) -> int:
         """Ask about every session whose turn it is, a few at a time; how many were ended."""
@@ -123,14 +124,6 @@ class Recheck:
                 _log.warning("recheck_put_off", reason=now.reason, error=str(now))
         elif before is not None:
             _log.info("recheck_goes_on")
-
-    async def _go_round(self) -> None:
-        while True:
-            await asyncio.sleep(min(_LOOK_EVERY, self._every / _LOOKS))
-            try:
-                await self.round()
-            except Exception:
-                _log.exception("recheck_round_failed")
 
     async def _look(self) -> None:
         now = self._clock()

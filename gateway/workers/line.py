@@ -23,6 +23,7 @@ from gateway.operate import totals
 from gateway.operate.management import Metrics, Readiness
 from gateway.operate.metrics import Counters
 from gateway.operate.scrape import processes
+from gateway.tasks import stopped
 
 Message = dict[str, Any]
 
@@ -83,10 +84,7 @@ class Line:
     async def close(self) -> None:
         """Say the last of what was counted, and no more."""
         asyncio.get_running_loop().remove_reader(self._end)
-        if self._beating is not None:
-            self._beating.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._beating
+        await stopped(self._beating)
         self._report()
 
     def say(self, state: str) -> None:

@@ -6,10 +6,8 @@ relied on. Whatever goes wrong with it, the keys there are go on: what cannot be
 with what to do, and a kind of key never becomes none.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
@@ -18,6 +16,7 @@ from gateway.session.keys.kept import Kept, KeySource
 from gateway.session.keys.model import KINDS, SLACK, Key
 from gateway.session.keys.ring import KeyRing
 from gateway.session.keys.rotation import complete
+from gateway.tasks import Rounds
 
 _log = structlog.get_logger()
 
@@ -41,9 +40,9 @@ class KeyWatch:
         self._ring = ring
         self._overlap = overlap
         self._clock = clock
-        self._every = every
         self._said: frozenset[str] = frozenset()
-        self._task: asyncio.Task[None] | None = None
+        # Without it no key would ever change here.
+        self._looks = Rounds(self.look, every, lambda: _log.exception("key_watch_failed"))
 
     async def start(self) -> None:
         """Every problem stops it here: a gateway that starts does so with all keys or with none."""
@@ -56,14 +55,10 @@ class KeyWatch:
         late = self._clock() if self._source.late_after_restart else None
         self._ring.renew(kept.keys, late=late)
         self._say(self._early(kept))
-        self._task = asyncio.create_task(self._watch(), name="keys")
+        self._looks.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._looks.stop()
         await self._source.close()
 
     async def look(self) -> None:
@@ -122,15 +117,6 @@ class KeyWatch:
         if self._said and not found:
             _log.info("keys_usable", in_use=self._ring.in_use)
         self._said = found
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                await self.look()
-            except Exception:
-                # It must outlive whatever goes wrong once, or no key would ever change here.
-                _log.exception("key_watch_failed")
 
 
 def _names(keys: frozenset[Key]) -> list[str]:

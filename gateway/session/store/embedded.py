@@ -9,7 +9,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -20,6 +19,7 @@ from gateway.session.store import NamedStore, nobody_listens, pass_on
 from gateway.session.store.database import count_live
 from gateway.session.store.embedded_named import EmbeddedNamed
 from gateway.session.store.embedded_thread import DatabaseThread
+from gateway.tasks import stopped
 
 _log = structlog.get_logger()
 
@@ -52,11 +52,8 @@ class EmbeddedStore:
         self._listener = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
-            self._listener = None
+        await stopped(self._listener)
+        self._listener = None
         await self._thread.close()
 
     async def try_out(self) -> None:

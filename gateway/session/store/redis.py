@@ -21,6 +21,7 @@ from gateway.session.store.codec import Stored, decode, encode
 from gateway.session.store.redis_named import RedisNamed
 from gateway.session.store.redis_news import News
 from gateway.session.store.redis_server import PREFIX, Server, milliseconds
+from gateway.tasks import stopped
 
 _SESSION = f"{PREFIX}session:"
 _LABEL = f"{PREFIX}label:"
@@ -66,10 +67,8 @@ class RedisStore:
         if self._news is not None:
             await self._news.stop()
             self._news = None
-        if self._labelling is not None:
-            self._labelling.cancel()
-            await asyncio.wait((self._labelling,))
-            self._labelling = None
+        await stopped(self._labelling)
+        self._labelling = None
         await self._server.disconnect()
 
     def _moved(self) -> None:

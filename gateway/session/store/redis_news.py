@@ -10,7 +10,6 @@ each failure and again when it listens anew.
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.reasons import Reason
+from gateway.tasks import stopped
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -59,11 +59,8 @@ class News:
         self._listener = asyncio.create_task(self._listen(connection))
 
     async def stop(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
-            self._listener = None
+        await stopped(self._listener)
+        self._listener = None
 
     def renew(self) -> None:
         """Listen on a new connection: another server may be the master now."""

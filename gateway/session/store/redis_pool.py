@@ -10,7 +10,6 @@ Sentinels with a password of their own: `?sentinel_username=…&sentinel_passwor
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -25,6 +24,7 @@ from redis.exceptions import RedisError
 
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
+from gateway.tasks import stopped
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -88,10 +88,7 @@ class Follower:
         self._task = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await stopped(self._task)
 
     async def _follow(self) -> None:
         silent = False
