@@ -5,6 +5,7 @@ Read in this order:
     reasons.py, errors.py   the words for every outcome, the tree of what can break
     explanations.py         what a page says about each of those words
     email.py, secret.py     the two small values everything speaks in
+    base64url.py            bytes as text
     address.py              whose an IP address is, where attempts are counted
     tasks.py                tasks beside the requests; work done a few at a time
     private.py, whole.py    files that nobody else may read; files written whole or not at all

@@ -16,7 +16,7 @@ store/               SessionStore, and its two implementations: embedded (SQLite
 
 keys/                the keys of cookies, seals and assertions, with ids, kept and rotated
 cookie.py            names, attributes, and the session cookie: opaque random id + MAC
-seal.py              authenticated encryption for what a browser carries for us
+seal.py              authenticated encryption for what a browser carries for us (aead.py)
 assertion.py         the ES256 identity assertion upstream verifies, and the JWKS
 identity_headers.py  the header lines with which upstream is told
 

@@ -12,10 +12,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.base64url import encode
 from gateway.session.keys import KEY_ID, KeyRing
 from gateway.settings.upstream import SessionCookie
 
@@ -100,7 +100,7 @@ class Minted:
 
 def mint(keys: KeyRing) -> Minted:
     """A new random session id as a cookie value."""
-    session_id = _text(secrets.token_bytes(_ID_BYTES))
+    session_id = encode(secrets.token_bytes(_ID_BYTES))
     mac = _mac(keys, keys.root_id, session_id)
     return Minted(f"{session_id}.{keys.root_id}.{mac}", _session_key(session_id))
 
@@ -128,12 +128,8 @@ def key_id_of(value: str) -> str | None:
 
 def _mac(keys: KeyRing, key_id: str, session_id: str) -> str | None:
     key = keys.subkey(key_id, _PURPOSE)
-    return None if key is None else _text(hmac.digest(key, session_id.encode(), "sha256"))
+    return None if key is None else encode(hmac.digest(key, session_id.encode(), "sha256"))
 
 
 def _session_key(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()
-
-
-def _text(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode("ascii")

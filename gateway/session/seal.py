@@ -1,6 +1,6 @@
 """Authenticated encryption for what a browser carries for us and must neither read nor change.
 
-    <key id: 16>.<base64url: 12-byte nonce, AES-256-GCM ciphertext and tag>
+    <key id: 16>.<base64url of what aead.py makes>
 
 Each (purpose, thing it is bound to) has a key of its own, derived from the root: a sealed value
 opened for another purpose, session or cookie name is noise, and no key ever comes near the 2^32
@@ -8,20 +8,15 @@ messages that random 96-bit nonces allow (NIST SP 800-38D section 8.3). Purpose 
 the associated data as well.
 """
 
-import os
 import re
-from base64 import b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.base64url import decode, encode
+from gateway.session.aead import decrypt, encrypt
 from gateway.session.keys import KEY_ID, KeyRing
 
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
 _SEALED = re.compile(rf"({KEY_ID})\.([A-Za-z0-9_-]+)", re.ASCII)
-_SHORTEST = _NONCE_BYTES + _TAG_BYTES
 # No header a browser sends us is longer; what is must not cost a decryption.
 _LONGEST_TEXT = 65536
 
@@ -36,9 +31,8 @@ class Sealer:
         cipher = self._cipher(key_id, purpose, bound_to)
         if cipher is None:
             raise LookupError("the current root key is not in its own ring")
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + cipher.encrypt(nonce, plaintext, _associated(purpose, bound_to))
-        return f"{key_id}.{_encode(sealed)}"
+        sealed = encrypt(cipher, plaintext, _associated(purpose, bound_to))
+        return f"{key_id}.{encode(sealed)}"
 
     def open(
         self, purpose: str, bound_to: str, sealed: str, lives: float | None = None
@@ -48,34 +42,17 @@ class Sealer:
         longer has nothing to seal with it."""
         if len(sealed) > _LONGEST_TEXT or (found := _SEALED.fullmatch(sealed)) is None:
             return None
-        content = _decode(found[2])
+        content = decode(found[2])
         cipher = self._cipher(found[1], purpose, bound_to, lives)
-        if content is None or cipher is None or len(content) < _SHORTEST:
+        if content is None or cipher is None:
             return None
-        nonce, ciphertext = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
-        try:
-            return cipher.decrypt(nonce, ciphertext, _associated(purpose, bound_to))
-        except InvalidTag:
-            return None
+        return decrypt(cipher, content, _associated(purpose, bound_to))
 
     def _cipher(
         self, key_id: str, purpose: str, bound_to: str, lives: float | None = None
     ) -> AESGCM | None:
         key = self._keys.bound_key(key_id, f"seal {purpose}", bound_to, lives)
         return None if key is None else AESGCM(key)
-
-
-def _encode(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
-
-
-def _decode(text: str) -> bytes | None:
-    """The bytes of exactly the text `_encode` makes: base64 has several for some."""
-    try:
-        content = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except NotBase64:
-        return None
-    return content if _encode(content) == text else None
 
 
 def _associated(purpose: str, bound_to: str) -> bytes:

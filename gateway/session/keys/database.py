@@ -10,12 +10,9 @@ key's own name as associated data, so that no row can stand in for another.
 Two rotations at once, on two machines: the row says after which key it came, and that is unique.
 """
 
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import Any
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -25,10 +22,9 @@ from gateway.account.own_database import OwnDatabase
 from gateway.account.tables import keys as table
 from gateway.errors import Problem
 from gateway.secret import Secret
+from gateway.session.aead import decrypt, encrypt
 from gateway.session.keys.kept import Kept
 from gateway.session.keys.model import KINDS, Key, UnusableKey, key_of
-
-_NONCE_BYTES = 12
 
 
 class DatabaseKeys:
@@ -121,7 +117,7 @@ class DatabaseKeys:
 
 
 class _Seal:
-    """What stands in a row: base64 of nonce, ciphertext and tag."""
+    """What stands in a row: base64 of what aead.py makes."""
 
     def __init__(self, secret: Secret) -> None:
         info = b"sonar-gateway keys in the database"
@@ -129,15 +125,11 @@ class _Seal:
         self._cipher = AESGCM(derived.derive(secret.reveal().encode()))
 
     def close(self, name: str, material: bytes) -> str:
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, material, name.encode())
-        return b64encode(sealed).decode("ascii")
+        return b64encode(encrypt(self._cipher, material, name.encode())).decode("ascii")
 
     def open(self, name: str, sealed: str) -> bytes | None:
         try:
             content = b64decode(sealed, validate=True)
-            nonce, ciphertext = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
-            found: Any = self._cipher.decrypt(nonce, ciphertext, name.encode())
-        except (InvalidTag, ValueError):
+        except ValueError:
             return None
-        return bytes(found)
+        return decrypt(self._cipher, content, name.encode())

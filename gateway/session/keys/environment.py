@@ -7,10 +7,11 @@ of the variable into a file, which an operator puts where the first came from.
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from gateway.base64url import encode
 from gateway.errors import ConfigError, Problem
 from gateway.session.keys.kept import Kept, newest
 from gateway.session.keys.model import KEY_ID, KINDS, Key, Kind, UnusableKey, key_of
@@ -94,7 +95,7 @@ class WrittenKeys:
 def spelled(keys: Iterable[Key]) -> str:
     """The value of the variable, oldest first: this text is the keys themselves."""
     ordered = sorted(keys, key=lambda key: key.name)
-    return " ".join(f"{key.name}={_encode(key.material)}" for key in ordered)
+    return " ".join(f"{key.name}={encode(key.material)}" for key in ordered)
 
 
 def keys_in(text: str, where: str) -> Kept:
@@ -114,10 +115,6 @@ def keys_in(text: str, where: str) -> Kept:
             wrong = f"{error}; put it there again, whole, or take it away"
             problems.append(Problem(f"keys {where}", f"entry {place}", None, wrong))
     return Kept(frozenset(keys), tuple(problems))
-
-
-def _encode(material: bytes) -> str:
-    return urlsafe_b64encode(material).rstrip(b"=").decode("ascii")
 
 
 def _decode(text: str) -> bytes:
