@@ -12,9 +12,9 @@ from gateway.operate.audit.event import Detail, Event, EventKind
 from gateway.session.keys.choose import lives_in, opened_source
 from gateway.session.keys.environment import EnvironmentKeys, WrittenKeys
 from gateway.session.keys.files import FileKeys
-from gateway.session.keys.kept import Kept, KeySource
 from gateway.session.keys.model import Standing
 from gateway.session.keys.rotation import Rotation, copied, rotate, standing
+from gateway.session.keys.source import Kept, KeySource
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,12 +98,12 @@ def vouching_reply(
         lines = _lines(b"", cookies.upstream(None), rules)
     else:
         identity = live.identity_headers(now)
-        known = live.kept.get(cookies.header)
+        known = live.remembered.get(cookies.header)
         if isinstance(known, _Vouched) and known.identity is identity:
             lines = known.lines
         else:
             lines = _lines(identity, cookies.upstream(live), rules)
-            live.keep(cookies.header, _Vouched(identity, lines))
+            live.remember(cookies.header, _Vouched(identity, lines))
     return (
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
         b"X-Request-ID: %b\r\n%b" % (request_id.encode("ascii"), lines)

@@ -98,9 +98,9 @@ def _remembered(inbound: Inbound, live: Live, identity: bytes) -> bytes:
     """A browser sends the same headers with request after request of its session, so that the same
     lines go upstream: made once, kept with the session, by the fields they were made of."""
     fields = inbound.fields
-    known = live.kept.get(fields)
+    known = live.remembered.get(fields)
     if isinstance(known, _Rest) and known.serves(inbound, identity):
         return known.lines
     lines = _rest(inbound, fields.passing_lines, fields.cookies.upstream(live), identity)
-    live.keep(fields, _Rest(inbound, identity, lines))
+    live.remember(fields, _Rest(inbound, identity, lines))
     return lines

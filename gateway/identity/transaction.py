@@ -7,7 +7,7 @@
     __Host-sonar_tx_<id> = sealed JSON, bound to <id> and to which of these it is
 
 Several tabs sign in at once without disturbing each other, nothing is kept on the server, and a
-browser that never comes back costs nothing. Single use is the portal's to claim, by id, in the
+browser that never comes back costs nothing. Single use is the portal's to see to, by id, in the
 session store: a sealed value alone cannot know that it was used.
 """
 

@@ -31,7 +31,7 @@ from gateway.portal.refusals import (
     refused_identity,
     used_transaction,
 )
-from gateway.portal.visit import Page, Visit, claim_form
+from gateway.portal.visit import Page, Visit, use_up_form
 from gateway.reasons import Reason
 from gateway.secret import Secret
 
@@ -88,7 +88,7 @@ async def _link(visit: Visit) -> web.Response:
         return _form(visit, person, account, username)
     if not await spend(visit, person):
         return used_transaction(visit, person.next)
-    if not await claim_form(visit, fields):
+    if not await use_up_form(visit, fields):
         return refused_form(visit, USED, person.page(PATH))
     await add_link(visit, person.identity, account)
     standing = await stand(visit, person.identity)

@@ -13,7 +13,7 @@ from gateway.identity.transaction import Proven
 from gateway.portal.pages import link_to, refusal, see_other, start_over
 from gateway.portal.recall import is_recalled
 from gateway.portal.refusals import refused_recalled, refused_transaction
-from gateway.portal.visit import Visit, add_cookie, claim, signed_in
+from gateway.portal.visit import Visit, add_cookie, signed_in, use_up
 from gateway.reasons import Reason
 from gateway.session.model import Session
 
@@ -83,7 +83,7 @@ def not_signed_in(visit: Visit, page: str) -> web.Response:
 
 async def spend(visit: Visit, person: Person) -> bool:
     """Use up the transaction of somebody on the way in; a session's forms may be sent again."""
-    return isinstance(person.came, Session) or await claim(visit, person.came.id)
+    return isinstance(person.came, Session) or await use_up(visit, person.came.id)
 
 
 def leave(visit: Visit, person: Person, response: web.Response) -> web.Response:

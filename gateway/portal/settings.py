@@ -27,7 +27,7 @@ from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_choice, refused_form, refused_identity
 from gateway.portal.session_form import form_on, link_form_on
-from gateway.portal.visit import Visit, claim_form, sign_off, signed_in
+from gateway.portal.visit import Visit, sign_off, signed_in, use_up_form
 from gateway.secret import Secret
 from gateway.session.model import Session, link_label
 
@@ -77,7 +77,7 @@ async def add(visit: Visit, session: Session, fields: Fields) -> web.Response:
     account = await prove(visit, session.identity.key, username, Secret(fields["password"]))
     if isinstance(account, NotProved):
         return await _page(visit, session, account, username)
-    if not await claim_form(visit, fields):
+    if not await use_up_form(visit, fields):
         return refused_form(visit, USED, PATH)
     await add_link(visit, session.identity, account)
     return see_other(link_to(PATH, done="added"))

@@ -31,7 +31,7 @@ from gateway.portal.refusals import (
 )
 from gateway.portal.settings import PATH as SETTINGS
 from gateway.portal.trip import depart
-from gateway.portal.visit import Visit, add_cookie, claim, signed_in
+from gateway.portal.visit import Visit, add_cookie, signed_in, use_up
 from gateway.reasons import Reason
 
 
@@ -83,7 +83,7 @@ async def callback(visit: Visit) -> web.Response:
         states = visit.request.query.getall("state", [])
         return refused_transaction(visit, transaction, *(text.partition(".")[0] for text in states))
     try:
-        if not await claim(visit, transaction.id):
+        if not await use_up(visit, transaction.id):
             return used_transaction(visit, transaction.next)
         response = await _answered(visit, provider, transaction)
     except Unavailable as error:

@@ -21,7 +21,7 @@ from gateway.session.live import Live
 from gateway.session.model import Session
 
 # Longer than a transaction opens, whatever our machines' clocks make of its age.
-_CLAIMED_FOR = 2 * LIFETIME
+_USED_UP_FOR = 2 * LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Visit:
 
     async def link_form(self, bound_to: str) -> Fields | Unreadable:
         """The form that links an account, of a page no older than a sign-in may take; for
-        `claim_form` with its token."""
+        `use_up_form` with its token."""
         since = self.now - LIFETIME
         fields = await self._form(bound_to, ("username", "password"), since)
         if isinstance(fields, Unreadable):
@@ -162,17 +162,17 @@ def has_own_session(visit: Visit) -> bool:
     return any(value and not value.startswith(SEALED_PREFIX) for value in values)
 
 
-async def claim(visit: Visit, transaction_id: str) -> bool:
+async def use_up(visit: Visit, transaction_id: str) -> bool:
     """Use up a transaction: True once, however often, from wherever, its answer or its form is
     sent (replay). Raises SessionsUnavailable."""
-    return await visit.parts.named.first(f"tx:{transaction_id}", _CLAIMED_FOR)
+    return await visit.parts.named.first(f"tx:{transaction_id}", _USED_UP_FOR)
 
 
-async def claim_form(visit: Visit, fields: Fields) -> bool:
+async def use_up_form(visit: Visit, fields: Fields) -> bool:
     """Use up the page that a link's form came from: True once, so that a browser which sends the
     form again, password and all, links nothing that was unlinked meanwhile."""
     digest = hashlib.sha256(fields[TOKEN].encode()).hexdigest()
-    return await visit.parts.named.first(f"link:{digest}", _CLAIMED_FOR)
+    return await visit.parts.named.first(f"link:{digest}", _USED_UP_FOR)
 
 
 def sign_off(visit: Visit, response: web.StreamResponse) -> None:

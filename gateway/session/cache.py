@@ -38,7 +38,7 @@ class Cache:
     def find(self, key: str) -> Live | None:
         return self._by_key.get(key)
 
-    def keep(self, cookie: str, live: Live) -> None:
+    def put(self, cookie: str, live: Live) -> None:
         live.cookies.add(cookie)
         self._by_cookie[cookie] = live
         self._by_key[live.session.key] = live

@@ -29,9 +29,9 @@ class Live:
 
     `ends` is when it ends if nothing more happens. `doubted`: since when the store could not be
     heard, so that it may have ended elsewhere; `None` while all is well. `written`: the activity
-    that the store knows of. `closers` are called once, when the session ends. `kept`: what the edge
-    has worked out for this session and for what. `turn`: the last one in which its right was asked
-    about (recheck.py). Times are Unix seconds.
+    that the store knows of. `closers` are called once, when the session ends. `remembered`: what
+    the edge has worked out for this session and for what. `turn`: the last one in which its right
+    was asked about (recheck.py). Times are Unix seconds.
     """
 
     __slots__ = (
@@ -47,7 +47,7 @@ class Live:
         "doubted",
         "ended",
         "ends",
-        "kept",
+        "remembered",
         "session",
         "turn",
         "written",
@@ -68,7 +68,7 @@ class Live:
         self._sealer = sealer
         self._sealed: dict[tuple[str, str], str] = {}
         self._opened: dict[tuple[str, str], str | None] = {}
-        self.kept: dict[object, object] = {}
+        self.remembered: dict[object, object] = {}
         self.turn = -1
 
     def __repr__(self) -> str:
@@ -100,15 +100,15 @@ class Live:
         value = self._sealer.open(_PURPOSE, self._bound(name), text)
         return _remember(self._opened, (name, sealed), None if value is None else _text(value))
 
-    def keep(self, key: object, value: object) -> None:
-        """Have `value` in `kept` the next time, unless too much has come in between."""
-        _remember(self.kept, key, value)
+    def remember(self, key: object, value: object) -> None:
+        """Have `value` in `remembered` the next time, unless too much has come in between."""
+        _remember(self.remembered, key, value)
 
     def forget_keys(self) -> None:
         """Make and open everything anew: a key was dropped."""
         self._sealed.clear()
         self._opened.clear()
-        self.kept.clear()
+        self.remembered.clear()
         self._lines_until = 0.0
 
     def _bound(self, name: str) -> str:

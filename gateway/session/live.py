@@ -177,7 +177,7 @@ class Sessions:
             # Its key was dropped meanwhile.
             return None
         if live is not None and not live.ended:
-            self._cache.keep(cookie, live)
+            self._cache.put(cookie, live)
         return live
 
     def _other_keys(self, dropped: frozenset[str]) -> None:
@@ -230,7 +230,7 @@ class Sessions:
         live = self._live(session)
         live.identity_headers(now)
         await self._store.create(session)
-        self._cache.keep(cookie.value, live)
+        self._cache.put(cookie.value, live)
         return cookie.value, live.session
 
     async def end(self, key: str) -> None:

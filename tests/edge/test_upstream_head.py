@@ -70,7 +70,7 @@ def test_a_remembered_rest_is_what_would_be_written_anew(live: Live, tmp_path: P
     for session in (live, somebody, live):
         for made in (first, *(asked_again(first, **change) for change in changes)):
             head = upstream_head(made, session, NOW, whole_page=False)
-            session.kept.clear()
+            session.remembered.clear()
             assert head == upstream_head(made, session, NOW, whole_page=False)
             assert (b"SONARSESSID=mine" in head) is (session is live)
 

@@ -152,7 +152,7 @@ class TestKeys:
         sealed, lines = live.seal("SONARSESSID", "abc"), live.identity_headers(NOW)
         before = Sealer(KeyRing(old)).seal("legacy cookie", f"{live.session.key} OTHER", b"x")
         assert live.open("OTHER", SEALED_PREFIX + before) == "x"
-        live.keep("a head", lines)
+        live.remember("a head", lines)
 
         successor = new_key("es256", NOW + 1)
         ring.renew([new, successor])
@@ -161,7 +161,7 @@ class TestKeys:
         assert live.open("OTHER", SEALED_PREFIX + before) is None
         assert live.open("SONARSESSID", sealed) == "abc"
         assert live.seal("SONARSESSID", "abc") != sealed
-        assert live.kept == {}
+        assert live.remembered == {}
         assertion = live.identity_headers(NOW).partition(b"X-Sonar-Assertion: ")[2]
         assert assertion != lines.partition(b"X-Sonar-Assertion: ")[2]
         header = assertion.partition(b".")[0].decode()

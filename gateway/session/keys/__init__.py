@@ -1,7 +1,7 @@
 """The keys of cookies, seals and assertions: made once, rotated, kept in one of three places.
 
 model.py        a key, its id, and what is to be done with it at a given time
-kept.py         KeySource: what every place that keeps keys can do
+source.py       KeySource: what every place that keeps keys can do
 files.py        a folder;  folder.py: its files
 environment.py  an environment variable
 database.py     the gateway's own database, encrypted

@@ -9,9 +9,9 @@ from gateway.config import Config
 from gateway.errors import ConfigError, Problem
 from gateway.session.keys.environment import EnvironmentKeys
 from gateway.session.keys.files import FileKeys
-from gateway.session.keys.kept import KeySource
 from gateway.session.keys.ring import KeyRing, Lives
 from gateway.session.keys.rotation import complete
+from gateway.session.keys.source import KeySource
 
 
 def source_for(config: Config) -> KeySource:

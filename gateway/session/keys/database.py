@@ -23,8 +23,8 @@ from gateway.account.tables import keys as table
 from gateway.errors import Problem
 from gateway.secret import Secret
 from gateway.session.aead import decrypt, encrypt
-from gateway.session.keys.kept import Kept
 from gateway.session.keys.model import KINDS, Key, UnusableKey, key_of
+from gateway.session.keys.source import Kept
 
 
 class DatabaseKeys:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from gateway.base64url import encode
 from gateway.errors import ConfigError, Problem
-from gateway.session.keys.kept import Kept, newest
 from gateway.session.keys.model import KEY_ID, KINDS, Key, Kind, UnusableKey, key_of
+from gateway.session.keys.source import Kept, newest
 from gateway.whole import write_whole
 
 _ENTRY = re.compile(rf"({KEY_ID})\.({'|'.join(KINDS)})=([A-Za-z0-9_-]+)", re.ASCII)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.session.keys.folder import Folder
-from gateway.session.keys.kept import Kept
 from gateway.session.keys.model import Key
+from gateway.session.keys.source import Kept
 
 
 class FileKeys:

@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from gateway.errors import ConfigError, Problem
 from gateway.private import Exposed, private_content
-from gateway.session.keys.kept import Kept, newest
 from gateway.session.keys.model import (
     KEY_ID,
     Key,
@@ -28,6 +27,7 @@ from gateway.session.keys.model import (
     root_key,
     signing_key,
 )
+from gateway.session.keys.source import Kept, newest
 from gateway.whole import sync_folder, write_whole
 
 _SUFFIXES: Mapping[Kind, str] = {"root": ".root.key", "es256": ".es256.pem"}

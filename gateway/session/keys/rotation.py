@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from gateway.errors import ConfigError, Problem
-from gateway.session.keys.kept import Kept, KeySource, newest
 from gateway.session.keys.model import HEARD, KINDS, SLACK, Key, Kind, Standing, new_key, standings
 from gateway.session.keys.ring import Lives
+from gateway.session.keys.source import Kept, KeySource, newest
 
 # Whoever puts a key in place by hand may be late by so much: until then the one before was used.
 _LATE = 86400.0

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import structlog
 
 from gateway.errors import ConfigError, GatewayError
-from gateway.session.keys.kept import Kept, KeySource
 from gateway.session.keys.model import KINDS, SLACK, Key
 from gateway.session.keys.ring import KeyRing
 from gateway.session.keys.rotation import complete
+from gateway.session.keys.source import Kept, KeySource
 from gateway.tasks import Rounds
 
 _log = structlog.get_logger()

@@ -7,10 +7,10 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.session.keys.files import FileKeys
-from gateway.session.keys.kept import Kept
 from gateway.session.keys.model import HEARD, KINDS, SLACK, new_key
 from gateway.session.keys.ring import Lives
 from gateway.session.keys.rotation import Rotation, complete, copied, rotate, standing
+from gateway.session.keys.source import Kept
 from tests.session.keys.test_files import put
 from tests.session.samples import Clock
 

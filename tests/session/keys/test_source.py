@@ -13,8 +13,8 @@ from gateway.secret import Secret
 from gateway.session.keys.database import DatabaseKeys
 from gateway.session.keys.environment import WrittenKeys
 from gateway.session.keys.files import FileKeys
-from gateway.session.keys.kept import KeySource, newest
 from gateway.session.keys.model import KINDS, Kind, new_key
+from gateway.session.keys.source import KeySource, newest
 
 NOW = 1_795_000_000.0
 SECRET = Secret("5f" * 32)
