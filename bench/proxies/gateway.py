@@ -25,7 +25,7 @@ from gateway.identity.model import GoogleVoucher, Identity, IdentityKey
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
-from gateway.session.keys import KeyRing
+from gateway.session.keys.choose import ring_for
 from gateway.session.live import Live, Sessions
 from gateway.session.store.choose import store_for
 from tests.certificates import make_pair
@@ -134,7 +134,7 @@ def _command(config: Path, command: str) -> tuple[str, ...]:
 
 async def _sign_in(config: Config) -> str:
     """The cookies of a browser in which somebody is signed in, and Sonar has set its own."""
-    keys = KeyRing.load(config.keys.folder)
+    keys = await ring_for(config, make=True)
     minter = AssertionMinter(
         keys,
         issuer=config.server.public_url,

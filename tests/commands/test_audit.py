@@ -14,9 +14,9 @@ from gateway.account.trail import Trail, Wanted
 from gateway.commands import audit as command
 from gateway.config import Config, load_config
 from gateway.operate.audit.chain import Chain, Record
-from gateway.session.keys import KeyRing
 from tests.commands.conftest import Run
 from tests.operate.audit.samples import a_record
+from tests.session.samples import ring_in
 
 REFUSED = Record(
     1764126686.123,
@@ -43,7 +43,7 @@ def keep(config: Config, *records: Record) -> str:
     """Keep the records as the gateway does; the last one's hash."""
 
     async def append() -> str:
-        trail = Trail(config.links.database, Chain(KeyRing.load(config.keys.folder)))
+        trail = Trail(config.links.database, Chain(ring_in(config.keys.folder)))
         try:
             return (await trail.append(records)).hash
         finally:
@@ -131,7 +131,7 @@ def test_wrong_use(config: Config, run: Run, words: list[str]) -> None:
 async def test_all_of_many_in_their_order(folder: Path) -> None:
     config = load_config(folder / "config.yaml")
     await migrate(config.links.database)
-    trail = Trail(config.links.database, Chain(KeyRing.load(config.keys.folder)))
+    trail = Trail(config.links.database, Chain(ring_in(config.keys.folder)))
     await trail.append([a_record(number % 2) for number in range(2500)])
     await trail.close()
     numbers = [entry.number async for entry in command.listed(config, Wanted(account="0"), 0)]
@@ -164,7 +164,7 @@ def test_the_first_row_that_does_not_fit_is_named(config: Config, folder: Path, 
 
 
 def test_no_database_is_told_in_words(folder: Path, run: Run) -> None:
-    KeyRing.load(load_config(folder / "config.yaml").keys.folder)
+    ring_in(load_config(folder / "config.yaml").keys.folder)
     told = run("audit")
     assert told.returncode == 1
     assert "there is no file" in told.stderr

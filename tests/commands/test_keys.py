@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.session.keys.environment import keys_in
-from gateway.session.keys.folder import read_keys
 from gateway.session.keys.model import Key
 from tests.session.keys.test_files import as_somebody_who_may_only_read, put
+from tests.session.samples import keys_of
 from tests.spellings import spellings
 
 NAME = re.compile(r"[0-9a-z]{16}\.(root|es256)")
@@ -42,7 +42,7 @@ class Operator:
         return result
 
     def found(self) -> frozenset[Key]:
-        return read_keys(self.folder / "var" / "keys")
+        return keys_of(self.folder / "var" / "keys")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_read_only_folder_is_rotated_into_another(operator: Operator) -> None:
     written = operator.types("keys", "rotate", "--write", str(operator.folder / "next"))
     assert written.exit_code == 0, written.output
     assert operator.found() == keys
-    assert read_keys(operator.folder / "next") > keys
+    assert keys_of(operator.folder / "next") > keys
     again = operator.types("keys", "rotate", "--write", str(operator.folder / "next"))
     assert again.exit_code == 1
     assert "has keys already" in again.stderr

@@ -19,11 +19,10 @@ from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
-from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.model import Session
 from gateway.session.store.embedded import EmbeddedStore
-from tests.session.samples import an_account, an_identity
+from tests.session.samples import an_account, an_identity, ring_in
 
 # Nothing in these tests takes longer unless it hangs.
 PATIENCE = 5.0
@@ -256,7 +255,7 @@ class World:
         await self.portal.start(portal)
         parts.push_async_callback(self.portal.stop)
         self.config = self._config()
-        keys = KeyRing.load(self.folder / "keys")
+        keys = ring_in(self.folder / "keys")
         minter = AssertionMinter(
             keys, issuer=self.config.server.public_url, audience="sonar", lifetime=300.0
         )

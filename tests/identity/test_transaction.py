@@ -21,7 +21,7 @@ from gateway.session.cookie import CookieNames
 from gateway.session.keys import KeyRing
 from gateway.session.keys.model import SLACK, new_key
 from gateway.session.seal import Sealer
-from tests.session.samples import Clock
+from tests.session.samples import Clock, ring_in
 
 NOW = 1_800_000_000.0
 
@@ -31,7 +31,7 @@ EXPIRED = Reason.TRANSACTION_EXPIRED
 
 @pytest.fixture
 def transactions(tmp_path: Path) -> Transactions:
-    return Transactions(Sealer(KeyRing.load(tmp_path)), CookieNames(secure=True))
+    return Transactions(Sealer(ring_in(tmp_path)), CookieNames(secure=True))
 
 
 def jar(*headers: str) -> dict[str, str]:
@@ -174,7 +174,7 @@ def test_one_kind_never_passes_for_the_other(transactions: Transactions) -> None
 
 
 def test_another_gateways_cookie_is_unknown(transactions: Transactions, tmp_path: Path) -> None:
-    elsewhere = Transactions(Sealer(KeyRing.load(tmp_path / "other")), CookieNames(secure=True))
+    elsewhere = Transactions(Sealer(ring_in(tmp_path / "other")), CookieNames(secure=True))
     begun = elsewhere.begin("google", "/", NOW)
     cookies = jar(elsewhere.keep(begun))
     assert reason(transactions.of_state(begun.state, cookies, NOW)) == UNKNOWN

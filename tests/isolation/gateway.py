@@ -27,13 +27,12 @@ from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
 from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
-from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from gateway.workers.worker import settle_memory
-from tests.session.samples import an_account, an_identity
+from tests.session.samples import an_account, an_identity, ring_in
 
 _POLICY = Policy(domain="acme.example", sso=Sso.ON, providers={"google": ProviderRule()})
 
@@ -47,7 +46,7 @@ async def serve(place: str, folder: Path, sonar: int, identities: int) -> None:
         },
         folder,
     )
-    keys = KeyRing.load(folder / "keys")
+    keys = ring_in(folder / "keys")
     minter = AssertionMinter(
         keys, issuer=config.server.public_url, audience="sonar", lifetime=300.0
     )

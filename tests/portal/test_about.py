@@ -6,9 +6,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from gateway.session.cookie import mint
-from gateway.session.keys import KeyRing
 from tests.journeys.browser import Browser
 from tests.portal.world import World
+from tests.session.samples import ring_in
 
 
 async def test_me_says_who_is_signed_in(world: World, browser: Browser) -> None:
@@ -45,7 +45,7 @@ async def test_me_is_401_without_a_session_and_never_a_redirect(browser: Browser
 async def test_me_is_503_for_programs_too_when_nobody_can_say(
     world: World, browser: Browser
 ) -> None:
-    cookie = mint(KeyRing.load(world.config.keys.folder)).value
+    cookie = mint(ring_in(world.config.keys.folder)).value
     await world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
 
     status, _, text = await browser.request("GET", "/sso/me", cookies={"sonar_sso": cookie})

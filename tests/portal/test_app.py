@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from gateway.portal import app as portal_app
 from gateway.session.cookie import mint
-from gateway.session.keys import KeyRing
 from tests.journeys.browser import Browser
 from tests.portal.world import World
+from tests.session.samples import ring_in
 
 STATIC = Path(portal_app.__file__).parent / "static"
 PAGES = ["/sso/login", "/sso/logout", "/sso/nothing", "/sso/callback/google", "/sso/login/none"]
@@ -145,7 +145,7 @@ async def test_every_line_of_the_log_says_which_request_it_is_about(
     world: World, browser: Browser
 ) -> None:
     await world.change_own("sessions.db", "ALTER TABLE sessions RENAME TO gone")
-    cookie = mint(KeyRing.load(world.config.keys.folder)).value
+    cookie = mint(ring_in(world.config.keys.folder)).value
     with capture_logs(processors=[merge_contextvars]) as logs:
         await browser.request(
             "GET",

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from gateway.operate.audit.chain import Chain
 from gateway.operate.audit.verify import verify
-from gateway.session.keys import KeyRing
 from tests.journeys.browser import Browser, Page
 from tests.portal.world import PASSWORDS, World, a_world
+from tests.session.samples import ring_in
 
 NORA = {"username": "nlindqvist", "password": PASSWORDS["nlindqvist"]}
 GUESS = "guess-1234-5678"
@@ -99,7 +99,7 @@ async def test_each_thing_that_happens_is_one_record(world: World, browser: Brow
     assert foreign.email == "nora@acme.example"
     assert json.loads(removed.detail or "") == {"sessions_ended": 1}
     assert (matched.account, matched.session) == (out.account, out.session)
-    assert (await verify(world.trail, Chain(KeyRing.load(world.config.keys.folder)))).misfit is None
+    assert (await verify(world.trail, Chain(ring_in(world.config.keys.folder)))).misfit is None
 
 
 async def test_no_secret_is_in_any_record_or_line(world: World, tmp_path: Path) -> None:

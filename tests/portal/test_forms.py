@@ -9,8 +9,8 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.portal.forms import LONGEST_FORM, Unreadable, form_token, read_form
-from gateway.session.keys import KeyRing
 from gateway.session.seal import Sealer
+from tests.session.samples import ring_in
 
 ORIGIN = "https://sonar.example"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -19,7 +19,7 @@ BOUND = "session:one"
 
 @pytest.fixture(scope="module")
 def sealer(tmp_path_factory: pytest.TempPathFactory) -> Sealer:
-    return Sealer(KeyRing.load(tmp_path_factory.mktemp("keys") / Path("keys")))
+    return Sealer(ring_in(tmp_path_factory.mktemp("keys") / Path("keys")))
 
 
 @pytest.fixture

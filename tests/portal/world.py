@@ -36,12 +36,12 @@ from gateway.portal.parts import MISSES_WINDOW, MOST_MISSES, Portal
 from gateway.session.assertion import AssertionMinter
 from gateway.session.cookie import CookieNames
 from gateway.session.identity_headers import IdentityLines
-from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.seal import Sealer
 from gateway.session.store.embedded import EmbeddedStore
 from tests.journeys.browser import Browser, Page
+from tests.session.samples import ring_in
 
 POLICIES = Path(__file__).parents[2] / "policies"
 PASSWORDS = {account.username: account.password for account in ACCOUNTS}
@@ -163,7 +163,7 @@ async def a_world(
         links = LinkStore(config.links.database)
         await links.open()
         closing.push_async_callback(links.close)
-        keys = KeyRing.load(config.keys.folder)
+        keys = ring_in(config.keys.folder)
         trail = Trail(config.links.database, Chain(keys), timeout=1.0)
         closing.push_async_callback(trail.close)
         audit = Audit(config.audit)

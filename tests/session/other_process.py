@@ -10,18 +10,17 @@ import time
 from pathlib import Path
 
 from gateway.secret import Secret
-from gateway.session.keys import KeyRing
 from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
-from tests.session.samples import sessions_on, until
+from tests.session.samples import ring_in, sessions_on, until
 
 
 async def main(place: str, keys: str, cookie: str) -> None:
     store: Store = EmbeddedStore(Path(place))
     if place.startswith("redis://"):
         store = RedisStore(Secret(place))
-    sessions = sessions_on(store, KeyRing.load(Path(keys)))
+    sessions = sessions_on(store, ring_in(Path(keys)))
     await sessions.start()
     assert await sessions.read(cookie, time.time()) is not None
     print("alive", flush=True)

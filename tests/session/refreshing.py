@@ -34,7 +34,6 @@ from gateway.identity.provider import Arrival, ProviderClient, Renewal
 from gateway.identity.transaction import Transaction
 from gateway.secret import Secret
 from gateway.session.grant import Origin
-from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.renewal import Renewals
@@ -42,7 +41,7 @@ from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.servers.node import OidcClient, OidcProvider
-from tests.session.samples import an_account, sessions_on
+from tests.session.samples import an_account, ring_in, sessions_on
 
 PUBLIC_URL = "http://localhost:8080"
 ROOT = Path(__file__).parent.parent.parent
@@ -127,7 +126,7 @@ async def a_process(
     async with open_http() as http:
         provider = Asked("oidc", settings, PUBLIC_URL, http)
         provider.refresh_every = every
-        sessions = sessions_on(store, KeyRing.load(keys))
+        sessions = sessions_on(store, ring_in(keys))
         await sessions.start()
         yield Process(sessions, store, provider)
         await sessions.stop()

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -19,7 +20,9 @@ from gateway.session.assertion import AssertionMinter
 from gateway.session.cache import Cache
 from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
-from gateway.session.keys.model import root_key, signing_key
+from gateway.session.keys.files import FileKeys
+from gateway.session.keys.model import Key, root_key, signing_key
+from gateway.session.keys.rotation import complete
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.store import Store
@@ -132,8 +135,19 @@ def sessions_on(
     )
 
 
+def keys_of(folder: Path) -> frozenset[Key]:
+    """Those of the folder, made where they are missing, as by a start."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, complete(FileKeys(folder))).result().keys
+
+
+def ring_in(folder: Path) -> KeyRing:
+    """The same, as they are now; not watched."""
+    return KeyRing(keys_of(folder))
+
+
 def new_keys(directory: Path) -> KeyRing:
-    return KeyRing.load(directory / "keys")
+    return ring_in(directory / "keys")
 
 
 def ring_of(signing: Mapping[str, ec.EllipticCurvePrivateKey]) -> KeyRing:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.model import Policy, ProviderRule, Sso
-from gateway.session.keys import KeyRing
 from gateway.session.live import Sessions
 from gateway.session.model import Session
 from gateway.session.store.embedded import EmbeddedStore
 from tests.edge.world import Browser, Call, get
-from tests.session.samples import an_account, an_identity, sessions_on
+from tests.session.samples import an_account, an_identity, ring_in, sessions_on
 from tests.session.samples import until as until_true
 from tests.workers.load import Load
 from tests.workers.world import PUBLIC, Gateway, a_gateway, tells_process, until
@@ -27,7 +26,7 @@ WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x"
 async def a_third_process(gateway: Gateway, closing: AsyncExitStack) -> Sessions:
     """Sessions in the same store as the workers', as another process of the gateway has them."""
     store = EmbeddedStore(gateway.folder / "var" / "sessions.db")
-    sessions = sessions_on(store, KeyRing.load(gateway.folder / "var" / "keys"))
+    sessions = sessions_on(store, ring_in(gateway.folder / "var" / "keys"))
     await sessions.start()
     closing.push_async_callback(sessions.stop)
     return sessions

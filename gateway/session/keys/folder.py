@@ -10,7 +10,6 @@ process write at a time, and the kernel drops the lock of one that dies.
 import fcntl
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +22,6 @@ from gateway.session.keys.model import (
     Key,
     Kind,
     UnusableKey,
-    new_key,
     root_key,
     signing_key,
 )
@@ -83,23 +81,6 @@ class Folder:
         for path in self._path.iterdir():
             if _UNFINISHED.fullmatch(path.name):
                 path.unlink(missing_ok=True)
-
-
-def read_keys(folder: Path) -> frozenset[Key]:
-    """The keys in the folder, made where one of a kind is missing, folder and all.
-
-    Two processes that start at once agree: the second waits for the lock, then finds the keys of
-    the first. Raises `ConfigError` naming each file that cannot be used.
-    """
-    files = Folder(folder)
-    kept = files.read()
-    for kind in kept.missing if not kept.problems else ():
-        files.add(new_key(kind, time.time()), None)
-    if kept.missing:
-        kept = files.read()
-    if kept.problems:
-        raise ConfigError(kept.problems)
-    return kept.keys
 
 
 def _read(folder: Path) -> Kept:

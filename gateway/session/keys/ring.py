@@ -5,13 +5,10 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.session.keys.folder import read_keys
 from gateway.session.keys.model import HEARD, KINDS, SLACK, Key, Kind, Standing, standings
 
 # Seconds that what is made with a key of each kind may live.
@@ -55,11 +52,6 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"<KeyRing {' '.join(sorted(key.name for key in self.keys))}>"
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The keys of a folder as they are now, made where they are missing; not watched."""
-        return cls(read_keys(folder))
 
     # What is made now, and what was made before.
 

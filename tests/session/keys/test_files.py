@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.errors import ConfigError
 from gateway.session.cookie import mint, verify
-from gateway.session.keys import KeyRing
 from gateway.session.keys.files import FileKeys
 from gateway.session.keys.model import new_key
+from tests.session.samples import ring_in
 
 # uid and gid of `nobody`.
 _NOBODY = 65534
@@ -44,34 +44,38 @@ def put(directory: Path, name: str, content: bytes, mode: int = 0o600) -> Path:
 
 class TestFirstStart:
     def test_makes_one_key_of_each_kind(self, tmp_path: Path) -> None:
-        KeyRing.load(tmp_path / "var" / "keys")
+        ring_in(tmp_path / "var" / "keys")
         names = [path.name for path in (tmp_path / "var" / "keys").iterdir()]
         assert all(re.fullmatch(r"[0-9a-z]{16}\.(es256\.pem|root\.key)", name) for name in names)
         assert sorted(name.partition(".")[2] for name in names) == ["es256.pem", "root.key"]
 
     def test_only_the_owner_may_read_them(self, tmp_path: Path) -> None:
-        KeyRing.load(tmp_path / "keys")
+        ring_in(tmp_path / "keys")
         assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
         assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()} == {
             0o600
         }
 
     def test_the_next_start_finds_the_same(self, tmp_path: Path) -> None:
-        first, second = KeyRing.load(tmp_path), KeyRing.load(tmp_path)
+        first, second = ring_in(tmp_path), ring_in(tmp_path)
         assert verify(second, mint(first).value) is not None
         assert first.signing_key.id == second.signing_key.id
 
     def test_makes_only_the_kind_that_is_missing(self, tmp_path: Path) -> None:
-        first = KeyRing.load(tmp_path)
+        first = ring_in(tmp_path)
         next(tmp_path.glob("*.es256.pem")).unlink()
-        second = KeyRing.load(tmp_path)
+        second = ring_in(tmp_path)
         assert second.root_id == first.root_id
         assert len(second.signing_keys) == 1
 
     def test_processes_starting_at_once_agree(self, tmp_path: Path) -> None:
         program = (
-            "import sys; from pathlib import Path; from gateway.session.keys import KeyRing\n"
-            "sys.stdin.readline(); ring = KeyRing.load(Path(sys.argv[1]))\n"
+            "import asyncio, sys; from pathlib import Path\n"
+            "from gateway.session.keys import KeyRing\n"
+            "from gateway.session.keys.files import FileKeys\n"
+            "from gateway.session.keys.rotation import complete\n"
+            "sys.stdin.readline(); made = asyncio.run(complete(FileKeys(Path(sys.argv[1]))))\n"
+            "ring = KeyRing(made.keys)\n"
             "print(ring.root_id, ring.signing_key.id, ring.subkey(ring.root_id, 'x').hex())"
         )
         starting = [
@@ -94,12 +98,12 @@ class TestFirstStart:
 
     def test_what_a_crash_left_half_written_is_no_key(self, tmp_path: Path) -> None:
         put(tmp_path, ".261123124700a1b2.root.key.1234abcd", b"12")
-        assert KeyRing.load(tmp_path).root_id != "261123124700a1b2"
+        assert ring_in(tmp_path).root_id != "261123124700a1b2"
 
     def test_a_place_that_cannot_be_used_is_a_config_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(ConfigError, match="cannot be used"):
-            KeyRing.load(tmp_path / "file" / "keys")
+            ring_in(tmp_path / "file" / "keys")
 
 
 UNUSABLE: dict[str, tuple[str, Callable[[], bytes], str]] = {
@@ -129,20 +133,20 @@ class TestUnusableFiles:
         suffix, content, wrong = UNUSABLE[case]
         path = put(tmp_path, f"250101000000aaaa.{suffix}", content())
         with pytest.raises(ConfigError, match=wrong) as caught:
-            KeyRing.load(tmp_path)
+            ring_in(tmp_path)
         assert [problem.where for problem in caught.value.problems] == [str(path)]
 
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o602, 0o777])
     def test_a_file_open_to_others_is_refused(self, mode: int, tmp_path: Path) -> None:
         put(tmp_path, "250101000000aaaa.root.key", b"11" * 32, mode)
         with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600"):
-            KeyRing.load(tmp_path)
+            ring_in(tmp_path)
 
     def test_every_problem_at_once_and_no_key_in_it(self, tmp_path: Path) -> None:
         put(tmp_path, "250101000000aaaa.root.key", b"cafe", 0o644)
         put(tmp_path, "250101000000bbbb.root.key", b"cafe")
         with pytest.raises(ConfigError) as caught:
-            KeyRing.load(tmp_path)
+            ring_in(tmp_path)
         assert len(caught.value.problems) == 2
         assert "cafe" not in str(caught.value)
 
@@ -154,17 +158,17 @@ class TestUnusableFiles:
         signing = pem(ec.generate_private_key(ec.SECP256R1()))
         put(tmp_path, "250101000000aaaa.es256.pem", signing, 0o440)
         monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
-        assert KeyRing.load(tmp_path).root_id == "250101000000aaaa"
+        assert ring_in(tmp_path).root_id == "250101000000aaaa"
         root.chmod(0o460)
         with pytest.raises(ConfigError, match="mode 0460"):
-            KeyRing.load(tmp_path)
+            ring_in(tmp_path)
 
 
 class TestFolder:
     """What only a folder can have wrong."""
 
     async def test_a_half_written_file_spoils_no_other_key(self, tmp_path: Path) -> None:
-        ring = KeyRing.load(tmp_path)
+        ring = ring_in(tmp_path)
         path = put(tmp_path, "260101000000aaaa.root.key", b"11" * 12)
         kept = await FileKeys(tmp_path).read()
         assert kept.keys == ring.keys
@@ -174,13 +178,13 @@ class TestFolder:
         assert "copy it here again, whole, or take it away" in problem.wrong
 
     async def test_tidying_takes_half_written_files_away(self, tmp_path: Path) -> None:
-        KeyRing.load(tmp_path)
+        ring_in(tmp_path)
         left = put(tmp_path, ".261123124700a1b2.root.key.1234abcd", b"12")
         others = put(tmp_path, ".nothing-of-ours", b"12")
         await FileKeys(tmp_path).tidy()
         assert not left.exists()
         assert others.exists()
-        assert len(KeyRing.load(tmp_path).keys) == 2
+        assert len(ring_in(tmp_path).keys) == 2
 
     async def test_a_folder_in_place_of_a_key_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "260101000000aaaa.root.key").mkdir(mode=0o700)
@@ -193,7 +197,7 @@ class TestFolder:
         assert "not a file" in str(problem)
 
     async def test_a_folder_that_cannot_be_written_says_what_to_do(self, tmp_path: Path) -> None:
-        ring = KeyRing.load(tmp_path)
+        ring = ring_in(tmp_path)
         with as_somebody_who_may_only_read(tmp_path):
             kept = await FileKeys(tmp_path).read()
             with pytest.raises(ConfigError, match="Permission denied; be the gateway's user") as no:
@@ -202,7 +206,7 @@ class TestFolder:
         assert kept.keys == ring.keys
 
     async def test_a_key_of_somebody_else_says_so(self, tmp_path: Path) -> None:
-        ring = KeyRing.load(tmp_path)
+        ring = ring_in(tmp_path)
         path = tmp_path / f"{ring.root_id}.root.key"
         with as_somebody_who_may_only_read(tmp_path, but=path):
             kept = await FileKeys(tmp_path).read()

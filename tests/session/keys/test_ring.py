@@ -11,7 +11,7 @@ from gateway.session.keys.model import HEARD, SLACK, Key, begin_of, new_key, roo
 from gateway.session.keys.ring import Lives
 from gateway.session.seal import Sealer
 from tests.session.keys.test_files import pem, put
-from tests.session.samples import Clock
+from tests.session.samples import Clock, ring_in
 
 
 class TestSeveralKeys:
@@ -20,7 +20,7 @@ class TestSeveralKeys:
     def load(self, directory: Path) -> KeyRing:
         put(directory, f"{self.OLD}.root.key", b"11" * 32)
         put(directory, f"{self.OLD}.es256.pem", pem(ec.generate_private_key(ec.SECP256R1())))
-        return KeyRing.load(directory)
+        return ring_in(directory)
 
     def test_the_newest_is_current_and_the_older_still_serves(self, tmp_path: Path) -> None:
         before = self.load(tmp_path)
@@ -29,7 +29,7 @@ class TestSeveralKeys:
         put(tmp_path, f"{self.NEW}.root.key", b"22" * 32 + b"\n")
         put(tmp_path, f"{self.NEW}.es256.pem", pem(ec.generate_private_key(ec.SECP256R1())))
 
-        after = KeyRing.load(tmp_path)
+        after = ring_in(tmp_path)
 
         assert after.root_id == self.NEW
         assert [key.id for key in after.signing_keys] == [self.OLD, self.NEW]
@@ -43,7 +43,7 @@ class TestSubkeys:
     def test_differ_by_purpose_root_and_binding(self, tmp_path: Path) -> None:
         put(tmp_path, "250101000000aaaa.root.key", b"11" * 32)
         put(tmp_path, "260101000000aaaa.root.key", b"22" * 32)
-        ring = KeyRing.load(tmp_path)
+        ring = ring_in(tmp_path)
         keys = [
             ring.subkey("250101000000aaaa", "a"),
             ring.subkey("250101000000aaaa", "b"),
@@ -61,7 +61,7 @@ class TestSubkeys:
 
     def test_repr_shows_no_key(self, tmp_path: Path) -> None:
         put(tmp_path, "250101000000aaaa.root.key", b"ab" * 32)
-        assert "abab" not in repr(KeyRing.load(tmp_path))
+        assert "abab" not in repr(ring_in(tmp_path))
 
 
 NOW = 1_795_000_000.0

@@ -33,7 +33,6 @@ from gateway.session.keys import KeyRing
 from gateway.session.keys.database import DatabaseKeys
 from gateway.session.keys.environment import keys_in, spelled
 from gateway.session.keys.files import FileKeys
-from gateway.session.keys.folder import read_keys
 from gateway.session.keys.model import Key, new_key
 from gateway.session.keys.rotation import complete, rotate
 from gateway.session.keys.watch import KeyWatch
@@ -42,7 +41,7 @@ from tests.account.conftest import Sql, sql
 from tests.journeys.browser import Browser
 from tests.portal.world import a_world
 from tests.session.keys.test_files import put
-from tests.session.samples import a_session
+from tests.session.samples import a_session, keys_of
 from tests.spellings import spellings
 
 __all__ = ["sql"]
@@ -137,7 +136,7 @@ def everything_of(error: BaseException) -> str:
 
 def signs_and_seals(folder: Path) -> None:
     """What a process does with its keys, at start and after."""
-    ring = KeyRing(read_keys(folder), lives={"root": 86400.0, "es256": 300.0})
+    ring = KeyRing(keys_of(folder), lives={"root": 86400.0, "es256": 300.0})
     sealer = Sealer(ring)
     assert verify(ring, mint(ring).value) is not None
     assert sealer.open("p", "b", sealer.seal("p", "b", b"text")) == b"text"
@@ -171,7 +170,7 @@ def rotates(folder: Path) -> None:
 def test_whatever_line_breaks_no_key_is_in_the_traceback(
     work: Callable[[Path], None], form: str, tmp_path: Path
 ) -> None:
-    read_keys(tmp_path / "keys")
+    keys_of(tmp_path / "keys")
     with Fault() as whole:
         work(tmp_path / "keys")
     assert len(whole.passed) > 60
@@ -276,7 +275,7 @@ def test_a_key_in_the_wrong_place_of_the_config_is_not_quoted(key: str, tmp_path
 
 
 def test_no_object_that_holds_keys_shows_them(tmp_path: Path) -> None:
-    ring = KeyRing(read_keys(tmp_path))
+    ring = KeyRing(keys_of(tmp_path))
     Sealer(ring).seal("p", "b", b"text")
     subkey = ring.subkey(ring.root_id, "seal p")
     assert subkey is not None
@@ -300,7 +299,7 @@ async def test_no_key_is_on_the_page_of_an_error(tmp_path: Path) -> None:
         return [(status, text), (back[0], back[2])]
 
     async with a_world(tmp_path) as world, Browser(world.origin) as browser:
-        secrets = {key.material for key in read_keys(world.config.keys.folder)}
+        secrets = {key.material for key in keys_of(world.config.keys.folder)}
         with Fault() as whole:
             assert 500 not in [status for status, _ in await asks(browser)]
         sealing = ("/seal.py", "/aead.py", "/base64url.py")
