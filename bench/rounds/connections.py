@@ -36,8 +36,8 @@ def measure(stage: Stage, _: Effort) -> Outcome:
         versions[proxy.name] = proxy.version
         stage.stop(proxy.program)
     with_tls = {
-        _TLS: _with_tls(stage, _opened_with_tls) / 1024,
-        _HALF_DONE: _with_tls(stage, _half_done) / 1024,
+        _TLS: _with_tls(stage, opened_with_tls) / 1024,
+        _HALF_DONE: _with_tls(stage, half_done) / 1024,
     }
     ours = kib[gateway.NAME]
     return Outcome(
@@ -66,7 +66,7 @@ def measure(stage: Stage, _: Effort) -> Outcome:
 def _with_tls(stage: Stage, opened: Opened) -> float:
     proxy = gateway.start(stage, stage.pages, _PATIENT)
     for _ in range(_WARMING_UP):
-        _opened_with_tls(proxy).close()
+        opened_with_tls(proxy).close()
     size = _per_connection(proxy, opened)
     stage.stop(proxy.program)
     return size
@@ -89,13 +89,13 @@ def _opened(proxy: Proxy) -> socket.socket:
     return _asked(proxy, _connected(proxy))
 
 
-def _opened_with_tls(proxy: Proxy) -> socket.socket:
+def opened_with_tls(proxy: Proxy) -> socket.socket:
     """The same under TLS."""
     connection = _TRUSTING.wrap_socket(_connected(proxy), server_hostname="localhost")
     return _asked(proxy, connection)
 
 
-def _half_done(proxy: Proxy) -> socket.socket:
+def half_done(proxy: Proxy) -> socket.socket:
     """A connection on which we have begun a handshake, been answered, and gone silent."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):

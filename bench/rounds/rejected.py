@@ -55,7 +55,7 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     with running_valkey() as valkey:
         proxy = gateway.start(stage, stage.pages, Variant(store=valkey.url))
         try:
-            kinds = _kinds(proxy)
+            kinds = kinds_of(proxy)
             found = _measured(stage, proxy, valkey, kinds, effort)
         finally:
             stage.stop(proxy.program)
@@ -76,7 +76,7 @@ def measure(stage: Stage, effort: Effort) -> Outcome:
     )
 
 
-def _kinds(proxy: Proxy) -> tuple[_Kind, ...]:
+def kinds_of(proxy: Proxy) -> tuple[_Kind, ...]:
     """What is served first: the store hears of it a moment later."""
     port, cookie = proxy.port, proxy.cookie
     mark = OTHER_EACH_TIME.decode()
@@ -125,7 +125,7 @@ def _measured(
     asked = dict.fromkeys(rounds, 0)
     before = valkey.questions()
     for kind in kinds:
-        _check(proxy, kind)
+        check(proxy, kind)
     if valkey.questions() == before:
         raise CannotMeasure("the store was not asked for a session nobody knew: it counts wrongly")
     for _ in range(effort.rounds):
@@ -146,7 +146,7 @@ def _measured(
     }
 
 
-def _check(proxy: Proxy, kind: _Kind) -> None:
+def check(proxy: Proxy, kind: _Kind) -> None:
     reply = ask(proxy, kind.request)
     if not reply.startswith(b"HTTP/1.1 %d " % kind.status):
         raise CannotMeasure(f"{kind.name}: not {kind.status}: {reply[:200]!r}")
