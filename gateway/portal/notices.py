@@ -58,6 +58,7 @@ async def _show(visit: Visit) -> web.Response:
         token=token_for(visit, owner.bound_to),
         account=owner.account,
         notices=[(notice, face_of(visit, notice.provider)) for notice in unread],
+        gone=not undone and not all(notice.standing for notice in unread),
         undone=undone,
         read=link_to(f"{NOTICES}/read", next=visit.next()),
         undo=link_to(f"{NOTICES}/undo", next=visit.next()),

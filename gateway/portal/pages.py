@@ -58,8 +58,8 @@ def _day(seconds: float) -> str:
 
 
 def _minute(seconds: float) -> str:
-    """Unix seconds -> `5 March 2026, 14:05 UTC`."""
-    return f"{_day(seconds)}, {datetime.fromtimestamp(seconds, UTC):%H:%M} UTC"
+    """Unix seconds -> `5 March 2026, 14:05 UTC`; no line ends before `UTC`."""
+    return f"{_day(seconds)}, {datetime.fromtimestamp(seconds, UTC):%H:%M}\N{NO-BREAK SPACE}UTC"
 
 
 def _machine_day(seconds: float) -> str:

@@ -1,11 +1,13 @@
 """Signing in as people do it: Chromium, the gateway, and the stand-ins for all around it."""
 
+import asyncio
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.async_api import FilePayload, Page, expect
 
-from tests.browser.stage import Stage, box_of, fits_a_phone, pick, picture, press
+from tests.browser.stage import PATIENCE, Stage, box_of, fits_a_phone, pick, picture, press
 
 # One browser and one system are enough, also where several processes share the tests.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
@@ -273,6 +275,13 @@ async def test_the_owner_hears_of_a_new_link_and_takes_it_away(
         await page.get_by_role("button", name="Link and sign in").click()
         await expect(page.locator("#whoami")).to_contain_text("Kim Okafor")
     async with stage.visitor() as page:
+        await kim_hears_of_it_by_password(page)
+        await expect(page.get_by_text("vera@acme.example")).to_be_visible()
+        await press(page, page.get_by_role("link", name="Decide later"))
+        await expect(page.get_by_role("heading", name="Voicemail")).to_be_visible()
+        await expect(page.locator("#whoami")).to_contain_text("Kim Okafor")
+        assert page.url == stage.at(DEEP_LINK)
+    async with stage.visitor() as page:
         await page.goto("/calls")
         await page.get_by_role("link", name="Sign in with Google").click()
         await pick(page, "Kim Okafor")
@@ -286,3 +295,24 @@ async def test_the_owner_hears_of_a_new_link_and_takes_it_away(
         await press(page, page.get_by_role("link", name="Go on to Sonar"))
         await expect(page.locator("#whoami")).to_contain_text("Kim Okafor")
         assert page.url == stage.at("/calls")
+    async with stage.visitor() as page:
+        await kim_hears_of_it_by_password(page)
+        await expect(page.get_by_text("taken away again")).to_be_visible()
+        await fits_a_phone(page)
+        await picture(page, "notice-gone", tmp_path)
+        await press(page, page.get_by_role("button", name="I have read this"))
+        await expect(page.get_by_role("heading", name="Voicemail")).to_be_visible()
+        assert page.url == stage.at(DEEP_LINK)
+
+
+async def kim_hears_of_it_by_password(page: Page) -> None:
+    """On Sonar's own page, some seconds after the link, when every process knows of it."""
+    async with asyncio.timeout(PATIENCE / 1000):
+        while "/sso/notices" not in page.url:
+            await page.context.clear_cookies()
+            await page.goto(f"/login?{urlencode({'return_to': DEEP_LINK})}")
+            await page.get_by_label("User name").fill("kokafor")
+            await page.get_by_label("Password").fill("oak-forest")
+            await page.get_by_role("button", name="Sign in", exact=True).click()
+            await page.wait_for_url(lambda url: "/login" not in url)
+    await expect(page.get_by_role("heading", name="A new way to sign in")).to_be_visible()
