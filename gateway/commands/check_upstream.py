@@ -8,20 +8,21 @@ from gateway.config import Config, Fragment
 from gateway.edge.connecting import ways_to_sonar
 from gateway.edge.cookies import Place, passing_set_cookie
 from gateway.edge.health_check import Heard, answer_to, is_healthy, question
-from gateway.edge.inject import Injection, find_place
+from gateway.edge.inject import Injection, NotFound, find_place
 from gateway.edge.page import LARGEST_AS_SENT
 from gateway.edge.pool import Pool
 from gateway.edge.reply_heads import ReplyHeads
 from gateway.edge.rules import Rules
 from gateway.errors import UpstreamUnavailable
+from gateway.settings.upstream import LoginFields
 
 # Longer than a sign-in page takes; somebody is waiting.
 _PATIENCE = 10.0
 
 
 async def check_upstream(config: Config) -> Lines:
-    """The sign-in page at each address, its place for the buttons, and the health check; on the
-    connections that `serve` makes."""
+    """The sign-in page at each address, its place for the buttons, its fields, and the health
+    check; on the connections that `serve` makes."""
     upstream, rules = config.upstream, Rules.of(config)
     page: bytes | None = None
     lines: list[Line] = []
@@ -41,6 +42,7 @@ async def check_upstream(config: Config) -> Lines:
         pool.close()
     if page is not None:
         lines.append(_anchor("sign-in buttons", page, upstream.login_buttons))
+        lines += _lacking(page, upstream.login_fields)
     lines += [_elsewhere(place) for place in sorted(unnamed)]
     return tuple(lines)
 
@@ -98,3 +100,26 @@ def _anchor(part: str, page: bytes, fragment: Fragment) -> Line:
         f"no place for them: nothing on the page is {fragment.selector!r}; "
         "set upstream.login_buttons.selector to a CSS selector of Sonar's sign-in form",
     )
+
+
+def _lacking(page: bytes, fields: LoginFields) -> Lines:
+    """Fields of the sign-in form that the page does not have, as far as it can be read."""
+    if len(page) > LARGEST_AS_SENT:
+        return ()
+    names = (("username", fields.username), ("password", fields.password))
+    return tuple(
+        Line(
+            "warn",
+            "sign-in fields",
+            f"the page has none called {name}: who uses the Sonar password is not shown a new "
+            f"link; set upstream.login_fields.{key} to the field's name",
+        )
+        for key, name in names
+        if isinstance(find_place(page, Injection(f"[name={_quoted(name)}]", "before")), NotFound)
+    )
+
+
+def _quoted(text: str) -> str:
+    """As a string of CSS (https://drafts.csswg.org/css-syntax/#consume-string-token)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -14,7 +14,7 @@ from tests.edge.test_connecting import serving
 from tests.edge.world import Call, Script, Sonar
 
 LARGEST = 2 * 1024 * 1024
-PAGE = b"<html><form action=/login></form></html>"
+PAGE = b"<html><form action=/login><input name=username><input name=password></form></html>"
 
 
 async def pages(call: Call) -> None:
@@ -141,3 +141,33 @@ async def test_a_session_cookie_that_config_does_not_name(sonar: Sonar, tmp_path
         )
     ]
     assert after == [("ok", "upstream"), ("ok", "sign-in buttons")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "lacking"),
+    [
+        ({}, []),
+        ({"username": "user[name]"}, ["username"]),
+        ({"username": 'a"b\\c', "password": "j_password"}, ["username", "password"]),
+        ({"username": "password", "password": "username"}, []),
+    ],
+)
+async def test_fields_that_the_sign_in_page_does_not_have(
+    sonar: Sonar, tmp_path: Path, fields: dict[str, str], lacking: list[str]
+) -> None:
+    await sonar.start()
+    made = config(tmp_path, url=f"http://127.0.0.1:{sonar.port}", login_fields=fields)
+    lines = [line for line in await check_upstream(made) if line.part == "sign-in fields"]
+    assert [line.state for line in lines] == ["warn"] * len(lacking)
+    for line, key in zip(lines, lacking, strict=True):
+        assert f"upstream.login_fields.{key}" in line.detail
+        assert fields[key] in line.detail
+
+
+async def test_fields_are_found_by_the_letter(sonar: Sonar, tmp_path: Path) -> None:
+    page = PAGE.replace(b"=username", b"='a\"b\\c'").replace(b"=password", b"=user[secret]")
+    sonar.script = saying_ok(page)
+    await sonar.start()
+    fields = {"username": 'a"b\\c', "password": "user[secret]"}
+    made = config(tmp_path, url=f"http://127.0.0.1:{sonar.port}", login_fields=fields)
+    assert await said(made) == [("ok", "upstream"), ("ok", "sign-in buttons")]
