@@ -47,7 +47,7 @@ _LONGEST_FORM = 16 * 1024
 # A redirect is some hundred bytes; one that is longer goes on as it is.
 _LONGEST_REPLY = 64 * 1024
 # Of an answer that a person waits for: a password is looked at in less than half a second.
-_PATIENCE = 3.0
+_PATIENCE = 2.0
 _FORM = b"application/x-www-form-urlencoded"
 _ABOUT_THE_BODY = frozenset("content-encoding content-language content-type etag".split())
 
