@@ -5,10 +5,12 @@ import gzip
 from math import inf
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
 
 from gateway.edge.client import Client
 from tests.edge.conftest import MakeWorld
-from tests.edge.world import OK, Call, Script, World, get
+from tests.edge.test_tunnel import CUTS, pieces_of
+from tests.edge.world import OK, Browser, Call, Reply, Script, World, get
 from tests.session.samples import until
 
 LEGACY = "Cookie: SONARSESSID=1"
@@ -175,6 +177,99 @@ async def test_http_1_0_gets_no_interim_replies(world: World) -> None:
     browser = await world.browser()
     await browser.say(b"GET / HTTP/1.0\r\nCookie: SONARSESSID=1\r\n\r\n")
     assert (await browser.eof()).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+PAGE = b"<html><form action=/login></form><p>caf\xc3\xa9</html>"
+ZIPPED = gzip.compress(PAGE, mtime=0)
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+# By what is asked for: the reply, its body, and whether it gets the sign-in buttons.
+REPLIES: dict[str, tuple[bytes, bytes, bool]] = {
+    "/length": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n0\r\n\r\nHTTP/1",
+        b"0\r\n\r\nHTTP/1",
+        False,
+    ),
+    "/chunks": (
+        b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
+        b"5;a=b\r\nhello\r\n0010\r\n\r\n world\r\n0\r\n\r\n!\r\n0\r\nX: y\r\n\r\n",
+        b"hello\r\n world\r\n0\r\n\r\n!",
+        False,
+    ),
+    "/early": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK, b"ok", False),
+    "/none": (b"HTTP/1.1 204 No Content\r\nX: y\r\n\r\n", b"", False),
+    "/login?length": (HTML + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE, PAGE, True),
+    "/login?chunks": (
+        HTML + b"Transfer-Encoding: chunked\r\n\r\n"
+        + b"a\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (PAGE[:10], len(PAGE) - 10, PAGE[10:]),
+        PAGE,
+        True,
+    ),
+    "/login?zipped": (
+        HTML + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(ZIPPED) + ZIPPED,
+        PAGE,
+        True,
+    ),
+    # The last one: it ends with its connection.
+    "/close": (b"HTTP/1.1 200 OK\r\nX: y\r\n\r\nhello\r\n0\r\n\r\n", b"hello\r\n0\r\n\r\n", False),
+}  # fmt: skip
+
+
+async def body_of(browser: Browser, reply: Reply) -> bytes:
+    """The body of a reply whose head has come, out of its framing and coding."""
+    body = b""
+    if reply.headers.get("transfer-encoding") == "chunked":
+        while size := int(await browser.until(b"\r\n"), 16):
+            body += (await browser.exactly(size + 2))[:-2]
+        assert await browser.exactly(2) == b"\r\n"
+    else:
+        body = await browser.exactly(int(reply.headers.get("content-length", "0")))
+    return gzip.decompress(body) if reply.headers.get("content-encoding") == "gzip" else body
+
+
+async def conversation(world: World, cuts: list[int]) -> list[tuple[bytes, bytes]]:
+    """All of `REPLIES` over one connection on each side, each split at these places: every head as
+    the browser gets it, with what its body says."""
+
+    async def script(call: Call) -> None:
+        while True:
+            target = (await call.head()).split(b" ")[1].decode()
+            for piece in pieces_of(REPLIES[target][0], cuts):
+                await call.say(piece)
+                await asyncio.sleep(0)
+            if target == "/close":
+                return
+
+    world.sonar.script = script
+    before = len(world.sonar.calls)
+    browser = await world.browser()
+    got = []
+    for target in REPLIES:
+        await browser.say(get(target, LEGACY))
+        head = await browser.head()
+        if head.startswith(b"HTTP/1.1 103 "):
+            head += await browser.head()
+        got.append((head, await body_of(browser, Reply.of(head.split(b"\r\n\r\n")[-2]))))
+    browser.close()
+    assert len(world.sonar.calls) - before <= 1
+    return got
+
+
+@given(cuts=CUTS)
+@example(cuts=list(range(400)))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_the_same_replies_however_they_are_split(world: World, cuts: list[int]) -> None:
+    """Whatever frames them: a length, chunks, the end of the connection; whole pages that get a
+    fragment, in plain bytes or zipped; and what comes before them."""
+    whole = await conversation(world, [])
+    for (_, body), (_, said, injected) in zip(whole, REPLIES.values(), strict=True):
+        assert (b"/sso/login/google" in body) is injected
+        # With the fragment taken out, every byte is as Sonar sent it.
+        assert body == said or (
+            injected and body.startswith(PAGE[:33]) and body.endswith(PAGE[33:])
+        )
+    assert await conversation(world, cuts) == whole
 
 
 async def test_events_are_not_held_back(world: World) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.edge.world import Browser, Call, get
+from gateway.edge.websocket import GOING_AWAY
+from tests.edge.world import Browser, Call, Reply, get
 from tests.workers.load import Load
 from tests.workers.world import (
     PUBLIC,
@@ -223,6 +224,54 @@ async def test_sigterm_finishes_what_is_under_way_on_each(gateway: Gateway) -> N
         assert (reply.status, reply.headers["connection"]) == (200, "close")
     assert await gateway.ended() == 0
     assert not any(alive(pid) for pid in workers)
+
+
+async def switching(call: Call) -> None:
+    """A WebSocket that says nothing, and parts when it is told to."""
+    process = (await call.head()).partition(b"X-Request-ID: ")[2].partition(b"-")[0]
+    await call.say(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"X-Process: " + process + b"\r\n\r\n"
+    )
+    call.seen += await call.reader.readexactly(len(PARTING))
+
+
+# The answer of a browser to a close frame: the same code, masked with nothing.
+PARTING = b"\x88\x82\0\0\0\0" + GOING_AWAY[2:]
+DRAIN = 3.0
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_sigterm_tells_the_websockets_of_each(tmp_path: Path, answers: bool) -> None:
+    """All of them get close code 1001. Those that part are let go at once; for those that do not
+    `server.drain` is the end."""
+    async with a_gateway(tmp_path, server={"drain": f"{DRAIN:g}s"}) as gateway:
+        gateway.sonar.script = switching
+        await gateway.start()
+        found: dict[str, list[Browser]] = {}
+        while len(found) < 2:
+            browser = await gateway.browser()
+            await browser.say(
+                get(PUBLIC, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
+            )
+            process = Reply.of(await browser.head()).headers["x-process"]
+            found.setdefault(process, []).append(browser)
+        browsers = [browser for held in found.values() for browser in held]
+        began = time.monotonic()
+        gateway.signal(signal.SIGTERM)
+        for browser in browsers:
+            assert await browser.exactly(4) == GOING_AWAY
+        if answers:
+            for browser in browsers:
+                await browser.say(PARTING)
+                assert await browser.eof() == b""
+        assert await gateway.ended() == 0
+        took = time.monotonic() - began
+        # Two seconds for three processes to end.
+        assert took < DRAIN if answers else DRAIN <= took < DRAIN + 2
+        parted = [call.seen.endswith(PARTING) for call in gateway.sonar.calls]
+        assert parted == [answers] * len(browsers)
+        assert "worker_overdue" not in gateway.said()
 
 
 async def test_readiness_fails_first(tmp_path: Path) -> None:
