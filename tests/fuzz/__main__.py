@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
@@ -29,8 +30,17 @@ _PIECES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b"=", b"%", b"
            b"Transfer-Encoding: chunked\r\n", b"Host: a\r\n", b"sonar_sso=x", b"\xff"]  # fmt: skip
 
 
-def guided(target: str, seconds: int) -> tuple[int, str]:
-    """How many inputs were tried, and what was found. Needs atheris."""
+class Run(NamedTuple):
+    """How many inputs were `tried`, what was `found`, and how many `branches` coverage knew of: 0
+    when it guided nothing."""
+
+    tried: int
+    found: str
+    branches: int = 0
+
+
+def guided(target: str, seconds: int) -> Run:
+    """Needs atheris."""
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "inputs"
         inputs.mkdir()
@@ -46,11 +56,13 @@ def guided(target: str, seconds: int) -> tuple[int, str]:
         )  # fmt: skip
     tried = re.findall(r"Done (\d+) runs|#(\d+)\s", done.stderr)
     count = max((int(number) for pair in tried for number in pair if number), default=0)
+    branches = max(map(int, re.findall(r" cov: (\d+) ", done.stderr)), default=0)
     # The exception is told on the one, where the input is on the other.
-    return count, "" if done.returncode == 0 else done.stdout[-3000:] + done.stderr[-600:]
+    found = "" if done.returncode == 0 else done.stdout[-3000:] + done.stderr[-600:]
+    return Run(count, found, branches)
 
 
-def blind(target: str, seconds: int, seed: int) -> tuple[int, str]:
+def blind(target: str, seconds: int, seed: int) -> Run:
     """The same without coverage: seeds cut, joined and dotted with what means something."""
     chance = random.Random(seed)  # noqa: S311 - a run that can be repeated
     known, check, tried = seeds(target), TARGETS[target], 0
@@ -61,8 +73,8 @@ def blind(target: str, seconds: int, seed: int) -> tuple[int, str]:
         try:
             check(data)
         except Exception as error:
-            return tried, f"{data!r}: {error!r}"
-    return tried, ""
+            return Run(tried, f"{data!r}: {error!r}")
+    return Run(tried, "")
 
 
 def _mutated(chance: random.Random, known: list[bytes]) -> bytes:
@@ -92,14 +104,20 @@ def main(arguments: list[str] | None = None) -> int:
     bad = 0
     for target in options.targets:
         if by_coverage:
-            tried, found = guided(target, options.seconds)
+            run = guided(target, options.seconds)
+            how = f"guided by coverage of {run.branches} branches"
         else:
-            tried, found = blind(target, options.seconds, seed=time.time_ns())
-        how = "guided by coverage" if by_coverage else "blindly: no atheris"
-        print(f"fuzz {target}: {tried} inputs, {how}", flush=True)
-        if found or tried < LEAST_TRIED:
+            run = blind(target, options.seconds, seed=time.time_ns())
+            how = "blindly: no atheris"
+        print(f"fuzz {target}: {run.tried} inputs, {how}", flush=True)
+        wrong = run.found
+        if not wrong and run.tried < LEAST_TRIED:
+            wrong = "too few inputs"
+        elif not wrong and by_coverage and not run.branches:
+            wrong = "no coverage"
+        if wrong:
             bad += 1
-            print(f"fuzz {target}: FOUND: {found or 'too few inputs'}", flush=True)
+            print(f"fuzz {target}: FOUND: {wrong}", flush=True)
     return 1 if bad else 0
 
 
