@@ -1,9 +1,9 @@
 """Several addresses of one Sonar: who is asked, and what happens when one of them goes away."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from gateway.edge.pool import Pool
 from gateway.operate.families import families
 from tests.edge.conftest import MakeWorld
 from tests.edge.test_asking import LEGACY, USER
-from tests.edge.world import OK, Browser, Call, Reply, Sonar, World, always_ok, get, held
+from tests.edge.test_tunnel import SWITCH, UPGRADE
+from tests.edge.world import OK, Browser, Call, Reply, Sonar, World, get, held
 from tests.session.samples import until
 
 # Within this much after an address works again it is used: the longest pause between two tries,
@@ -309,41 +310,113 @@ async def test_a_check_that_gets_no_answer_fails(make_cluster: Any) -> None:
     await until(lambda: cluster.up() == [False, True], within=2 * SOON)
 
 
-async def tried_again(pool: Pool, before: int) -> None:
-    await until(lambda: pool.health._checks_failed > before)
+async def in_each_way(call: Call) -> None:
+    """Answer with who asks; or half, or not at all, or by a WebSocket, as the path says."""
+    while True:
+        head = await call.head()
+        if b" /half " in head:
+            await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+            await call.eof()
+        elif b" /never " in head:
+            await call.eof()
+        elif b" /ws " in head:
+            await call.say(SWITCH)
+            await call.eof()
+        elif length := re.search(rb"Content-Length: (\d+)", head):
+            await call.body(int(length[1]))
+        who = re.search(rb"X-Sonar-Username: (\w+)", head)
+        name = b"nobody" if who is None else who[1]
+        await call.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(name), name))
 
 
-async def test_a_sonar_that_is_gone_for_a_minute_is_survived(make_world: MakeWorld) -> None:
-    """Long enough that every timer has passed and every pause is as long as it gets; meanwhile
-    everybody is told at once, and no connection of a browser is lost."""
+@dataclass
+class Person:
+    """Asks on one connection, which they keep. `name`: who they are to Sonar."""
+
+    name: bytes
+    browser: Browser
+    request: bytes
+
+    async def ask(self) -> Reply:
+        await self.browser.say(self.request)
+        return await self.browser.reply()
+
+
+async def test_a_sonar_that_is_gone_for_a_minute_is_survived(
+    make_world: MakeWorld, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By the gateway's clock, so that all its times are over but that of an idle connection
+    (75 s). What is under way ends, and never as if whole; everybody else is told at once, keeps
+    the connection, and is who they were when Sonar is back."""
     world = await make_world()
-    port = world.sonar.port
-    cookie, _ = await world.sign_in()
-    (pool,) = world.edge._shared.sonar.pools
-    browsers = [await world.browser() for _ in range(10)]
+    world.sonar.script = in_each_way
+    port, (pool,) = world.sonar.port, world.edge._shared.sonar.pools
+    cookie = f"Cookie: {(await world.sign_in())[0]}"
+    upload = f"POST / HTTP/1.1\r\nHost: a\r\n{LEGACY}\r\nContent-Length: 10\r\n\r\n".encode()
+    people = [
+        Person(name, await world.browser(), request)
+        for name, request in [
+            (b"jo", get("/", cookie)),
+            (b"jo", get("/", cookie, "Accept: text/html")),
+            (b"nobody", get("/", LEGACY)),
+            (b"nobody", get("/static/x")),
+            (b"nobody", upload + b"0123456789"),
+        ]
+    ]
+    idle = Person(b"jo", await world.browser(), get("/", cookie))
 
-    async def ask_all() -> set[int]:
-        for browser in browsers:
-            await browser.say(get("/", f"Cookie: {cookie}"))
-        return {(await browser.reply()).status for browser in browsers}
+    async def all_are_served() -> None:
+        for person in (*people, idle):
+            reply = await person.ask()
+            assert (reply.status, reply.body) == (200, person.name)
 
-    assert await ask_all() == {200}
+    async def all_are_told_at_once() -> None:
+        began = time.monotonic()
+        for person in people:
+            reply = await person.ask()
+            assert reply.status == 502
+            assert b"upstream_unavailable" in reply.body
+        assert (await world.ask(get("/ws", *UPGRADE, cookie))).status == 502
+        assert (await world.ask(get("/sso/login"))).status == 200
+        assert time.monotonic() - began < 1
+
+    await all_are_served()
+    under_way = {
+        name: await world.browser() for name in ("upload", "waits", "download", "websocket")
+    }
+    asked = len(world.sonar.heads)
+    await under_way["upload"].say(upload + b"half")
+    await under_way["waits"].say(get("/never", cookie))
+    await under_way["download"].say(get("/half", cookie))
+    await under_way["websocket"].say(get("/ws", *UPGRADE, cookie))
+    assert (await under_way["websocket"].head()).startswith(b"HTTP/1.1 101 ")
+    assert (await under_way["download"].until(b"hello")).startswith(b"HTTP/1.1 200 ")
+    await until(lambda: len(world.sonar.heads) >= asked + 4)
+    capfd.readouterr()
+
     await world.sonar.stop()
     for call in world.sonar.calls:
         call.cut()
-    assert await ask_all() == {502}
-    for tried in range(4):
-        began = time.monotonic()
-        assert await ask_all() == {502}
-        assert time.monotonic() - began < 1
-        await tried_again(pool, tried)
+    for name in ("upload", "waits"):
+        assert (await under_way[name].reply()).status == 502
+    for name in ("download", "websocket"):
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await under_way[name].exactly(1)
+    for _ in range(12):
+        await all_are_told_at_once()
+        tried = pool.health._checks_failed
+        world.clock.pass_by(5)
+        await until(lambda before=tried: pool.health._checks_failed > before)
+    await all_are_told_at_once()
     assert pool.health._pause == LONGEST_PAUSE
-    assert world.edge._shared.sonar.pools[0].busy == 0
-    world.sonar.script = always_ok
+    assert (pool.busy, pool.open, world.counters.tunnels_open) == (0, 0, 0)
+
+    world.sonar.script = in_each_way
     await world.sonar.start(port=port)
     await until(lambda: pool.health.up, within=SOON)
-    assert await ask_all() == {200}
-    for browser in browsers:
-        browser.close()
-    with suppress(ConnectionError):
-        await browsers[0].writer.wait_closed()
+    await all_are_served()
+    told = capfd.readouterr().out
+    assert told.count("upstream_down") == told.count("upstream_up") == 1
+    lasted = re.search(r"down_seconds=(\d+)", told)
+    assert lasted is not None
+    assert int(lasted[1]) >= 60
