@@ -6,7 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from tests.certificates import Authority, Files
 from tests.edge.conftest import MakeWorld
 from tests.edge.test_asking import LEGACY, saying
-from tests.edge.world import OK, PATIENCE, Call, Sonar, get
+from tests.edge.world import OK, PATIENCE, Call, Sonar, deaf_port, get
 from tests.session.samples import until
 
 
@@ -73,21 +73,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def deaf() -> Iterator[int]:
-    """A port whose queue is full: whoever connects waits for ever."""
-    with ExitStack() as opened:
-        listening = opened.enter_context(socket.socket())
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        port: int = listening.getsockname()[1]
-        for _ in range(8):
-            waiting = opened.enter_context(socket.socket())
-            waiting.settimeout(0.1)
-            try:
-                waiting.connect(("127.0.0.1", port))
-            except TimeoutError:
-                break
-        else:
-            raise AssertionError("its queue has no end")
+    with deaf_port() as port:
         yield port
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,27 @@ POLICY = Policy(domain="acme.example", sso=Sso.ON, providers={"google": Provider
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Script = Callable[["Call"], Awaitable[None]]
+
+
+@contextmanager
+def deaf_port(port: int = 0) -> Iterator[int]:
+    """A port whose queue is full: whoever connects waits for ever."""
+    with ExitStack() as opened:
+        listening = opened.enter_context(socket.socket())
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(0)
+        port = listening.getsockname()[1]
+        for _ in range(8):
+            waiting = opened.enter_context(socket.socket())
+            waiting.settimeout(0.1)
+            try:
+                waiting.connect(("127.0.0.1", port))
+            except TimeoutError:
+                break
+        else:
+            raise AssertionError("its queue has no end")
+        yield port
 
 
 async def settled(value: Callable[[], int]) -> int:
