@@ -310,6 +310,10 @@ async def test_a_check_that_gets_no_answer_fails(make_cluster: Any) -> None:
     await until(lambda: cluster.up() == [False, True], within=2 * SOON)
 
 
+async def tried_again(pool: Pool, before: int) -> None:
+    await until(lambda: pool.health._checks_failed > before)
+
+
 async def in_each_way(call: Call) -> None:
     """Answer with who asks; or half, or not at all, or by a WebSocket, as the path says."""
     while True:
@@ -404,9 +408,8 @@ async def test_a_sonar_that_is_gone_for_a_minute_is_survived(
             await under_way[name].exactly(1)
     for _ in range(12):
         await all_are_told_at_once()
-        tried = pool.health._checks_failed
         world.clock.pass_by(5)
-        await until(lambda before=tried: pool.health._checks_failed > before)
+        await tried_again(pool, pool.health._checks_failed)
     await all_are_told_at_once()
     assert pool.health._pause == LONGEST_PAUSE
     assert (pool.busy, pool.open, world.counters.tunnels_open) == (0, 0, 0)
