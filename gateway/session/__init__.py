@@ -8,8 +8,8 @@ changes.py           what becomes another while it lives, on every process
 recheck.py           is its account still one that the identity opens? asked while it lives
 renewal.py           and does its provider say so? asked by refresh token (grant.py)
 disallowed.py        what a change of the policies does to sessions, and the records of both
+over.py              which of them are over, whatever the store says
 endings.py           what must end ends, whatever happens to the store meanwhile
-remembered.py        what ended stays ended, whatever the store forgets
 sweep.py             after a reload of the policies
 cache.py, known.py   which of them there are, and how sure this process is of each
 store/               SessionStore, and its two implementations: embedded (SQLite) and Redis

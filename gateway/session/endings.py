@@ -1,25 +1,33 @@
 """What must end ends: here at once, on every process within a second, and however long the store
 takes to hear of it.
 
-A session is refused here, and its tunnels and streams are closed, before the store is told. What
-the store did not take is told again until it does. What a process that dies meanwhile had not told
-is lost: the session then ends by its time, or when it is rechecked.
+A session is refused here (over.py), and its tunnels and streams are closed, before the store is
+told. What the store did not take is told again until it does; what it may have forgotten since, by
+a failover, is told again as well. What a process that dies meanwhile had not told is lost: the
+session then ends by its time, or when it is rechecked.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+import structlog
+
 from gateway.errors import SessionsUnavailable
 from gateway.session.cache import Cache
 from gateway.session.known import Known
 from gateway.session.model import Session
-from gateway.session.remembered import Remembered
+from gateway.session.over import Over
 from gateway.session.store import SessionStore
+from gateway.tasks import few_at_a_time
+
+_log = structlog.get_logger()
 
 # A thousand endings take a good part of the second one after the other. More at once only wait for
 # each other: Redis has sixteen connections, SQLite one thread.
 _AT_ONCE = 16
+# When nobody waits for it: as many as the store has connections would let nobody else ask.
+_FEW = 4
 # What nobody has to prove anything for (front-channel logout) must not fill the memory while the
 # store is away.
 _MOST_LABELS = 10_000
@@ -29,29 +37,30 @@ class Endings:
     """`clock`: Unix seconds. What does I/O may raise `SessionsUnavailable`."""
 
     def __init__(
-        self, store: SessionStore, cache: Cache, known: Known, clock: Callable[[], float]
+        self,
+        store: SessionStore,
+        cache: Cache,
+        known: Known,
+        over: Over,
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._cache = cache
         self._known = known
+        self._over = over
         self._clock = clock
-        self._remembered = Remembered(store, clock)
-        self._keys: set[str] = set()
         self._being_told: set[str] = set()
         self._labels: dict[str, float] = {}
-
-    def __contains__(self, key: str) -> bool:
-        """Whether the session ended, or is to end, whatever the store says."""
-        return key in self._keys or key in self._remembered
+        self._may_be_forgotten = False
 
     def heard(self, key: str) -> None:
         """The store tells that it ended, here or elsewhere."""
-        self._remembered.heard(key)
-        self._known.heard(key)
+        self._over.ended(key)
+        self._known.ended(key)
 
     def lost(self) -> None:
         """The store may not have told everything, or may be another one from now on."""
-        self._remembered.lost()
+        self._may_be_forgotten = True
         self._known.lost()
 
     async def end(self, key: str) -> bool:
@@ -59,11 +68,11 @@ class Endings:
         self._refuse(key)
         self._being_told.add(key)
         try:
-            ended = await self._store.end(key)
+            was_there = await self._store.end(key)
         finally:
             self._being_told.discard(key)
-        self._keys.discard(key)
-        return ended
+        self._over.told(key)
+        return was_there
 
     async def end_labelled(self, label: str) -> int:
         """End every session with this label; how many."""
@@ -83,10 +92,10 @@ class Endings:
         self._being_told |= refused
         try:
             meant = [session for session in await self._store.all() if predicate(session)]
-            ended = await self._end_all(session.key for session in meant)
+            were_there = await self._end_all(session.key for session in meant)
         finally:
             self._being_told -= refused
-        return tuple(session for session in meant if session.key in ended)
+        return tuple(each for each, was in zip(meant, were_there, strict=True) if was)
 
     async def tell(self) -> None:
         """Tell the store again what it did not take, and what it may have forgotten."""
@@ -95,25 +104,38 @@ class Endings:
                 await self._end_labelled(label, since)
                 if self._labels[label] == since:
                     del self._labels[label]
-            await self._end_all(self._keys - self._being_told)
-        await self._remembered.end_again()
+            await self._end_all(set(self._over.untold()) - self._being_told)
+        if self._may_be_forgotten:
+            await self._end_again()
 
     async def _end_labelled(self, label: str, since: float) -> int:
         """Those that began by `since`: whoever signed in later is meant by no ending before."""
         found = await self._store.labelled(label)
-        return len(await self._end_all(s.key for s in found if s.started <= since))
+        return sum(await self._end_all(s.key for s in found if s.started <= since))
 
-    async def _end_all(self, keys: Iterable[str]) -> set[str]:
-        """Those that were there."""
+    async def _end_all(self, keys: Iterable[str]) -> list[bool]:
+        """Whether each was there."""
         ending = tuple(keys)
         for key in ending:
             self._refuse(key)
-        ended: set[str] = set()
-        for begin in range(0, len(ending), _AT_ONCE):
-            part = ending[begin : begin + _AT_ONCE]
-            were_there = await asyncio.gather(*(self.end(key) for key in part))
-            ended.update(key for key, was_there in zip(part, were_there, strict=True) if was_there)
-        return ended
+        return await few_at_a_time(_AT_ONCE, self.end, ending)
+
+    async def _end_again(self) -> None:
+        """End those that the store has again."""
+        ended = 0
+
+        async def end_again(key: str) -> None:
+            nonlocal ended
+            if await self._store.load(key) is not None:
+                ended += await self._store.end(key)
+
+        self._may_be_forgotten = False
+        try:
+            await few_at_a_time(_FEW, end_again, self._over.remembered())
+        except SessionsUnavailable:
+            self._may_be_forgotten = True
+        if ended:
+            _log.warning("sessions_ended_again", count=ended)
 
     async def _refuse_where(self, predicate: Callable[[Session], bool]) -> set[str]:
         """Those in this process's memory, for when the store does not answer; their keys."""
@@ -127,5 +149,5 @@ class Endings:
         return refused
 
     def _refuse(self, key: str) -> None:
-        self._keys.add(key)
-        self._known.heard(key)
+        self._over.is_to_end(key)
+        self._known.ended(key)

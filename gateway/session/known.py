@@ -16,22 +16,19 @@ from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.session.cache import Cache
 from gateway.session.entry import Live
 from gateway.session.model import Session
+from gateway.session.over import Over
 from gateway.session.store import SessionStore
-
-# A cookie whose session is gone is answered from memory for this long, so that a browser that
-# keeps sending it costs one query, and a replica that lags behind is asked again soon.
-_GONE_SECONDS = 5.0
-_MOST_GONE = 10_000
 
 
 class Known:
     """`make` turns a session into its entry; `grace` in seconds; `clock`: Unix seconds. `limit`: a
-    session as short as config and policy now make it."""
+    session as short as config and policy now make it. `over`: those that it must not know."""
 
     def __init__(
         self,
         store: SessionStore,
         cache: Cache,
+        over: Over,
         make: Callable[[Session], Live],
         grace: float,
         clock: Callable[[], float],
@@ -40,28 +37,24 @@ class Known:
         self.cache = cache
         self.withheld: Unavailable | None = None
         self._store = store
+        self._over = over
         self._make = make
         self._grace = grace
         self._clock = clock
         self._limit = limit
         self._loads: dict[str, asyncio.Task[Live | None]] = {}
-        self._gone: dict[str, float] = {}
         self.losses = 0
 
-    def is_gone(self, key: str, now: float) -> bool:
-        """Whether the session was found ended a moment ago."""
-        return now < self._gone.get(key, 0.0)
-
-    def heard(self, key: str) -> None:
+    def ended(self, key: str) -> None:
         """The session has ended, somewhere. A load under way may carry what was before: it is
         disowned."""
         self._loads.pop(key, None)
-        if len(self._gone) >= _MOST_GONE:
-            self._gone.pop(next(iter(self._gone)))
-        self._gone[key] = self._clock() + _GONE_SECONDS
-        live = self.cache.drop(key)
-        if live is not None:
-            live.end()
+        self.let_go(key)
+
+    def missed(self, key: str) -> None:
+        """The store has it no more, or will not have it by the time it is asked."""
+        self._over.missed(key)
+        self.ended(key)
 
     def let_go(self, key: str) -> None:
         """Close what is open of a session that may not be used now, but may be again."""
@@ -156,7 +149,7 @@ class Known:
             return None
         session = None if session is None else self._limit(session)
         if session is None or not session.alive(self._clock()):
-            self.heard(key)
+            self.missed(key)
             return None
         live = self.cache.find(key) or self._make(session)
         live.confirm(session)

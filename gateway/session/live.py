@@ -33,6 +33,7 @@ from gateway.session.keys import KeyRing
 from gateway.session.known import Known
 from gateway.session.limits import Limits
 from gateway.session.model import TOUCH_EVERY, Session
+from gateway.session.over import Over
 from gateway.session.seal import Sealer
 from gateway.session.store import Store
 from gateway.session.store.guarded import Guarded
@@ -91,11 +92,14 @@ class Sessions:
         self._clock = clock
         self._limits = Limits(settings.idle, settings.lifetime, policies)
         self._cache = Cache() if cache is None else cache
+        self._over = Over(clock)
         self._grace, limit = settings.outage_grace, self._limits.applied
-        self._known = Known(self._store, self._cache, self._live, self._grace, clock, limit)
+        self._known = Known(
+            self._store, self._cache, self._over, self._live, self._grace, clock, limit
+        )
         self.changes = Changes(self._store, self._known)
         self.grants = Grants(self._sealer, self._store)
-        self._endings = Endings(self._store, self._cache, self._known, clock)
+        self._endings = Endings(self._store, self._cache, self._known, self._over, clock)
         self._sweep = Sweep(self._store, self._cache, self._endings, self.changes, self._limits)
         self._made_up: set[str] = set()
         self._touched: dict[str, float] = {}
@@ -128,10 +132,10 @@ class Sessions:
         if live is not None and live.doubted is None and now < live.ends:
             return live
         key = self.key_of(cookie) if live is None else live.session.key
-        if key is None or key in self._endings or self._known.is_gone(key, now):
+        if key is None or self._over.has(key, now):
             return None
         if live is not None and live.session.over(now):
-            self._known.heard(key)
+            self._known.missed(key)
             return None
         return UNREAD
 
@@ -187,7 +191,7 @@ class Sessions:
         for live in self._cache.all() if dropped else ():
             live.forget_keys()
             if any(f"{key_id_of(cookie)}.root" in dropped for cookie in live.cookies):
-                self._known.heard(live.session.key)
+                self._known.ended(live.session.key)
 
     def touch(self, live: Live, now: float) -> None:
         """Note activity; the store hears of it at most once a minute, and not from here."""

@@ -5,18 +5,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import SessionsUnavailable
 from gateway.policy.model import Policies
 from gateway.session import endings
+from gateway.session.cache import Cache
+from gateway.session.endings import Endings
 from gateway.session.keys import KeyRing
+from gateway.session.known import Known
 from gateway.session.live import Live, Sessions
 from gateway.session.model import Session, account_label, identity_label, provider_label
+from gateway.session.over import Over
 from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.servers.valkey import Valkey
-from tests.session.samples import Clock, an_account, an_identity, sessions_on, until
+from tests.session.samples import Clock, a_session, an_account, an_identity, sessions_on, until
 
 
 class CutStore(EmbeddedStore):
@@ -174,7 +179,7 @@ class TestWhileTheStoreIsAway:
             await sessions.sweep(Policies())
         assert sessions.peek(cookie, clock()) is None
         store.cut_off = False
-        await until(lambda: not sessions._endings._keys)
+        await until(lambda: not sessions._over.untold())
         assert await store.all() == ()
 
     async def test_what_a_sweep_ended_is_told_to_it_whoever_tells_the_store_meanwhile(
@@ -199,3 +204,50 @@ class TestWhileTheStoreIsAway:
             with pytest.raises(SessionsUnavailable):
                 await sessions.end_labelled(provider_label("google", str(number)))
         assert len(sessions._endings._labels) == 3
+
+
+class Forgetful(EmbeddedStore):
+    """It has every session again; it may be cut off."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock)
+        self.loaded: list[str] = []
+        self.ended: list[str] = []
+        self.cut_off = False
+
+    async def load(self, key: str) -> Session | None:
+        if self.cut_off:
+            raise SessionsUnavailable("cut off by the test")
+        self.loaded.append(key)
+        return None if key.startswith("known") else a_session(0.0, key=key)
+
+    async def end(self, key: str) -> bool:
+        self.ended.append(key)
+        return True
+
+
+async def test_what_the_store_has_again_is_ended_again_and_nothing_else(
+    tmp_path: Path, clock: Clock
+) -> None:
+    store = Forgetful(tmp_path / "sessions.db", clock)
+    cache, over = Cache(), Over(clock)
+    known = Known(store, cache, over, lambda session: pytest.fail(), 300, clock, lambda it: it)
+    endings = Endings(store, cache, known, over, clock)
+    endings.heard("old")
+    clock.pass_by(400)
+    for number in range(7):
+        endings.heard(f"{number}")
+    endings.heard("known to have ended")
+    clock.pass_by(201)
+    await endings.tell()
+    assert store.loaded == []
+    endings.lost()
+    store.cut_off = True
+    await endings.tell()
+    store.cut_off = False
+    with capture_logs() as logs:
+        await endings.tell()
+        await endings.tell()
+    assert sorted(store.ended) == [f"{number}" for number in range(7)]
+    assert len(store.loaded) == 8
+    assert [(log["event"], log["count"]) for log in logs] == [("sessions_ended_again", 7)]
