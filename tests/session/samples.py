@@ -23,7 +23,7 @@ from gateway.session.keys import KeyRing
 from gateway.session.keys.files import FileKeys
 from gateway.session.keys.model import Key, root_key, signing_key
 from gateway.session.keys.rotation import complete
-from gateway.session.live import Sessions
+from gateway.session.live import Live, Sessions
 from gateway.session.model import Session
 from gateway.session.store import Store
 
@@ -133,6 +133,14 @@ def sessions_on(
     return Sessions(
         store, keys, lines_for(keys), settings, clock=clock, cache=cache, policies=policies
     )
+
+
+def opened(sessions: Sessions, cookie: str, clock: Clock) -> list[str]:
+    """Open something in the session; what is returned fills when it is closed."""
+    live, closed = sessions.peek(cookie, clock()), list[str]()
+    assert isinstance(live, Live)
+    live.closers.add(lambda: closed.append(cookie))
+    return closed
 
 
 def keys_of(folder: Path) -> frozenset[Key]:

@@ -1,7 +1,6 @@
 """What must end ends: by label, on every process, also while the store does not answer."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,53 +13,23 @@ from gateway.session.cache import Cache
 from gateway.session.endings import Endings
 from gateway.session.keys import KeyRing
 from gateway.session.known import Known
-from gateway.session.live import Live, Sessions
+from gateway.session.live import Sessions
 from gateway.session.model import Session, account_label, identity_label, provider_label
 from gateway.session.over import Over
 from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.servers.valkey import Valkey
-from tests.session.samples import Clock, a_session, an_account, an_identity, sessions_on, until
-
-
-class CutStore(EmbeddedStore):
-    """The embedded store, which a test may cut off: it neither tells nor takes."""
-
-    cut_off = False
-
-    async def labelled(self, label: str) -> tuple[Session, ...]:
-        self.check()
-        return await super().labelled(label)
-
-    async def load(self, key: str) -> Session | None:
-        self.check()
-        return await super().load(key)
-
-    async def all(self) -> tuple[Session, ...]:
-        self.check()
-        return await super().all()
-
-    async def end(self, key: str) -> bool:
-        self.check()
-        return await super().end(key)
-
-    def check(self) -> None:
-        if self.cut_off:
-            raise SessionsUnavailable("cut off by the test")
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> CutStore:
-    return CutStore(tmp_path / "sessions.db", clock)
-
-
-@pytest.fixture
-async def sessions(store: CutStore, keys: KeyRing, clock: Clock) -> AsyncIterator[Sessions]:
-    sessions = sessions_on(store, keys, clock)
-    await sessions.start()
-    yield sessions
-    await sessions.stop()
+from tests.session.samples import (
+    Clock,
+    a_session,
+    an_account,
+    an_identity,
+    opened,
+    sessions_on,
+    until,
+)
+from tests.session.stores import CutStore
 
 
 async def sign_in(
@@ -70,14 +39,6 @@ async def sign_in(
         an_identity(subject=subject, sid=sid), an_account(username), None, clock()
     )
     return cookie
-
-
-def opened(sessions: Sessions, cookie: str, clock: Clock) -> list[str]:
-    """Open something in the session; what is returned fills when it is closed."""
-    live, closed = sessions.peek(cookie, clock()), list[str]()
-    assert isinstance(live, Live)
-    live.closers.add(lambda: closed.append(cookie))
-    return closed
 
 
 JO = an_identity(subject="1").key
@@ -138,7 +99,7 @@ class TestWhileTheStoreIsAway:
     async def test_those_here_are_refused_and_the_others_end_as_soon_as_it_is_back(
         self, store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
     ) -> None:
-        other = sessions_on(EmbeddedStore(store._path, clock), keys, clock)
+        other = sessions_on(EmbeddedStore(store.path, clock), keys, clock)
         await other.start()
         elsewhere = await sign_in(other, clock)
         here = await sign_in(sessions, clock)
@@ -206,19 +167,16 @@ class TestWhileTheStoreIsAway:
         assert len(sessions._endings._labels) == 3
 
 
-class Forgetful(EmbeddedStore):
-    """It has every session again; it may be cut off."""
+class Forgetful(CutStore):
+    """It has every session again, but those whose keys begin with `known`."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(path, clock)
-        self.loaded: list[str] = []
         self.ended: list[str] = []
-        self.cut_off = False
 
     async def load(self, key: str) -> Session | None:
-        if self.cut_off:
-            raise SessionsUnavailable("cut off by the test")
-        self.loaded.append(key)
+        self._check()
+        self.loads.append(key)
         return None if key.startswith("known") else a_session(0.0, key=key)
 
     async def end(self, key: str) -> bool:
@@ -231,23 +189,25 @@ async def test_what_the_store_has_again_is_ended_again_and_nothing_else(
 ) -> None:
     store = Forgetful(tmp_path / "sessions.db", clock)
     cache, over = Cache(), Over(clock)
-    known = Known(store, cache, over, lambda session: pytest.fail(), 300, clock, lambda it: it)
-    endings = Endings(store, cache, known, over, clock)
-    endings.heard("old")
+    known = Known(
+        store, cache, over, lambda session: pytest.fail("nobody asks"), 300, clock, lambda it: it
+    )
+    here = Endings(store, cache, known, over, clock)
+    here.heard("old")
     clock.pass_by(400)
     for number in range(7):
-        endings.heard(f"{number}")
-    endings.heard("known to have ended")
+        here.heard(f"{number}")
+    here.heard("known to have ended")
     clock.pass_by(201)
-    await endings.tell()
-    assert store.loaded == []
-    endings.lost()
+    await here.tell()
+    assert store.loads == []
+    here.lost()
     store.cut_off = True
-    await endings.tell()
+    await here.tell()
     store.cut_off = False
     with capture_logs() as logs:
-        await endings.tell()
-        await endings.tell()
+        await here.tell()
+        await here.tell()
     assert sorted(store.ended) == [f"{number}" for number in range(7)]
-    assert len(store.loaded) == 8
+    assert len(store.loads) == 8
     assert [(log["event"], log["count"]) for log in logs] == [("sessions_ended_again", 7)]

@@ -1,7 +1,6 @@
 """Sessions as edge and portal use them: what costs I/O, what ends, what goes on in an outage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,65 +16,16 @@ from gateway.session.keys.model import Key, new_key
 from gateway.session.live import UNREAD, Live, Sessions
 from gateway.session.model import Session
 from gateway.session.store.embedded import EmbeddedStore
-from tests.session.samples import Clock, an_account, an_identity, new_keys, sessions_on, until
-
-
-class CountedStore(EmbeddedStore):
-    """The embedded store, which counts what it is asked, may be held back or cut off."""
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        super().__init__(path, clock)
-        self.loads: list[str] = []
-        self.touches: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.cut_off = False
-        self.told: tuple[Callable[[str], None], Callable[[], None]] | None = None
-
-    def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
-        self.told = heard, lost
-        super().on_end(heard, lost)
-
-    async def load(self, key: str) -> Session | None:
-        self.loads.append(key)
-        self.check()
-        session = await super().load(key)
-        await self.gate.wait()
-        return session
-
-    async def touch(self, key: str, seen: float) -> None:
-        self.check()
-        self.touches.append(key)
-        await super().touch(key, seen)
-
-    async def end(self, key: str) -> bool:
-        self.check()
-        return await super().end(key)
-
-    def check(self) -> None:
-        if self.cut_off:
-            raise SessionsUnavailable("cut off by the test")
-
-    def lose_news(self) -> None:
-        assert self.told is not None
-        self.told[1]()
-
-    def tell_end(self, key: str) -> None:
-        assert self.told is not None
-        self.told[0](key)
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> CountedStore:
-    return CountedStore(tmp_path / "sessions.db", clock)
-
-
-@pytest.fixture
-async def sessions(store: CountedStore, keys: KeyRing, clock: Clock) -> AsyncIterator[Sessions]:
-    sessions = sessions_on(store, keys, clock)
-    await sessions.start()
-    yield sessions
-    await sessions.stop()
+from tests.session.samples import (
+    Clock,
+    an_account,
+    an_identity,
+    new_keys,
+    opened,
+    sessions_on,
+    until,
+)
+from tests.session.stores import CutStore
 
 
 async def sign_in(
@@ -92,10 +42,10 @@ async def known(sessions: Sessions, cookie: str, clock: Clock) -> Live:
 
 @pytest.fixture
 async def elsewhere(
-    store: CountedStore, sessions: Sessions, keys: KeyRing, clock: Clock
+    store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
 ) -> tuple[str, Session]:
     """Somebody who signed in on another process: in the store, not in our cache."""
-    other = sessions_on(EmbeddedStore(store._path, clock), keys, clock)
+    other = sessions_on(EmbeddedStore(store.path, clock), keys, clock)
     await other.start()
     signed_in = await sign_in(other, clock)
     await other.stop()
@@ -140,7 +90,7 @@ class TestCreate:
         assert (session.idle, session.lifetime) == (idle, lifetime)
 
     async def test_refuses_an_account_that_headers_cannot_tell(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         with pytest.raises(DirectoryUnavailable):
             await sign_in(sessions, clock, "jo\r\nX-Sonar-Account-Id: 1")
@@ -149,7 +99,7 @@ class TestCreate:
 
 class TestPeek:
     async def test_a_forged_cookie_never_reaches_the_store(
-        self, store: CountedStore, sessions: Sessions, clock: Clock, tmp_path: Path
+        self, store: CutStore, sessions: Sessions, clock: Clock, tmp_path: Path
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
         foreign = mint(new_keys(tmp_path / "other")).value
@@ -159,7 +109,7 @@ class TestPeek:
         assert store.loads == []
 
     async def test_a_known_cookie_never_reaches_the_store(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
         for _ in range(100):
@@ -177,7 +127,7 @@ class TestPeek:
         assert sessions.peek(cookie, clock()) is live
 
     async def test_a_gone_cookie_is_asked_for_once_in_a_while(
-        self, store: CountedStore, sessions: Sessions, keys: KeyRing, clock: Clock
+        self, store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
     ) -> None:
         gone = mint(keys).value
         for _ in range(50):
@@ -190,7 +140,7 @@ class TestPeek:
 class TestRead:
     async def test_many_at_once_share_one_load(
         self,
-        store: CountedStore,
+        store: CutStore,
         sessions: Sessions,
         elsewhere: tuple[str, Session],
         clock: Clock,
@@ -201,7 +151,7 @@ class TestRead:
         assert len({id(live) for live in found}) == 1
 
     async def test_nobody_gets_another_s(
-        self, store: CountedStore, keys: KeyRing, sessions: Sessions, clock: Clock
+        self, store: CutStore, keys: KeyRing, sessions: Sessions, clock: Clock
     ) -> None:
         made = [await sign_in(sessions, clock, f"user{number}") for number in range(40)]
         await sessions.stop()
@@ -218,7 +168,7 @@ class TestRead:
 
     async def test_one_cancelled_reader_takes_nothing_from_the_others(
         self,
-        store: CountedStore,
+        store: CutStore,
         sessions: Sessions,
         elsewhere: tuple[str, Session],
         clock: Clock,
@@ -239,7 +189,7 @@ class TestRead:
 
     async def test_a_session_that_ends_while_it_is_read_is_refused(
         self,
-        store: CountedStore,
+        store: CutStore,
         sessions: Sessions,
         elsewhere: tuple[str, Session],
         clock: Clock,
@@ -256,7 +206,7 @@ class TestRead:
 
     async def test_a_session_read_while_news_is_lost_is_asked_for_again(
         self,
-        store: CountedStore,
+        store: CutStore,
         sessions: Sessions,
         elsewhere: tuple[str, Session],
         clock: Clock,
@@ -282,17 +232,16 @@ class TestEnd:
 
     async def test_closes_what_is_open_once(self, sessions: Sessions, clock: Clock) -> None:
         cookie, session = await sign_in(sessions, clock)
-        live, closed = await known(sessions, cookie, clock), list[int]()
-        live.closers.add(lambda: closed.append(1))
+        closed = opened(sessions, cookie, clock)
         await sessions.end(session.key)
         await sessions.end(session.key)
-        assert closed == [1]
+        assert closed == [cookie]
 
     async def test_of_an_unknown_session_is_nothing(self, sessions: Sessions) -> None:
         await sessions.end("0" * 64)
 
     async def test_that_the_store_does_not_take_is_not_forgotten(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
         store.cut_off = True
@@ -308,16 +257,15 @@ class TestEnd:
         assert await sessions.read(cookie, clock()) is None
 
     async def test_elsewhere_is_heard_here(
-        self, store: CountedStore, sessions: Sessions, keys: KeyRing, clock: Clock
+        self, store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
-        live, closed = await known(sessions, cookie, clock), list[int]()
-        live.closers.add(lambda: closed.append(1))
-        other = sessions_on(EmbeddedStore(store._path, clock), keys, clock)
+        closed = opened(sessions, cookie, clock)
+        other = sessions_on(EmbeddedStore(store.path, clock), keys, clock)
         await other.start()
         await other.end(session.key)
         await until(lambda: sessions.peek(cookie, clock()) is None, within=1.0)
-        assert closed == [1]
+        assert closed == [cookie]
         await other.stop()
 
 
@@ -364,20 +312,19 @@ class TestExpiry:
         assert sessions.peek(cookie, clock()) is None
 
     async def test_by_lifetime_needs_no_store(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
-        live, closed = await known(sessions, cookie, clock), list[int]()
-        live.closers.add(lambda: closed.append(1))
+        live, closed = await known(sessions, cookie, clock), opened(sessions, cookie, clock)
         for _ in range(30):
             clock.pass_by(3000)
             sessions.touch(live, clock())
         assert sessions.peek(cookie, clock()) is None
-        assert closed == [1]
+        assert closed == [cookie]
         assert store.loads == []
 
     async def test_activity_on_another_process_counts(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
         clock.pass_by(3000)
@@ -392,13 +339,12 @@ class TestExpiry:
         self, seconds: float, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
-        live, closed = await known(sessions, cookie, clock), list[int]()
-        live.closers.add(lambda: closed.append(1))
+        closed = opened(sessions, cookie, clock)
         clock.pass_by(seconds)
         await until(lambda: closed, within=1.0)
 
     async def test_leaves_the_memory_although_nobody_asks(
-        self, store: CountedStore, keys: KeyRing, clock: Clock
+        self, store: CutStore, keys: KeyRing, clock: Clock
     ) -> None:
         cache = Cache()
         sessions = sessions_on(store, keys, clock, cache=cache)
@@ -413,11 +359,10 @@ class TestExpiry:
         await sessions.stop()
 
     async def test_leaves_a_busy_tunnel_open(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
-        live, closed = await known(sessions, cookie, clock), list[int]()
-        live.closers.add(lambda: closed.append(1))
+        live, closed = await known(sessions, cookie, clock), opened(sessions, cookie, clock)
         clock.pass_by(3000)
         await EmbeddedStore.touch(store, session.key, clock())
         clock.pass_by(3000)
@@ -428,7 +373,7 @@ class TestExpiry:
 
 class TestTouch:
     async def test_writes_at_most_once_a_minute(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
         live = await known(sessions, cookie, clock)
@@ -442,7 +387,7 @@ class TestTouch:
         assert store.touches == [session.key]
 
     async def test_writes_sooner_when_the_idle_time_is_short(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         policy = Policy("acme.example", Sso.ON, idle=30)
         cookie, session = await sign_in(sessions, clock, policy=policy)
@@ -452,7 +397,7 @@ class TestTouch:
         assert store.touches == [session.key]
 
     async def test_is_written_by_the_keeper_and_at_stop(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
         live = await known(sessions, cookie, clock)
@@ -463,7 +408,7 @@ class TestTouch:
         assert len(store.touches) == 2
 
     async def test_is_kept_while_the_store_is_lost(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
         live = await known(sessions, cookie, clock)
@@ -481,7 +426,7 @@ class TestTouch:
 
 class TestAnOutage:
     async def test_who_is_signed_in_goes_on_for_the_grace(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
         store.cut_off = True
@@ -495,7 +440,7 @@ class TestAnOutage:
             await sessions.read(cookie, clock())
 
     async def test_the_grace_does_not_begin_anew_with_each_loss(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
         store.cut_off = True
@@ -506,7 +451,7 @@ class TestAnOutage:
             await sessions.read(cookie, clock())
 
     async def test_the_grace_never_outlasts_the_session(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
         clock.pass_by(3590)
@@ -519,7 +464,7 @@ class TestAnOutage:
 
     async def test_nobody_unknown_gets_in(
         self,
-        store: CountedStore,
+        store: CutStore,
         sessions: Sessions,
         elsewhere: tuple[str, Session],
         clock: Clock,
@@ -530,7 +475,7 @@ class TestAnOutage:
 
     async def test_nobody_storms_a_store_that_is_down(
         self,
-        store: CountedStore,
+        store: CutStore,
         sessions: Sessions,
         elsewhere: tuple[str, Session],
         clock: Clock,
@@ -542,7 +487,7 @@ class TestAnOutage:
         assert len(store.loads) <= 2
 
     async def test_everything_is_confirmed_after_it(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
         store.cut_off = True
@@ -556,7 +501,7 @@ class TestAnOutage:
         assert store.loads == [session.key]
 
     async def test_who_was_ended_meanwhile_is_refused_after_it(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, session = await sign_in(sessions, clock)
         await until(lambda: store._listener)
@@ -569,11 +514,10 @@ class TestAnOutage:
         assert await sessions.read(cookie, clock()) is None
 
     async def test_tunnels_are_closed_after_the_grace(
-        self, store: CountedStore, sessions: Sessions, clock: Clock
+        self, store: CutStore, sessions: Sessions, clock: Clock
     ) -> None:
         cookie, _ = await sign_in(sessions, clock)
-        live, closed = await known(sessions, cookie, clock), list[int]()
-        live.closers.add(lambda: closed.append(1))
+        closed = opened(sessions, cookie, clock)
         store.cut_off = True
         store.lose_news()
         await until(lambda: store.loads)
@@ -589,8 +533,7 @@ async def test_the_keeper_survives_what_it_meets(
     sessions: Sessions, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie, _ = await sign_in(sessions, clock)
-    live, closed = await known(sessions, cookie, clock), list[int]()
-    live.closers.add(lambda: closed.append(1))
+    closed = opened(sessions, cookie, clock)
     failures = list[int]()
 
     async def broken() -> None:
@@ -605,7 +548,7 @@ async def test_the_keeper_survives_what_it_meets(
 
 
 async def test_a_forgotten_session_is_read_again(
-    store: CountedStore, keys: KeyRing, clock: Clock
+    store: CutStore, keys: KeyRing, clock: Clock
 ) -> None:
     sessions = sessions_on(store, keys, clock, cache=Cache(most=2))
     await sessions.start()
@@ -669,7 +612,7 @@ class TestKeys:
         assert isinstance(sessions.peek(after, clock()), Live)
 
     async def test_a_key_dropped_while_its_session_is_read(
-        self, store: CountedStore, sessions: Sessions, elsewhere: tuple[str, Session],
+        self, store: CutStore, sessions: Sessions, elsewhere: tuple[str, Session],
         keys: KeyRing, clock: Clock,
     ) -> None:  # fmt: skip
         cookie, session = elsewhere

@@ -268,7 +268,7 @@ async def test_of_several_processes_one_asks_and_all_hear(
 ) -> None:
     asked = count_questions(world, monkeypatch)
     cookies = [await world.sign_in() for _ in range(20)]
-    store = EmbeddedStore(world.store._path, world.clock)
+    store = EmbeddedStore(world.store.path, world.clock)
     other = sessions_on(store, keys, world.clock)
     await other.start()
     for cookie in cookies:

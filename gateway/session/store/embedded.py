@@ -32,7 +32,7 @@ class EmbeddedStore:
     """`Store` in the file `path`. `clock`: Unix seconds."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._thread = DatabaseThread(path, clock)
         self.named: NamedStore = EmbeddedNamed(self._thread)
