@@ -64,7 +64,7 @@ async def remember_owner(visit: Visit, session: Session) -> None:
 async def owner_of_browser(visit: Visit) -> str | None:
     """Whose the session was that this browser's cookie belonged to. Nobody else can keep a form."""
     cookie = visit.request.cookies.get(visit.names.session)
-    key = None if cookie is None else visit.parts.sessions.key_of(cookie)
+    key = None if cookie is None else visit.parts.sessions.recogniser.key_of(cookie)
     owner = None if key is None else await visit.parts.named.get(f"owner:{key}")
     return None if owner is None else owner.decode()
 

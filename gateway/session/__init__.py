@@ -2,6 +2,8 @@
 
 model.py             Session: one signed-in browser, and when it ends; pure
 live.py              Sessions: what edge and portal call; begins, finds and ends sessions
+recognise.py         which session a cookie is for
+activity.py          how the store hears of activity
 entry.py             Live: one session in this process's memory; its headers, its sealed cookies
 limits.py            how long it may last: policy and config, then and now; pure
 changes.py           what becomes another while it lives, on every process

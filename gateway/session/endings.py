@@ -14,10 +14,8 @@ from contextlib import suppress
 import structlog
 
 from gateway.errors import SessionsUnavailable
-from gateway.session.cache import Cache
 from gateway.session.known import Known
 from gateway.session.model import Session
-from gateway.session.over import Over
 from gateway.session.store import SessionStore
 from gateway.tasks import few_at_a_time
 
@@ -36,18 +34,9 @@ _MOST_LABELS = 10_000
 class Endings:
     """`clock`: Unix seconds. What does I/O may raise `SessionsUnavailable`."""
 
-    def __init__(
-        self,
-        store: SessionStore,
-        cache: Cache,
-        known: Known,
-        over: Over,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, store: SessionStore, known: Known, clock: Callable[[], float]) -> None:
         self._store = store
-        self._cache = cache
         self._known = known
-        self._over = over
         self._clock = clock
         self._being_told: set[str] = set()
         self._labels: dict[str, float] = {}
@@ -55,7 +44,7 @@ class Endings:
 
     def heard(self, key: str) -> None:
         """The store tells that it ended, here or elsewhere."""
-        self._over.ended(key)
+        self._known.over.ended(key)
         self._known.ended(key)
 
     def lost(self) -> None:
@@ -68,11 +57,11 @@ class Endings:
         self._refuse(key)
         self._being_told.add(key)
         try:
-            was_there = await self._store.end(key)
+            ended = await self._store.end(key)
         finally:
             self._being_told.discard(key)
-        self._over.told(key)
-        return was_there
+        self._known.over.told(key)
+        return ended
 
     async def end_labelled(self, label: str) -> int:
         """End every session with this label; how many."""
@@ -92,10 +81,10 @@ class Endings:
         self._being_told |= refused
         try:
             meant = [session for session in await self._store.all() if predicate(session)]
-            were_there = await self._end_all(session.key for session in meant)
+            ended = await self._end_all(session.key for session in meant)
         finally:
             self._being_told -= refused
-        return tuple(each for each, was in zip(meant, were_there, strict=True) if was)
+        return tuple(session for session in meant if session.key in ended)
 
     async def tell(self) -> None:
         """Tell the store again what it did not take, and what it may have forgotten."""
@@ -104,21 +93,22 @@ class Endings:
                 await self._end_labelled(label, since)
                 if self._labels[label] == since:
                     del self._labels[label]
-            await self._end_all(set(self._over.untold()) - self._being_told)
+            await self._end_all(set(self._known.over.untold()) - self._being_told)
         if self._may_be_forgotten:
             await self._end_again()
 
     async def _end_labelled(self, label: str, since: float) -> int:
         """Those that began by `since`: whoever signed in later is meant by no ending before."""
         found = await self._store.labelled(label)
-        return sum(await self._end_all(s.key for s in found if s.started <= since))
+        return len(await self._end_all(s.key for s in found if s.started <= since))
 
-    async def _end_all(self, keys: Iterable[str]) -> list[bool]:
-        """Whether each was there."""
+    async def _end_all(self, keys: Iterable[str]) -> set[str]:
+        """Those that were there."""
         ending = tuple(keys)
         for key in ending:
             self._refuse(key)
-        return await few_at_a_time(_AT_ONCE, self.end, ending)
+        were_there = await few_at_a_time(_AT_ONCE, self.end, ending)
+        return {key for key, was_there in zip(ending, were_there, strict=True) if was_there}
 
     async def _end_again(self) -> None:
         """End those that the store has again."""
@@ -131,7 +121,7 @@ class Endings:
 
         self._may_be_forgotten = False
         try:
-            await few_at_a_time(_FEW, end_again, self._over.remembered())
+            await few_at_a_time(_FEW, end_again, self._known.over.remembered())
         except SessionsUnavailable:
             self._may_be_forgotten = True
         if ended:
@@ -140,7 +130,7 @@ class Endings:
     async def _refuse_where(self, predicate: Callable[[Session], bool]) -> set[str]:
         """Those in this process's memory, for when the store does not answer; their keys."""
         refused = set[str]()
-        for part in self._cache.parts():
+        for part in self._known.cache.parts():
             for live in part:
                 if predicate(live.session):
                     self._refuse(live.session.key)
@@ -149,5 +139,5 @@ class Endings:
         return refused
 
     def _refuse(self, key: str) -> None:
-        self._over.is_to_end(key)
+        self._known.over.is_to_end(key)
         self._known.ended(key)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.session.cache import Cache
+from gateway.session.cookie import key_id_of
 from gateway.session.entry import Live
 from gateway.session.model import Session
 from gateway.session.over import Over
@@ -22,22 +23,21 @@ from gateway.session.store import SessionStore
 
 class Known:
     """`make` turns a session into its entry; `grace` in seconds; `clock`: Unix seconds. `limit`: a
-    session as short as config and policy now make it. `over`: those that it must not know."""
+    session as short as config and policy now make it."""
 
     def __init__(
         self,
         store: SessionStore,
         cache: Cache,
-        over: Over,
         make: Callable[[Session], Live],
         grace: float,
         clock: Callable[[], float],
         limit: Callable[[Session], Session],
     ) -> None:
         self.cache = cache
+        self.over = Over(clock)
         self.withheld: Unavailable | None = None
         self._store = store
-        self._over = over
         self._make = make
         self._grace = grace
         self._clock = clock
@@ -53,8 +53,16 @@ class Known:
 
     def missed(self, key: str) -> None:
         """The store has it no more, or will not have it by the time it is asked."""
-        self._over.missed(key)
+        self.over.missed(key)
         self.ended(key)
+
+    def drop_keys(self, names: frozenset[str]) -> None:
+        """These keys are no more: whoever has a cookie made with one is signed out here and now,
+        and nothing made with one is handed on."""
+        for live in self.cache.all() if names else ():
+            live.forget_keys()
+            if any(f"{key_id_of(cookie)}.root" in names for cookie in live.cookies):
+                self.ended(live.session.key)
 
     def let_go(self, key: str) -> None:
         """Close what is open of a session that may not be used now, but may be again."""

@@ -6,11 +6,9 @@
 known.py says when an entry is believed without asking.
 """
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from enum import Enum
 from typing import Final
 
@@ -22,9 +20,10 @@ from gateway.errors import SessionsUnavailable
 from gateway.identity.model import Identity
 from gateway.operate.outage import Outages
 from gateway.policy.model import Policies, Policy
+from gateway.session.activity import Activity
 from gateway.session.cache import Cache
 from gateway.session.changes import Changes
-from gateway.session.cookie import key_id_of, mint, verify
+from gateway.session.cookie import mint
 from gateway.session.endings import Endings
 from gateway.session.entry import Live
 from gateway.session.grant import Grants, Origin
@@ -32,26 +31,23 @@ from gateway.session.identity_headers import IdentityLines
 from gateway.session.keys import KeyRing
 from gateway.session.known import Known
 from gateway.session.limits import Limits
-from gateway.session.model import TOUCH_EVERY, Session
-from gateway.session.over import Over
+from gateway.session.model import Session
+from gateway.session.recognise import Recogniser
 from gateway.session.seal import Sealer
 from gateway.session.store import Store
 from gateway.session.store.guarded import Guarded
 from gateway.session.sweep import Sweep
+from gateway.tasks import Rounds
 
 __all__ = ["UNREAD", "Live", "Sessions", "Unread"]
 
 _log = structlog.get_logger()
 
 # Half of the second within which an ended or expired session must be gone, tunnels included.
-_KEEP_EVERY = 0.5
+_ROUND_EVERY = 0.5
 
 # What must be asked whether a session's account may still be used.
 _VOUCHING = ("directory", "links")
-
-# Cookies somebody made up: ours have 104 characters. A quarter of a MiB at most.
-_MOST_MADE_UP = 1024
-_LONGEST_MADE_UP = 128
 
 
 class Unread(Enum):
@@ -92,36 +88,35 @@ class Sessions:
         self._clock = clock
         self._limits = Limits(settings.idle, settings.lifetime, policies)
         self._cache = Cache() if cache is None else cache
-        self._over = Over(clock)
         self._grace, limit = settings.outage_grace, self._limits.applied
-        self._known = Known(
-            self._store, self._cache, self._over, self._live, self._grace, clock, limit
-        )
+        self._known = Known(self._store, self._cache, self._live, self._grace, clock, limit)
         self.changes = Changes(self._store, self._known)
         self.grants = Grants(self._sealer, self._store)
-        self._endings = Endings(self._store, self._cache, self._known, self._over, clock)
+        self._endings = Endings(self._store, self._known, clock)
         self._sweep = Sweep(self._store, self._cache, self._endings, self.changes, self._limits)
-        self._made_up: set[str] = set()
-        self._touched: dict[str, float] = {}
-        self._keeper: asyncio.Task[None] | None = None
-        keys.on_change(self._other_keys)
+        self.recogniser = Recogniser(keys)
+        keys.on_change(self._known.drop_keys)
+        self._activity = Activity(self._store)
+        # Each request calls it: no call more than it needs.
+        self.touch = self._activity.touch
+        # It must outlive whatever goes wrong, or tunnels would outlive their sessions.
+        self._rounds = Rounds(
+            self._round, _ROUND_EVERY, lambda: _log.exception("session_keeper_failed")
+        )
 
     async def start(self) -> None:
         """Open the store: a bad one is seen here, not at the first sign-in."""
         self._store.on_end(self._endings.heard, self._endings.lost)
         self._store.on_change(self._known.changed)
         await self._store.open()
-        self._keeper = asyncio.create_task(self._keep())
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Tell the store what it has not heard, and close it. Tunnels are left to their owners."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        await self._rounds.stop()
         self._known.stop()
         await self._endings.tell()
-        await self._write_activity()
+        await self._activity.write()
         await self._store.close()
 
     # Every request.
@@ -131,25 +126,13 @@ class Sessions:
         live = self._cache.get(cookie)
         if live is not None and live.doubted is None and now < live.ends:
             return live
-        key = self.key_of(cookie) if live is None else live.session.key
-        if key is None or self._over.has(key, now):
+        key = self.recogniser.key_of(cookie) if live is None else live.session.key
+        if key is None or self._known.over.has(key, now):
             return None
         if live is not None and live.session.over(now):
             self._known.missed(key)
             return None
         return UNREAD
-
-    def key_of(self, cookie: str) -> str | None:
-        """The session key of a cookie we made. One that somebody made up is known when it comes
-        again, until there are other keys, so that refusing it costs less than serving."""
-        if cookie in self._made_up:
-            return None
-        key = verify(self._keys, cookie)
-        if key is None and len(cookie) <= _LONGEST_MADE_UP:
-            if len(self._made_up) >= _MOST_MADE_UP:
-                self._made_up.clear()
-            self._made_up.add(cookie)
-        return key
 
     async def read(self, cookie: str, now: float) -> Live | None:
         """The session of a cookie value, from the store when need be; `None`: not signed in.
@@ -168,7 +151,7 @@ class Sessions:
         known = self.peek(cookie, now)
         if known is not UNREAD:
             return known
-        key = verify(self._keys, cookie)
+        key = self.recogniser.key_of(cookie)
         if key is None:
             return None
         try:
@@ -177,29 +160,12 @@ class Sessions:
             live = self._known.in_grace(key, now)
             if live is None:
                 raise
-        if verify(self._keys, cookie) is None:
+        if self.recogniser.key_of(cookie) is None:
             # Its key was dropped meanwhile.
             return None
         if live is not None and not live.ended:
             self._cache.put(cookie, live)
         return live
-
-    def _other_keys(self, dropped: frozenset[str]) -> None:
-        """A cookie that seemed made up may be of a key that came; whoever has one of a key that
-        was dropped is signed out here and now, and nothing made with it is handed on."""
-        self._made_up.clear()
-        for live in self._cache.all() if dropped else ():
-            live.forget_keys()
-            if any(f"{key_id_of(cookie)}.root" in dropped for cookie in live.cookies):
-                self._known.ended(live.session.key)
-
-    def touch(self, live: Live, now: float) -> None:
-        """Note activity; the store hears of it at most once a minute, and not from here."""
-        live.active(now)
-        # A short idle time needs fresher news, or another process would call it idle too early.
-        if now - live.written >= min(TOUCH_EVERY, live.session.idle / 10):
-            live.written = now
-            self._touched[live.session.key] = now
 
     # Beginning and ending.
 
@@ -268,29 +234,13 @@ class Sessions:
 
     # Between requests.
 
-    async def _keep(self) -> None:
+    async def _round(self) -> None:
         """Tell the store what it must hear, and end what ends while nobody asks."""
-        while True:
-            await asyncio.sleep(_KEEP_EVERY)
-            try:
-                self._known.withhold(self._outages.overdue(_VOUCHING, self._grace))
-                if not self._store.is_gone:
-                    await self._endings.tell()
-                    await self._write_activity()
-                await self._known.close_ended(self._clock())
-            except Exception:
-                # It must outlive whatever goes wrong in one round, or tunnels would outlive
-                # their sessions.
-                _log.exception("session_keeper_failed")
-
-    async def _write_activity(self) -> None:
-        while self._touched:
-            key, seen = self._touched.popitem()
-            try:
-                await self._store.touch(key, seen)
-            except SessionsUnavailable:
-                self._touched.setdefault(key, seen)
-                return
+        self._known.withhold(self._outages.overdue(_VOUCHING, self._grace))
+        if not self._store.is_gone:
+            await self._endings.tell()
+            await self._activity.write()
+        await self._known.close_ended(self._clock())
 
     def _live(self, session: Session) -> Live:
         return Live(session, self._lines, self._sealer)

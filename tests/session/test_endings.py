@@ -15,7 +15,6 @@ from gateway.session.keys import KeyRing
 from gateway.session.known import Known
 from gateway.session.live import Sessions
 from gateway.session.model import Session, account_label, identity_label, provider_label
-from gateway.session.over import Over
 from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
@@ -140,7 +139,7 @@ class TestWhileTheStoreIsAway:
             await sessions.sweep(Policies())
         assert sessions.peek(cookie, clock()) is None
         store.cut_off = False
-        await until(lambda: not sessions._over.untold())
+        await until(lambda: not sessions._known.over.untold())
         assert await store.all() == ()
 
     async def test_what_a_sweep_ended_is_told_to_it_whoever_tells_the_store_meanwhile(
@@ -188,11 +187,8 @@ async def test_what_the_store_has_again_is_ended_again_and_nothing_else(
     tmp_path: Path, clock: Clock
 ) -> None:
     store = Forgetful(tmp_path / "sessions.db", clock)
-    cache, over = Cache(), Over(clock)
-    known = Known(
-        store, cache, over, lambda session: pytest.fail("nobody asks"), 300, clock, lambda it: it
-    )
-    here = Endings(store, cache, known, over, clock)
+    known = Known(store, Cache(), lambda each: pytest.fail(), 300, clock, lambda each: each)  # noqa: PT016
+    here = Endings(store, known, clock)
     here.heard("old")
     clock.pass_by(400)
     for number in range(7):

@@ -371,59 +371,6 @@ class TestExpiry:
         assert closed == []
 
 
-class TestTouch:
-    async def test_writes_at_most_once_a_minute(
-        self, store: CutStore, sessions: Sessions, clock: Clock
-    ) -> None:
-        cookie, session = await sign_in(sessions, clock)
-        live = await known(sessions, cookie, clock)
-        for _ in range(59):
-            sessions.touch(live, clock.pass_by(1))
-        await sessions._write_activity()
-        assert store.touches == []
-        for _ in range(3):
-            sessions.touch(live, clock.pass_by(1))
-        await sessions._write_activity()
-        assert store.touches == [session.key]
-
-    async def test_writes_sooner_when_the_idle_time_is_short(
-        self, store: CutStore, sessions: Sessions, clock: Clock
-    ) -> None:
-        policy = Policy("acme.example", Sso.ON, idle=30)
-        cookie, session = await sign_in(sessions, clock, policy=policy)
-        live = await known(sessions, cookie, clock)
-        sessions.touch(live, clock.pass_by(3))
-        await sessions._write_activity()
-        assert store.touches == [session.key]
-
-    async def test_is_written_by_the_keeper_and_at_stop(
-        self, store: CutStore, sessions: Sessions, clock: Clock
-    ) -> None:
-        cookie, _ = await sign_in(sessions, clock)
-        live = await known(sessions, cookie, clock)
-        sessions.touch(live, clock.pass_by(61))
-        await until(lambda: len(store.touches) == 1)
-        sessions.touch(live, clock.pass_by(61))
-        await sessions.stop()
-        assert len(store.touches) == 2
-
-    async def test_is_kept_while_the_store_is_lost(
-        self, store: CutStore, sessions: Sessions, clock: Clock
-    ) -> None:
-        cookie, session = await sign_in(sessions, clock)
-        live = await known(sessions, cookie, clock)
-        store.cut_off = True
-        seen = clock.pass_by(61)
-        sessions.touch(live, seen)
-        await sessions._write_activity()
-        store.cut_off = False
-        await until(lambda: not sessions._store.is_gone)
-        await sessions._write_activity()
-        loaded = await store.load(session.key)
-        assert loaded is not None
-        assert loaded.seen == seen
-
-
 class TestAnOutage:
     async def test_who_is_signed_in_goes_on_for_the_grace(
         self, store: CutStore, sessions: Sessions, clock: Clock
@@ -541,7 +488,7 @@ async def test_the_keeper_survives_what_it_meets(
         raise RuntimeError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sessions, "_write_activity", broken)
+        patch.setattr(sessions._activity, "write", broken)
         await until(lambda: failures)
     clock.pass_by(90000)
     await until(lambda: closed, within=1.5)
@@ -560,19 +507,6 @@ async def test_a_forgotten_session_is_read_again(
     await sessions.stop()
 
 
-async def test_made_up_cookies_are_refused_each_time_and_remembered_within_bounds(
-    sessions: Sessions, clock: Clock
-) -> None:
-    cookie, _ = await sign_in(sessions, clock)
-    forged = cookie[:-1] + ("A" if cookie[-1] != "A" else "B")
-    for value in (forged, "x" * 5000, *(f"made-up-{number}" for number in range(3000))):
-        assert sessions.peek(value, clock()) is None
-        assert sessions.peek(value, clock()) is None
-    assert len(sessions._made_up) <= 1024
-    assert max(map(len, sessions._made_up)) <= 128
-    assert isinstance(sessions.peek(cookie, clock()), Live)
-
-
 class TestKeys:
     @pytest.fixture
     def keys(self, tmp_path: Path, clock: Clock) -> KeyRing:
@@ -580,18 +514,6 @@ class TestKeys:
 
     def root(self, keys: KeyRing) -> Key:
         return next(key for key in keys.keys if key.kind == "root")
-
-    async def test_a_cookie_of_a_key_that_comes_is_not_taken_for_made_up(
-        self, sessions: Sessions, keys: KeyRing, clock: Clock
-    ) -> None:
-        """Another process uses the new key already, and its cookie comes here first."""
-        new = new_key("root", clock() + 60)
-        cookie = mint(KeyRing([new])).value
-        for _ in range(3):
-            assert sessions.peek(cookie, clock()) is None
-        assert cookie in sessions._made_up
-        keys.renew([*keys.keys, new])
-        assert sessions.peek(cookie, clock()) is UNREAD
 
     async def test_a_dropped_key_signs_out_whoever_depends_on_it_and_nobody_else(
         self, sessions: Sessions, keys: KeyRing, clock: Clock

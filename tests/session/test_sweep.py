@@ -150,7 +150,7 @@ async def test_activity_moves_the_idle_end_and_never_the_absolute_one(world: Wor
         live = await here.read(cookie, world.clock())
         assert live is not None
         here.touch(live, world.clock())
-        await here._write_activity()
+        await here._activity.write()
         assert await there.read(cookie, world.clock()) is not None
     world.clock.now = began + 12 * HOUR
     for sessions in (here, there):
@@ -176,6 +176,6 @@ async def test_activity_is_written_at_most_once_a_minute(
         live = await here.read(cookie, world.clock())
         assert live is not None
         here.touch(live, world.clock())
-        await here._write_activity()
+        await here._activity.write()
     assert len(written) == 10
     assert min(b - a for a, b in pairwise(written)) >= 60.0
