@@ -4,6 +4,7 @@
     ├── ConfigError            config.yaml or a policy file cannot be used; carries every problem
     ├── SchemaOutdated         the gateway's own database needs `sonar-gateway migrate`
     ├── CannotStart            an address cannot be listened on, a file not be written
+    ├── NotBlocked             somebody whom an operator meant to keep out still gets in
     └── Unavailable            a part we depend on did not answer as it should
         ├── DirectoryUnavailable   Sonar's accounts cannot be read
         ├── LinksUnavailable       the gateway's own database cannot be read or written
@@ -63,6 +64,10 @@ class SchemaOutdated(GatewayError):
 
 class CannotStart(GatewayError):
     """The machine does not give what config.yaml asks for: an address to listen on, a file."""
+
+
+class NotBlocked(GatewayError):
+    """Somebody whom an operator meant to keep out still gets in; says so first, then why."""
 
 
 class Unavailable(GatewayError):

@@ -8,8 +8,8 @@ keys.py      which keys there are, and replacing them (keys_words.py: its words)
 explain.py   what would happen to this email address, step by step
 audit.py     who was let in or refused, and is the record of it whole? (audit_words.py: its words)
 sessions.py  who is signed in, and no more (sessions_words.py)
-policies.py  who may sign in, changed in the policy files; links.py: who opens which account
-             (access_words.py: the words of both)
+policies.py  who may sign in, changed in the policy files (blocking.py: who may not);
+             links.py: who opens which account (access_words.py: the words of all)
 auditing.py  what a command does is recorded, too
 words.py     what commands have in common on the command line
 """

@@ -43,9 +43,11 @@ def block(config_file: Path, email: Email) -> None:
 
     The address goes into `blocked_users` of its domain's policy file.
     """
-    from gateway.commands import policies as command
+    from gateway.commands import blocking as command
 
-    click.echo(asyncio.run(command.block(load_config(config_file), email)))
+    with command.or_not_blocked(email):
+        config = load_config(config_file)
+    click.echo(asyncio.run(command.block(config, email)))
 
 
 @users.command()
@@ -54,7 +56,7 @@ def block(config_file: Path, email: Email) -> None:
 @click.pass_obj
 def unblock(config_file: Path, email: Email) -> None:
     """Let EMAIL use single sign-on again."""
-    from gateway.commands import policies as command
+    from gateway.commands import blocking as command
 
     click.echo(asyncio.run(command.unblock(load_config(config_file), email)))
 

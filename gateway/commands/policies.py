@@ -1,10 +1,12 @@
-"""`sonar-gateway users` and `pilots`: change a policy file as its author would, and keep the rest.
+"""`sonar-gateway pilots`: change a policy file as its author would, and keep the rest.
 
 Every gateway that reads the folder has the change in force within a second, and ends the sessions
 of whom it no longer lets in. The file is replaced whole, and only by one that a gateway would take
-together with all others beside it.
+together with all others beside it: with a problem in any of them a gateway keeps the set it has, so
+that nothing written meanwhile would be in force.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,51 +14,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.commands.auditing import auditing, operator
 from gateway.config import Config
 from gateway.email import Email
 from gateway.errors import CannotStart, ConfigError, Problem
-from gateway.operate.audit import Event, EventKind
 from gateway.policy.edit import Edit, adding, changed, removing, setting
 from gateway.policy.model import Policy, Sso
 from gateway.policy.store import parse_folder, read_folder
-from gateway.reasons import Reason
 from gateway.whole import write_whole
 
-
-async def block(config: Config, email: Email) -> str:
-    """Keep this person out, under the domain and its aliases alike; what was done. Raises
-    `ConfigError`, `CannotStart` when the file cannot be written, `AuditUnavailable`."""
-    with _policies(config) as policies:
-        policy = policies.of(email.domain)
-        if _blocking(policy, email):
-            return f"{email} is blocked already, in {policy.file}"
-        meant = replace(policy, blocked_users=policy.blocked_users | {email})
-        policies.write(meant, policies.prepared(meant, adding("blocked_users", email)))
-    async with auditing(config) as audit:
-        audit.note(_event(EventKind.USER_BLOCKED, email))
-    return f"{email} is blocked, in {policy.file}"
-
-
-async def unblock(config: Config, email: Email) -> str:
-    """Let this person in again, by whatever address of theirs they were blocked."""
-    with _policies(config) as policies:
-        policy = policies.of(email.domain)
-        entries = _blocking(policy, email)
-        if not entries:
-            return f"{email} is not blocked, in {policy.file}"
-        meant = replace(policy, blocked_users=policy.blocked_users - entries)
-        content = policies.prepared(meant, removing("blocked_users", entries))
-        async with auditing(config) as audit:
-            # It gives access, so it is recorded first.
-            await audit.record(_event(EventKind.USER_UNBLOCKED, email))
-            policies.write(meant, content)
-    return f"{email} is not blocked any more, in {policy.file}"
+# A file whose folder is mounted to be read only, or is somebody else's.
+_NOT_OURS = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 
 
 def enable(config: Config, who: Email | str) -> str:
     """Have somebody among the pilot users, or a domain that is off in pilot."""
-    with _policies(config) as policies:
+    with policy_files(config) as policies:
         if isinstance(who, str):
             return policies.switch(who, Sso.OFF, Sso.PILOT)
         policy = policies.of(who.domain)
@@ -65,12 +37,14 @@ def enable(config: Config, who: Email | str) -> str:
         meant = replace(policy, pilot_users=policy.pilot_users | {who})
         policies.write(meant, policies.prepared(meant, adding("pilot_users", who)))
     means = "" if policy.sso is Sso.PILOT else f"; it has no effect while sso is {policy.sso}"
+    if policy.sso is Sso.OFF:
+        means += f": next, `sonar-gateway pilots enable {policy.domain}`"
     return f"{who} is a pilot user, in {policy.file}{means}"
 
 
 def disable(config: Config, who: Email | str) -> str:
     """Have somebody among the pilot users no more, or a domain that is in pilot off."""
-    with _policies(config) as policies:
+    with policy_files(config) as policies:
         if isinstance(who, str):
             return policies.switch(who, Sso.PILOT, Sso.OFF)
         policy = policies.of(who.domain)
@@ -83,7 +57,7 @@ def disable(config: Config, who: Email | str) -> str:
 
 def pilots(config: Config) -> tuple[Policy, ...]:
     """Every policy, by domain."""
-    with _policies(config, write=False) as policies:
+    with policy_files(config, write=False) as policies:
         return policies.all()
 
 
@@ -112,22 +86,8 @@ def _emails(emails: frozenset[Email]) -> list[str]:
     return sorted(map(str, emails))
 
 
-def _blocking(policy: Policy, email: Email) -> frozenset[Email]:
-    """The entries that keep this person out: of an alias, or without a tag, too."""
-
-    def blocks(entry: Email) -> bool:
-        alone = replace(policy, sso=Sso.ON, blocked_users=frozenset({entry}))
-        return alone.refusal(email, "") is Reason.BLOCKED_USER
-
-    return frozenset(filter(blocks, policy.blocked_users))
-
-
-def _event(kind: EventKind, email: Email) -> Event:
-    return Event(kind, domain=email.domain, email=str(email), detail={"by": operator()})
-
-
 @contextmanager
-def _policies(config: Config, *, write: bool = True) -> Iterator["_Policies"]:
+def policy_files(config: Config, *, write: bool = True) -> Iterator["PolicyFiles"]:
     """The folder as it is; with `write`, nobody else's command changes it meanwhile. Raises
     `ConfigError` when it is not in order."""
     try:
@@ -138,13 +98,14 @@ def _policies(config: Config, *, write: bool = True) -> Iterator["_Policies"]:
     try:
         if write:
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield _Policies(config)
-        os.fsync(lock)
+        yield PolicyFiles(config)
+        if write:
+            os.fsync(lock)
     finally:
         os.close(lock)
 
 
-class _Policies:
+class PolicyFiles:
     """The policies in the folder, and how a file of it is replaced."""
 
     def __init__(self, config: Config) -> None:
@@ -153,7 +114,8 @@ class _Policies:
         self._folder = read_folder(config.policies)
         found = parse_folder(self._folder, self._kinds)
         if isinstance(found, tuple):
-            raise ConfigError(found)
+            together = "a gateway takes its files together or not at all: mend what is told above"
+            raise ConfigError((*found, Problem(str(config.policies), "", None, together)))
         self._by_domain = found.by_domain
 
     def all(self) -> tuple[Policy, ...]:
@@ -175,6 +137,10 @@ class _Policies:
         if policy.sso is not before:
             wrong = f"is {policy.sso}, not {before}; change it in the file"
             raise ConfigError((Problem(policy.file, "sso", None, wrong),))
+        if after is Sso.PILOT and not policy.pilot_users:
+            somebody = f"`sonar-gateway pilots enable SOMEBODY@{domain}`"
+            wrong = f"a pilot needs somebody: first {somebody}, then this once more"
+            raise ConfigError((Problem(policy.file, "pilot_users", None, wrong),))
         meant = replace(policy, sso=after)
         self.write(meant, self.prepared(meant, setting("sso", after)))
         return f"{domain} has `sso: {after}`, in {policy.file}"
@@ -183,7 +149,7 @@ class _Policies:
         """The new content of the policy's file, in order together with all others."""
         if Path(meant.file).is_symlink():
             # A ConfigMap, or one file for many: it is changed where it comes from.
-            wrong = "is a link to a file that is kept elsewhere; change it there"
+            wrong = "is a link to a file that is kept elsewhere; edit it where it comes from"
             raise ConfigError((Problem(meant.file, "", None, wrong),))
         content = changed(self._folder.files[meant.file], meant.file, edit, meant)
         if isinstance(content, tuple):
@@ -199,4 +165,6 @@ class _Policies:
         try:
             write_whole(path, content, like=path.stat())
         except OSError as error:
-            raise CannotStart(f"{path} cannot be written: {error.strerror}") from error
+            elsewhere = "; edit it where it comes from" if error.errno in _NOT_OURS else ""
+            wrong = f"{path} cannot be written: {error.strerror}{elsewhere}"
+            raise CannotStart(wrong) from error

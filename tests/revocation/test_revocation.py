@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 
-from gateway.commands import policies, sessions
+from gateway.commands import blocking, sessions
 from gateway.email import Email
 from tests.revocation.three import BOUND, Opened, Person, Three, three_gateways
 from tests.revocation.told import logout_token, security_event, tell
@@ -76,7 +76,7 @@ async def is_revoked(three: Three, person: Person) -> float:
 
 async def is_blocked(three: Three, person: Person) -> float:
     began = time.monotonic()
-    await policies.block(three.config(), Email.parse(person.email))
+    await blocking.block(three.config(), Email.parse(person.email))
     return began
 
 
