@@ -234,7 +234,8 @@ class Transactions:
         return tuple(self.drop(entry_id) for entry_id in others)
 
     def all(self, cookies: Mapping[str, str]) -> tuple[str, ...]:
-        """Cookies to remove at a sign-out: every one of ours, that of kept forms included."""
+        """Cookies to remove at a sign-out: every one of ours, that of kept forms included. Only
+        the name stays that a browser reads notices under; it lets nobody in."""
         names = [*map(self._name, self._ids(cookies)), self._names.forms]
         secure = self._names.secure
         return tuple(expire_cookie(name, secure=secure) for name in names if name in cookies)

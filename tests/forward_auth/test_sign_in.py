@@ -1,11 +1,16 @@
 """A person behind each proxy: signs in, works, signs out; who prefers the password keeps it."""
 
 import json
+from time import time
 
 import aiohttp
 import pytest
 
+from gateway.account.model import Link, News
+from gateway.identity.model import IdentityKey
 from tests.forward_auth.front import Front
+from tests.journeys.browser import Page
+from tests.journeys.world import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -88,6 +93,25 @@ async def test_password_users_go_on_as_ever(front: Front) -> None:
         assert (await browser.request("POST", "/voicemail", data=form))[0] == 303
         page = await browser.click(page, "Sign out")
         assert (await browser.open("/voicemail")).path == "/sso/login"
+
+
+async def test_a_password_user_hears_of_a_new_link(front: Front) -> None:
+    world = front.world
+    somebody = Link(IdentityKey("https://idp.example", "1"), "5001", "google", "", time(), None)
+    await world.links.add(somebody, News("kokafor", "192.0.2.1"))
+    pages: list[Page] = []
+    async with world.browser() as browser:
+
+        async def is_told() -> bool:
+            browser.jar.clear()
+            pages.append(await world.password(browser, "kokafor", "oak-forest"))
+            return pages[-1].path == "/sso/notices"
+
+        await until(is_told, world.said)
+        page = await browser.press(pages[-1], "Yes, that is fine")
+        assert "Signed in as <strong>Kim Okafor</strong>" in page.text
+        browser.jar.clear(lambda cookie: cookie.key == "SONARSESSID")
+        assert (await world.password(browser, "kokafor", "oak-forest")).path == "/"
 
 
 async def test_sonars_sign_out_ends_the_gateway_session(front: Front) -> None:
