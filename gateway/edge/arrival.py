@@ -127,18 +127,30 @@ class Arrival:
         return browser_head(sent_on, self._inbound.minor, keep_alive=answer.keep_alive)
 
     async def _greeting(self) -> str | None:
-        if self._typed is None:
-            return None
+        """What the herald says, or nothing if that takes too long. It is not cancelled then: that
+        may take as long as the database that it waits for."""
+        heard: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._shared.later(self._ask(heard))
+        await asyncio.wait({heard}, timeout=_PATIENCE)
+        if heard.done():
+            return heard.result()
+        heard.cancel()
+        _log.info("notice_not_told", error="no answer in time")
+        return None
+
+    async def _ask(self, heard: "asyncio.Future[str | None]") -> None:
         cookies = self._inbound.fields.cookies.header.decode("latin-1")
+        cookie: str | None = None
         try:
-            async with asyncio.timeout(_PATIENCE):
-                return await self._herald.greet(*self._typed, cookies)
-        except (Unavailable, TimeoutError) as error:
-            _log.info("notice_not_told", error=str(error) or "no answer in time")
+            if self._typed is not None:
+                cookie = await self._herald.greet(*self._typed, cookies)
+        except Unavailable as error:
+            _log.info("notice_not_told", error=str(error))
         except Exception:
             # A sign-in that Sonar has let in must not fail for want of this.
             _log.exception("notice_not_told")
-        return None
+        if not heard.done():
+            heard.set_result(cookie)
 
     def _is_news(self, answer: Answer) -> bool:
         """Whether Sonar lets somebody in who may have something to hear."""

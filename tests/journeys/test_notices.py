@@ -62,6 +62,11 @@ async def test_who_uses_the_password_alone_hears_of_a_new_link(world: World) -> 
         assert (await vera.request("GET", "/sso/me"))[0] == 401
         assert (await by_password(jo)).url == f"{world.origin}/voicemail?folder=new"
         assert not any("sonar_tx_reader" in request.cookies for request in world.asked)
+    assert await world.stop() == 0
+    written = world.said() + (world.folder / "access.log").read_text()
+    assert '"/sso/notices"' in written
+    assert RIGHT not in written
+    assert WRONG not in written
 
 
 async def test_without_the_gateways_database_a_password_is_as_before(world: World) -> None:
