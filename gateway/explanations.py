@@ -77,7 +77,7 @@ Somebody who looks after Sonar has blocked it.
 Ask your Office Manager why, or sign in with your Sonar password.
 provider_not_allowed: Your company uses another provider
 This way to sign in is not allowed for your email address.
-Choose the other button on the sign-in page, or use your Sonar password.
+Sign in the way your company does, or use your Sonar password.
 shared_mailbox_refused: Shared mailboxes cannot sign in
 Several people read this mailbox, so it does not say who you are.
 Sign in with your own email address, or with your Sonar password.

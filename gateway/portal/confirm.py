@@ -27,6 +27,7 @@ from gateway.portal.forms import Fields
 from gateway.portal.pages import (
     STATUS,
     Action,
+    Message,
     explain,
     face_of,
     link_to,
@@ -186,6 +187,15 @@ def _refused(visit: Visit) -> Reason | None:
     return next((reason for reason in _TOLD if reason == told), Reason.PROVIDER_ERROR)
 
 
+def _message(refused: NotProved) -> Message:
+    if refused.reason is Reason.PASSWORD_WRONG:
+        return Message(
+            "The password is wrong",
+            "It is the one you type on Sonar's own sign-in page. Try again.",
+        )
+    return explain(refused.reason, refused.wait)
+
+
 def _form(visit: Visit, session: Session, refused: NotProved | None) -> web.Response:
     identity, next_path = session.identity, visit.next()
     provider = face_of(visit, identity.provider)
@@ -198,7 +208,7 @@ def _form(visit: Visit, session: Session, refused: NotProved | None) -> web.Resp
         here=link_to(PATH, next=next_path),
         token=token_for(visit, session_binding(session.key)),
         account=session.account,
-        message=None if refused is None else explain(refused.reason, refused.wait),
+        message=None if refused is None else _message(refused),
         actions=(
             *((Action(f"Confirm with {provider.label}", again),) if asks else ()),
             Action("Back to Sonar", visit.parts.config.upstream.profile_path),

@@ -78,12 +78,16 @@ async def unsent_unseen(visit: Visit) -> web.Response:
 
 def lost(visit: Visit, why: Lost) -> web.Response:
     came_from = visit.place(visit.request.headers.get("Referer"))
-    sign_in = Action("Sign in", link_to("/sso/login", next=came_from))
+    # The text says how to save what was typed: this page must stay, for a reload.
+    way = link_to("/sso/login", next=came_from)
+    sign_in = Action("Sign in in another tab", way, new_tab=True)
     return refusal(visit, Reason.FORM_NOT_SENT, sign_in, note=_WHY[why])
 
 
 async def show(visit: Visit) -> web.Response:
     """What will be sent, and where; and nothing is sent until its person says so."""
+    if visit.query("id") is None:
+        return _gone(visit)
     here = link_to(KEPT_FORM, id=visit.query("id"))
     live = await signed_in(visit)
     if live is None:
@@ -136,6 +140,8 @@ async def drop(visit: Visit) -> web.Response:
 
 async def _asked(visit: Visit) -> KeptForm | web.Response:
     """For which form its person presses a button of our page; or the answer when nobody may."""
+    if visit.query("id") is None:
+        return _gone(visit)
     here = link_to(KEPT_FORM, id=visit.query("id"))
     live = await signed_in(visit)
     if live is None:

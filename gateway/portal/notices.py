@@ -63,6 +63,7 @@ async def _show(visit: Visit) -> web.Response:
         read=link_to(f"{NOTICES}/read", next=visit.next()),
         undo=link_to(f"{NOTICES}/undo", next=visit.next()),
         onward=visit.next(),
+        profile=visit.parts.config.upstream.profile_path,
     )
 
 

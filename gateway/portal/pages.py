@@ -23,15 +23,19 @@ KEPT_FORM = "/sso/form"
 # What an account's owner has to be told, on the way in.
 NOTICES = "/sso/notices"
 
+SETTINGS = "/sso/settings"
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do next: a link, the first of several shown as the main one."""
+    """Something to do next: a link, the first of several shown as the main one. `new_tab`: beside
+    the page that is to be there still afterwards."""
 
     label: str
     href: str
+    new_tab: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,10 @@ def password_action(visit: Visit, next_path: str) -> Action:
     upstream = visit.parts.config.upstream
     if next_path.startswith(f"{KEPT_FORM}?"):
         return Action("Use your Sonar password, without sending it", upstream.login_path)
-    if next_path.startswith("/sso/"):
+    if next_path.partition("?")[0] == SETTINGS:
         return Action("Back to your profile", upstream.profile_path)
+    if next_path.startswith("/sso/"):
+        return Action("Use your Sonar password instead", upstream.login_path)
     query = {upstream.return_parameter: next_path} if next_path != "/" else {}
     return Action("Use your Sonar password instead", link_to(upstream.login_path, **query))
 

@@ -11,6 +11,7 @@ from gateway.portal.forms import Unreadable
 from gateway.portal.pages import (
     Action,
     another_identity,
+    face_of,
     link_to,
     password_action,
     refusal,
@@ -70,7 +71,8 @@ def _no_identity(
 def refused_identity(
     visit: Visit, identity: Identity, refused: Refuse, next_path: str
 ) -> web.Response:
-    """The policy says no. The password is the way in; another identity may be one."""
+    """The policy says no. The password is the way in; another identity may be one, or another
+    provider."""
     event = visit.event(
         EventKind.SIGN_IN_REFUSED,
         refused.reason,
@@ -78,13 +80,27 @@ def refused_identity(
         trail=tuple(f"{step.question} {step.answer}" for step in refused.trail),
     )
     visit.parts.audit.note(event)
+    elsewhere = refused.reason is Reason.PROVIDER_NOT_ALLOWED
+    allowed = _allowed(visit, identity, next_path) if elsewhere else ()
     return refusal(
         visit,
         refused.reason,
+        *allowed,
         password_action(visit, next_path),
         another_identity(visit, identity.provider, next_path),
         Action("Back to the sign-in page", link_to("/sso/login", next=next_path, switch="1")),
         identity=identity,
+    )
+
+
+def _allowed(visit: Visit, identity: Identity, next_path: str) -> tuple[Action, ...]:
+    """The ways to sign in that this person's company does use."""
+    policy = visit.policies.for_email(identity.email) if identity.email else None
+    faces = [face_of(visit, provider.name) for provider in visit.parts.providers]
+    return tuple(
+        Action(f"Sign in with {face.label}", link_to(f"/sso/login/{face.name}", next=next_path))
+        for face in faces
+        if policy is not None and face.name in policy.providers
     )
 
 

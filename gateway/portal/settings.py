@@ -12,6 +12,7 @@ from gateway.portal.candidates import Standing, stand
 from gateway.portal.forms import USED, Fields
 from gateway.portal.link import add_link
 from gateway.portal.pages import (
+    SETTINGS,
     STATUS,
     Action,
     another_identity,
@@ -31,7 +32,7 @@ from gateway.portal.visit import Visit, sign_off, signed_in, use_up_form
 from gateway.secret import Secret
 from gateway.session.model import Session, link_label
 
-PATH = "/sso/settings"
+PATH = SETTINGS
 
 # What a page says after a redirect; the address names one of these and cannot say anything else.
 _DONE = {

@@ -120,6 +120,8 @@ async def test_google_cannot_be_made_to_ask_so_it_is_the_password(
 
     wrong = await browser.press(page, "Confirm", password="wrong")
     assert wrong.status == 403
+    assert "The password is wrong" in wrong.text
+    assert "username" not in wrong.text.lower().partition("<main")[2].partition("<form")[0]
     assert (await browser.press(wrong, "Confirm", password=JO)).path == "/sso/settings"
 
     session = await only(world)

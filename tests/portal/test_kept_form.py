@@ -329,6 +329,7 @@ async def test_what_is_not_kept_is_said_plainly(
     assert why in text
     assert 'href="/sso/login?next=%2Fcalls%3Fpage%3D2"' in text, "back to where it was typed"
     assert "reload this page" in text
+    assert 'target="_blank" rel="noopener">Sign in in another tab</a>' in text, "so it stays here"
     assert not any(name.startswith("form:") for name in await stored_names(world))
 
 

@@ -34,7 +34,8 @@ async def test_the_owner_hears_of_it_on_the_way_in_and_takes_it_away(
     assert str(vera.email) in page.text
     page = await browser.press(page, "No, take it away")
     assert "no longer opens this account" in page.text
-    assert "change it now" in page.text
+    assert "<title>Please change your password" in page.text
+    assert page.link("your profile in Sonar").endswith("/profile")
     assert (await browser.click(page, "Go on to Sonar")).text == "Sonar /calls?page=2"
     assert (await other_browser.request("GET", "/sso/me"))[0] == 401, "and whoever was in is out"
     later = await world.arrive(other_browser, "google", "vera")

@@ -59,7 +59,12 @@ async def test_a_wrong_password_adds_nothing_and_says_so(world: World, browser: 
     again = await browser.press(page, "Add account", username="nlindqvist", password="wrong")
 
     assert again.status == 403
-    assert 'role="alert"' in again.text
+    assert "<title>Error: Single Sign-On" in again.text
+    before, _, after = again.text.partition('role="alert" id="wrong"')
+    assert "Add an account" in before, "it stands where the form is"
+    assert after.count('aria-invalid="true" aria-describedby="wrong"') == 2
+    assert "autofocus" in after
+    assert "aria-invalid" not in page.text
     assert again.form("Add account").fields["username"] == "nlindqvist"
     live = (await world.live())["1001"]
     assert await world.links.links_of(live.identity.key) == ()

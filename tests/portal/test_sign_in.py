@@ -392,3 +392,11 @@ async def test_a_refusal_on_the_way_to_the_settings_leads_back_to_the_profile(
     assert "not_pilot_user" in page.text
     assert page.link("Back to your profile").endswith("/profile")
     assert "return_to" not in page.text
+
+
+async def test_who_came_with_the_wrong_provider_is_offered_the_right_one(
+    world: World, browser: Browser
+) -> None:
+    page = await world.arrive(browser, "microsoft", "uma", "/calls")
+    assert "provider_not_allowed" in page.text
+    assert page.link("Sign in with Google").endswith("/sso/login/google?next=%2Fcalls")
