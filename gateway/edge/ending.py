@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
+# What is Sonar's, or the portal's, to mend; what else is answered with 5xx is a part's, or ours.
+_OF_UPSTREAM = frozenset(
+    (Reason.UPSTREAM_UNAVAILABLE, Reason.UPSTREAM_TIMEOUT, Reason.UPSTREAM_MALFORMED)
+)
 _OF_PARTS = frozenset(
     (Reason.SESSIONS_UNAVAILABLE, Reason.DIRECTORY_UNAVAILABLE, Reason.LINKS_UNAVAILABLE)
 )
@@ -103,8 +107,11 @@ class Ending(Asking):
         """Tell the browser so; or, when a reply has begun, end the connection, so that half a
         reply never looks like a whole one."""
         self.reason = refusal.reason
-        if refusal.status >= 500:
-            self.shared.counters.upstream_errors[refusal.reason] += 1
+        if refusal.reason is Reason.UPSTREAM_REFUSED:
+            self._tell_of_distrust(refusal)
+        elif refusal.status >= 500:
+            if refusal.reason in _OF_UPSTREAM:
+                self.shared.counters.upstream_errors[refusal.reason] += 1
             told = {
                 "reason": refusal.reason,
                 "detail": refusal.detail,
@@ -121,6 +128,22 @@ class Ending(Asking):
             return
         html = self._wants_page(refusal)
         self._say(replies.error(refusal.status, refusal.reason, self.request_id, html=html))
+
+    def _tell_of_distrust(self, refusal: Refusal) -> None:
+        """Sonar does not believe who we say it is, most likely of everybody: said once a minute,
+        with what Sonar has to be set up with."""
+        if not self.shared.is_news(refusal.reason):
+            return
+        config = self.shared.config
+        _log.warning(
+            "identity_not_believed",
+            detail=refusal.detail,
+            request_id=self.request_id,
+            issuer=config.server.public_url,
+            audience=config.assertion.audience,
+            jwks=f"{config.server.public_url}/sso/jwks.json",
+            see="docs/verifying.md",
+        )
 
     def _wants_page(self, refusal: Refusal) -> bool:
         """Whether who asked would rather have a page than JSON, by what could be read of it."""

@@ -28,8 +28,6 @@ from gateway.reasons import Reason
 
 _log = structlog.get_logger()
 
-# Once that a proxy says nothing sensible, or that the house is full, is enough for a log.
-_SAY_AGAIN_SECONDS = 60.0
 _LARGEST_READ = 64 * 1024
 # For TLS to send what is left and say goodbye, whatever comes of it: when this is over what is left
 # is lost, so that `Client` looks after it.
@@ -51,7 +49,6 @@ class Entrance:
         self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[None]] = set()
-        self._said: dict[str, float] = {}
         origin = str(shared.rules.public)
         self._refusals = {
             (reason, html): _refusal(_STATUS[reason], reason, html=html, origin=origin)
@@ -147,7 +144,7 @@ class Entrance:
     def _turn_away(self, sock: socket.socket, peer: Peer, reason: Reason) -> None:
         """Tell it why and close: the cheapest there is under a flood."""
         self._shared.counters.rejected[reason] += 1
-        if self._is_news(reason):
+        if self._shared.is_news(reason):
             inside = self._shared.admission.inside
             _log.warning(
                 "connections_refused", reason=reason, client=peer.address, connections=inside
@@ -168,16 +165,8 @@ class Entrance:
 
     def _no_header(self, proxy: Peer) -> None:
         self._shared.counters.rejected[Reason.PROXY_HEADER_MALFORMED] += 1
-        if self._is_news(proxy.address):
+        if self._shared.is_news(proxy.address):
             _log.warning("proxy_header_malformed", proxy=proxy.address)
-
-    def _is_news(self, what: str) -> bool:
-        """Whether this was not said a moment ago. Only of us and of our proxies, who are few."""
-        now = self._shared.clock()
-        if now - self._said.get(what, float("-inf")) < _SAY_AGAIN_SECONDS:
-            return False
-        self._said[what] = now
-        return True
 
 
 def _heard(sock: socket.socket) -> bytes:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from gateway.edge.page import Spot
     from gateway.edge.tunnel import Tunnel
 
+# How often a log needs to hear the same: that a proxy says nothing sensible, that the house is
+# full, that Sonar believes nobody.
+_SAY_AGAIN_SECONDS = 60.0
 # Readers kept for reuse: as many as there are requests arriving at one moment.
 _SPARE_READERS = 64
 
@@ -79,6 +82,7 @@ class Shared:
     _spare_readers: tuple[list[RequestReader], list[RequestReader]] = field(
         default_factory=lambda: ([], [])
     )
+    _said: dict[str, float] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _ids: "count[int]" = field(default_factory=count)
     _id_start: str = field(default_factory=lambda: os.urandom(8).hex())
@@ -114,6 +118,15 @@ class Shared:
     def new_id(self) -> str:
         """A request id no other process has: its own random start, and a number."""
         return f"{self._id_start}-{next(self._ids)}"
+
+    def is_news(self, what: str) -> bool:
+        """Whether this was not said a moment ago. Only of us, of Sonar and of our proxies, who are
+        few."""
+        now = self.clock()
+        if now - self._said.get(what, float("-inf")) < _SAY_AGAIN_SECONDS:
+            return False
+        self._said[what] = now
+        return True
 
     def later(self, work: Coroutine[object, object, None]) -> None:
         """Run the part of a request that must wait for something."""

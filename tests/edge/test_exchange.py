@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import SessionsUnavailable
 from gateway.policy.model import Policies, Sso
+from gateway.reasons import Reason
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.live import Live
 from tests.edge.conftest import MakeWorld
@@ -296,6 +297,27 @@ async def test_sonar_that_asks_a_signed_in_person_to_sign_in(world: World) -> No
     assert (await world.ask(get("/", "Cookie: SONARSESSID=1"))).status == 302
 
 
+async def test_a_sonar_that_believes_nobody_is_said_once_a_minute(world: World) -> None:
+    """Everybody meets it, and nothing else would say so: with what Sonar has to be set up with."""
+    world.sonar.script = answering(
+        b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"
+    )
+    cookie, _ = await world.sign_in()
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert (await world.ask(get("/", f"Cookie: {cookie}"))).status == 403
+        world.clock.pass_by(61)
+        assert (await world.ask(get("/", f"Cookie: {cookie}"))).status == 403
+    said = [entry for entry in logs if entry["event"] == "identity_not_believed"]
+    assert len(said) == 2
+    assert said[0]["log_level"] == "warning"
+    assert said[0]["issuer"] == "http://localhost:8080"
+    assert said[0]["audience"] == "sonar"
+    assert said[0]["jwks"] == "http://localhost:8080/sso/jwks.json"
+    assert world.counters.rejected[Reason.UPSTREAM_REFUSED] == 4
+    assert world.counters.upstream_errors == {}
+
+
 async def test_locations_at_sonars_own_address(world: World) -> None:
     address = f"http://127.0.0.1:{world.sonar.port}"
     world.sonar.script = answering(
@@ -319,6 +341,7 @@ async def test_without_the_store_password_users_go_on(world: World) -> None:
     assert signed_in.status == 503
     assert signed_in.headers["retry-after"] == "10"
     assert b"sessions_unavailable" in signed_in.body
+    assert world.counters.upstream_errors == {}  # what is not Sonar's is not counted as Sonar's
     password = await world.ask(get("/", f"Cookie: {cookie}; SONARSESSID=1"))
     public = await world.ask(get("/static/a.css", f"Cookie: {cookie}"))
     portal = await world.ask(get("/sso/login", f"Cookie: {cookie}"))
