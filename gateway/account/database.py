@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -39,15 +40,45 @@ Use = Literal["read", "write"]
 _SQLITE_MODE: dict[Use, str] = {"read": "ro", "write": "rw"}
 
 
+class Idle:
+    """The connections that nobody uses at the moment.
+
+    When one fails, the others may be of no more use. A network that lost one may have lost them
+    all, without a sign, and whoever took one would wait until their time is up. SQLite opens a file
+    that may not be written for reading, and never looks again. A connection that was ended is
+    noticed when it is taken, and made anew.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._connections: set[Any] = set()
+        event.listen(engine.sync_engine, "checkin", self._given_back)
+        event.listen(engine.sync_engine, "checkout", self._taken)
+        event.listen(engine.sync_engine, "close", self._taken)
+
+    def end(self) -> None:
+        connections, self._connections = self._connections, set()
+        for connection in connections:
+            connection.terminate()
+
+    def _given_back(self, connection: object, _entry: object) -> None:
+        # Nothing, when it broke meanwhile.
+        if connection is not None:
+            self._connections.add(connection)
+
+    def _taken(self, connection: object, *_: object) -> None:
+        self._connections.discard(connection)
+
+
 class Database(NamedTuple):
     """An engine, its file if it is SQLite, the seconds a block of work on it may take, what it
-    raises when it breaks, and who is told."""
+    raises when it breaks, who is told, and its idle connections."""
 
     engine: AsyncEngine
     file: Path | None
     timeout: float
     unavailable: type[Unavailable]
     part: Part
+    idle: Idle
 
 
 def open_database(
@@ -89,7 +120,7 @@ def open_database(
     except (SQLAlchemyError, ImportError) as error:
         wrong = f"there is no asyncio driver here for {parsed.drivername}"
         raise ConfigError((Problem("config.yaml", key, None, wrong),)) from error
-    return Database(engine, file, timeout, unavailable, part or Untold(key))
+    return Database(engine, file, timeout, unavailable, part or Untold(key), Idle(engine))
 
 
 @asynccontextmanager
@@ -117,6 +148,8 @@ async def asking(database: Database) -> AsyncIterator[AsyncConnection]:
             yield connection
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         refused = not isinstance(error, TimeoutError)
+        if database.file is not None or not refused:
+            database.idle.end()
         raise database.unavailable(_told(error), refused=refused) from error
 
 
@@ -164,10 +197,16 @@ async def _connection(database: Database) -> AsyncIterator[AsyncConnection]:
     except Exception as error:
         # Drivers raise their own exceptions while connecting (asyncpg: InvalidPasswordError);
         # nothing of ours runs in there.
+        database.idle.end()
         raise database.unavailable(_told(error)) from error
     interruption = await _interrupt_sqlite(database, connection)
     try:
         yield connection
+    except SQLAlchemyError:
+        if database.file is not None:
+            # Like the idle ones.
+            await connection.invalidate()
+        raise
     finally:
         if interruption is not None:
             interruption.cancel()

@@ -36,7 +36,8 @@ class LinkStore:
     async def open(self) -> None:
         """Connect; raises `SchemaOutdated` with the command to run unless the schema fits."""
         await self._database.open()
-        self._part.watched(self._try_reading, self._try_writing)
+        local = self._database.there().file is not None
+        self._part.watched(self._try_reading, self._try_writing, one_at_a_time=local)
 
     async def close(self) -> None:
         self._part.stop()

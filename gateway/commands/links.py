@@ -42,24 +42,25 @@ async def removed(config: Config, email: Email, account: str, now: float) -> tup
         )
         for link in found
     ]
+    ended: list[Session] = []
     try:
-        events += await _end_sessions(config, found)
+        await _end_sessions(config, found, ended)
     finally:
+        events += [ending(session, Reason.LINK_REMOVED) for session in ended]
         async with auditing(config) as audit:
             for event in events:
                 audit.note(event)
     return found
 
 
-async def _end_sessions(config: Config, links: Sequence[Link]) -> list[Event]:
+async def _end_sessions(config: Config, links: Sequence[Link], ended: list[Session]) -> None:
+    """Those that were there are put into `ended`."""
     async with opened(config) as store:
         if store is None:
-            return []
-        ended: list[Session] = []
+            return
         for link in links:
             sessions = await store.labelled(link_label(link.identity, link.account_id))
-            ended += await end_all(store, sessions)
-        return [ending(session, Reason.LINK_REMOVED) for session in ended]
+            await end_all(store, sessions, ended)
 
 
 @asynccontextmanager

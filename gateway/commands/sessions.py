@@ -51,14 +51,18 @@ async def listed(config: Config, chosen: Chosen) -> tuple[Session, ...]:
 async def revoked(config: Config, chosen: Chosen) -> tuple[Session, ...]:
     """End them; those that this ended. Raises `SessionsUnavailable`, and `AuditUnavailable` when
     they are ended but that is not recorded."""
-    async with opened(config) as store:
-        if store is None:
-            return ()
-        ended = await end_all(store, await _find(store, chosen))
-    async with auditing(config) as audit:
-        for session in ended:
-            audit.note(ending(session, Reason.REVOKED))
-    return ended
+    ended: list[Session] = []
+    try:
+        async with opened(config) as store:
+            if store is not None:
+                await end_all(store, await _find(store, chosen), ended)
+    finally:
+        # Also of those that were ended before the store broke.
+        if ended:
+            async with auditing(config) as audit:
+                for session in ended:
+                    audit.note(ending(session, Reason.REVOKED))
+    return tuple(ended)
 
 
 @asynccontextmanager
@@ -75,10 +79,14 @@ async def opened(config: Config) -> AsyncIterator[Store | None]:
         await store.close()
 
 
-async def end_all(store: SessionStore, sessions: Sequence[Session]) -> tuple[Session, ...]:
-    """End them; those that were still there."""
-    there = await few_at_a_time(_AT_ONCE, store.end, (session.key for session in sessions))
-    return tuple(session for session, was in zip(sessions, there, strict=True) if was)
+async def end_all(store: SessionStore, sessions: Sequence[Session], ended: list[Session]) -> None:
+    """End them; those that were still there are put into `ended`, also when the store breaks."""
+
+    async def end(session: Session) -> None:
+        if await store.end(session.key):
+            ended.append(session)
+
+    await few_at_a_time(_AT_ONCE, end, sessions)
 
 
 def ending(session: Session, reason: Reason) -> Event:

@@ -1,8 +1,12 @@
 """A provider's document, fetched once and kept: fresh for an hour, used for a day if need be.
 
 One fetch at a time, however many people sign in; whoever goes away while waiting does not take
-the fetch from the others. A `stranger`, whom nothing but our address had to be known to, makes us
-ask a provider that does not answer less often, and uses up nothing that a sign-in may need.
+the fetch from the others. A question that is not answered soon may have been lost on the way, and
+the provider be back before its time is up: it is asked again beside it, and the first answer
+counts.
+
+A `stranger`, whom nothing but our address had to be known to, makes us ask a provider that does not
+answer less often, and uses up nothing that a sign-in may need.
 """
 
 import asyncio
@@ -22,6 +26,9 @@ STALE = 86400.0
 
 # While a provider is down, each sign-in would wait for its timeout; between tries, nobody does.
 RETRY_AFTER = 10.0
+
+# Providers answer within a second; and no more often is one asked that does not.
+AGAIN_AFTER = 1.0
 
 # An unknown key id may be a new key. Asking more often would let anything that reaches the
 # verification make us hammer the provider.
@@ -84,9 +91,17 @@ class Cached(Generic[T]):
         recently = now - self._renewed[stranger] < RENEW_AFTER
         if self._value is not None and recently and self._flight is None:
             return self._value[0]
-        if self._flight is None:
+        begins = self._flight is None
+        if begins:
             self._renewed[stranger] = now
-        return await self._fetch()
+        try:
+            return await self._fetch()
+        except ProviderUnavailable:
+            if begins:
+                # A sign-in with such a key comes from a provider that is back.
+                again = RETRY_AFTER if stranger else 0.0
+                self._renewed[stranger] = now + again - RENEW_AFTER
+            raise
 
     async def _fetch(self) -> T:
         if self._flight is None:
@@ -96,10 +111,25 @@ class Cached(Generic[T]):
 
     async def _fly(self) -> T:
         self._tried = self._clock()
-        value = await self._load()
+        value = await self._first_answer()
         self._value = (value,)
         self._loaded = self._clock()
         return value
+
+    async def _first_answer(self) -> T:
+        """Of the questions under way; or what the first of them that failed raised."""
+        asked: set[asyncio.Future[T]] = set()
+        try:
+            while True:
+                asked.add(asyncio.ensure_future(self._load()))
+                done, _ = await asyncio.wait(
+                    asked, timeout=AGAIN_AFTER, return_when=asyncio.FIRST_COMPLETED
+                )
+                for question in sorted(done, key=lambda each: each.exception() is not None):
+                    return question.result()
+        finally:
+            for question in asked:
+                question.cancel()
 
     def _landed(self, flight: asyncio.Task[T]) -> None:
         self._flight = None

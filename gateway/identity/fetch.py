@@ -17,6 +17,10 @@ from gateway.urls import is_loopback
 # A person is waiting. Providers answer within a second; what takes ten is down.
 TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
 
+# One that has been idle for longer may be dead without a sign, and whoever took it would wait for
+# their whole time. Within it the questions of one sign-in share a connection.
+_IDLE_SECONDS = 1.0
+
 # Entra's key set, the largest document in question, has some 20 KiB.
 _LARGEST_REPLY = 512 * 1024
 
@@ -35,7 +39,11 @@ class Reply:
 
 def open_http(timeout: aiohttp.ClientTimeout = TIMEOUT) -> aiohttp.ClientSession:
     """The session all providers share: no cookies between people, no redirects, bounded time."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(keepalive_timeout=_IDLE_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=timeout,
+    )
 
 
 def is_safe_url(url: str) -> bool:

@@ -7,6 +7,9 @@ A part that cannot be reached, or answers too late, is *gone*: whoever would ask
 so that nobody waits for it twice, and when it is back it is not met by everybody who waited. Until
 then one task asks it, at first soon and then once a second, by chance, so that many gateways do not
 ask in step. What that task hears is the only way back: one answer among many failures is not.
+
+A question that was lost on the way is answered never, or when its time is up, and the part may be
+back long before: so the next one is asked beside it.
 """
 
 import asyncio
@@ -55,6 +58,7 @@ class Part:
         self._up_at = float("-inf")
         self._read: Question | None = None
         self._write: Question = _nothing
+        self._one_at_a_time = False
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -62,10 +66,13 @@ class Part:
         """Whether it is left alone."""
         return self._gone
 
-    def watched(self, read: Question, write: Question = _nothing) -> None:
+    def watched(
+        self, read: Question, write: Question = _nothing, *, one_at_a_time: bool = False
+    ) -> None:
         """What to ask while it is down: small questions that raise `Unavailable` for whatever
-        keeps the part from its work. They are not to call `check`."""
-        self._read, self._write = read, write
+        keeps the part from its work. They are not to call `check`. `one_at_a_time`: none is lost
+        on the way, so that the next waits until it is answered."""
+        self._read, self._write, self._one_at_a_time = read, write, one_at_a_time
 
     def check(self) -> None:
         """Raise at once while the part is gone."""
@@ -115,32 +122,56 @@ class Part:
             self.unreadable_since = self._clock()
 
     async def _ask(self, read: Question) -> None:
+        """Until it is back. Of the questions under way one has as much time as it needs, for a part
+        that is slow; the other makes way for the next."""
         pause = _FIRST_PAUSE
-        while self.down_since is not None:
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
-            pause = min(2 * pause, _MOST_PAUSE)
-            try:
-                await self._ask_once(read)
-            except Exception:
-                # It must outlive whatever it meets, or the part would be left alone for ever.
-                _log.exception("part_check_failed", part=self.name)
+        patient: asyncio.Task[None] | None = None
+        fresh: asyncio.Task[None] | None = None
+        try:
+            while self.down_since is not None:
+                await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
+                pause = min(2 * pause, _MOST_PAUSE)
+                if patient is None or patient.done():
+                    patient = asyncio.create_task(self._ask_safely(read))
+                elif not self._one_at_a_time:
+                    if fresh is not None:
+                        fresh.cancel()
+                    fresh = asyncio.create_task(self._ask_safely(read))
+        finally:
+            for question in (patient, fresh):
+                if question is not None:
+                    question.cancel()
+
+    async def _ask_safely(self, read: Question) -> None:
+        try:
+            await self._ask_once(read)
+        except Exception:
+            # Asking must outlive whatever it meets, or the part would be left alone for ever.
+            _log.exception("part_check_failed", part=self.name)
 
     async def _ask_once(self, read: Question) -> None:
+        asking = self._asking
         try:
             await read()
         except Unavailable as error:
-            self.error = error
-            self._unreadable(gone=not error.refused)
+            if self._asking is asking:
+                self.error = error
+                self._unreadable(gone=not error.refused)
+            return
+        if self._asking is not asking:
+            # Another question was answered first.
             return
         self._gone, self.unreadable_since = False, None
         with suppress(Unavailable):
             await self._write()
-            self._up()
+            if self._asking is asking:
+                self._up()
 
     def _up(self) -> None:
         since, self.down_since = self.down_since, None
         self._gone, self.unreadable_since, self.error = False, None, None
-        self._up_at, self._asking = self._clock(), None
+        self._up_at = self._clock()
+        self.stop()
         down = 0.0 if since is None else self._up_at - since
         _log.info("part_up", part=self.name, down_seconds=round(down, 1))
 

@@ -13,15 +13,16 @@ from urllib.parse import parse_qsl
 import structlog
 from aiohttp import web
 
-from gateway.errors import SessionsUnavailable, Unavailable
+from gateway.errors import Unavailable
 from gateway.identity.model import Refused
 from gateway.identity.provider import ProviderClient
 from gateway.identity.recall import Recall
-from gateway.portal.logouts import Channel, count, note_ended, note_refused
+from gateway.portal.logouts import Channel, count, note_refused, noting
 from gateway.portal.recall import recall
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
-from gateway.session.model import Session, identity_label, provider_label
+from gateway.session.endings import Note
+from gateway.session.model import identity_label, provider_label
 
 log = structlog.get_logger()
 
@@ -105,10 +106,9 @@ async def _obeyed(
     if await visit.parts.named.get(name) is not None:
         return Refused(Reason.TOKEN_REPLAYED, "jti has been here before")
     reason = Reason.PROVIDER_SIGNED_OUT if back else Reason.PROVIDER_ALARM
-    ended = await _end(visit, provider, told)
+    await _end(visit, provider, told, noting(visit, channel, reason, told.what))
     await visit.parts.named.put(name, b"1", told.until - visit.now)
     log.info("logout_received", channel=channel, provider=provider.name, what=told.what)
-    note_ended(visit, channel, reason, told.what, ended)
     count(visit, channel, reason)
     return told
 
@@ -119,22 +119,19 @@ def _name(channel: Channel, provider: ProviderClient, told: Recall) -> str:
     return f"recall:{jti}"
 
 
-async def _end(visit: Visit, provider: ProviderClient, told: Recall) -> tuple[Session, ...]:
-    """End whatever it means; which sessions those were."""
+async def _end(visit: Visit, provider: ProviderClient, told: Recall, note: Note) -> None:
+    """End whatever it means."""
     if told.sid is not None:
         label = provider_label(provider.name, told.sid)
     elif told.key is not None:
         label = identity_label(told.key)
     else:
-        return ()
+        return
     try:
         await recall(visit, label)
-        meant = await visit.parts.sessions.labelled(label)
-    except SessionsUnavailable:
+    finally:
         # Those in this process's memory end all the same, and the others as soon as it answers.
-        meant = ()
-    await visit.parts.sessions.end_labelled(label)
-    return meant
+        await visit.parts.sessions.end_labelled(label, note)
 
 
 async def _body(visit: Visit) -> str:

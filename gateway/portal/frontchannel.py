@@ -13,10 +13,11 @@ from aiohttp import web
 from gateway.errors import SessionsUnavailable
 from gateway.identity.provenance import LONGEST_NAME
 from gateway.identity.provider import ProviderClient
-from gateway.portal.logouts import Channel, count, note_ended, note_refused
+from gateway.portal.logouts import Channel, count, note_refused, noting
 from gateway.portal.pages import Action, refusal
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
+from gateway.session.endings import Note
 from gateway.session.model import Session, provider_label
 
 # What ends a session by a GET has to be past guessing: providers make it of 128 random bits, which
@@ -40,27 +41,26 @@ async def frontchannel(visit: Visit) -> web.Response:
     misses = visit.parts.misses
     if misses.too_many(visit.address, visit.now):
         return _refused(visit, Reason.LOGOUT_THROTTLED)
+    note = noting(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT, ("logout",))
     meant = [
         session
-        for session in await _named(visit, provider_label(provider.name, sid))
+        for session in await _named(visit, provider_label(provider.name, sid), note)
         if issuer in {None, session.identity.key.issuer}
     ]
     if not meant:
         misses.add(visit.address, visit.now)
-    for session in meant:
-        await visit.parts.sessions.end(session.key)
-    note_ended(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT, ("logout",), meant)
+    await visit.parts.sessions.end_these(meant, note)
     count(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT if meant else Reason.LOGOUT_UNKNOWN)
     return _frame(provider)
 
 
-async def _named(visit: Visit, label: str) -> tuple[Session, ...]:
+async def _named(visit: Visit, label: str, note: Note) -> tuple[Session, ...]:
     try:
         return await visit.parts.sessions.labelled(label)
     except SessionsUnavailable:
         visit.parts.misses.add(visit.address, visit.now)
         # Those in this process's memory end all the same, and the others as soon as it answers.
-        await visit.parts.sessions.end_labelled(label)
+        await visit.parts.sessions.end_labelled(label, note)
         raise
 
 

@@ -4,14 +4,15 @@ Nobody sits in front of these, and no cookie comes with them. backchannel.py has
 signed by the provider, frontchannel.py those that any browser can bring.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 import structlog
 
-from gateway.operate.audit import EventKind
+from gateway.operate.audit import EventKind, session_event
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
+from gateway.session.endings import Note
 from gateway.session.model import Session
 
 log = structlog.get_logger()
@@ -25,23 +26,17 @@ class Channel(StrEnum):
     FRONT = "frontchannel"
 
 
-def note_ended(
-    visit: Visit,
-    channel: Channel,
-    reason: Reason,
-    what: tuple[str, ...],
-    ended: Sequence[Session],
-) -> None:
-    """Each session that ended by it, for the audit. `what` names the provider's events."""
-    for session in ended:
-        event = visit.event(
-            EventKind.SESSION_ENDED,
-            reason,
-            session=session,
-            channel=channel,
-            what=what,
-        )
-        visit.parts.audit.note(event)
+def noting(visit: Visit, channel: Channel, reason: Reason, what: tuple[str, ...]) -> Note:
+    """Makes the record of each session that ends by it, now or when the store takes it. `what`
+    names the provider's events."""
+    # Not the whole request, for which there may be no room until then.
+    audit, address, request_id = visit.parts.audit, visit.address, visit.request_id
+
+    def note(session: Session) -> None:
+        event = session_event(EventKind.SESSION_ENDED, session, reason, channel=channel, what=what)
+        audit.note(replace(event, address=address or None, request_id=request_id or None))
+
+    return note
 
 
 def note_refused(

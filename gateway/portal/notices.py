@@ -88,18 +88,22 @@ async def undo(visit: Visit) -> web.Response:
         return see_other(link_to(NOTICES, next=visit.next()))
     links, account_id = visit.parts.links, owner.account.id
     await links.remove(notice.identity, account_id, visit.now)
-    ended = await visit.parts.sessions.end_labelled(link_label(notice.identity, account_id))
-    await links.notices.read(notice, owner.reader)
-    removed = visit.event(
-        EventKind.LINK_REMOVED,
-        identity=notice.identity,
-        account=account_id,
-        provider=notice.provider,
-        session=owner.session,
-        sessions_ended=ended,
-        by="notice" if owner.session is not None else "notice, with the Sonar password",
-    )
-    visit.parts.audit.note(removed)
+    ended: int | None = None
+    try:
+        ended = await visit.parts.sessions.end_labelled(link_label(notice.identity, account_id))
+        await links.notices.read(notice, owner.reader)
+    finally:
+        # The link is gone, whatever else does not answer.
+        removed = visit.event(
+            EventKind.LINK_REMOVED,
+            identity=notice.identity,
+            account=account_id,
+            provider=notice.provider,
+            session=owner.session,
+            sessions_ended=ended,
+            by="notice" if owner.session is not None else "notice, with the Sonar password",
+        )
+        visit.parts.audit.note(removed)
     return see_other(link_to(NOTICES, done="undone", next=visit.next()))
 
 

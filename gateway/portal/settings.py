@@ -95,14 +95,18 @@ async def remove(visit: Visit, session: Session, fields: Fields) -> web.Response
     if all(entry.account.id != account_id for entry in _entries(standing, identity)):
         return refused_choice(visit, identity, Action("Back to settings", PATH))
     await visit.parts.links.remove(identity.key, account_id, visit.now)
-    ended = await visit.parts.sessions.end_labelled(link_label(identity.key, account_id))
-    removed = visit.event(
-        EventKind.LINK_REMOVED,
-        session=session,
-        account=account_id,
-        sessions_ended=ended,
-    )
-    visit.parts.audit.note(removed)
+    ended: int | None = None
+    try:
+        ended = await visit.parts.sessions.end_labelled(link_label(identity.key, account_id))
+    finally:
+        # The link is gone, and its sessions with it, whatever the session store answers.
+        removed = visit.event(
+            EventKind.LINK_REMOVED,
+            session=session,
+            account=account_id,
+            sessions_ended=ended,
+        )
+        visit.parts.audit.note(removed)
     if session.account.id != account_id:
         return see_other(link_to(PATH, done="removed"))
     response = see_other(link_to("/sso/logout", provider=identity.provider))

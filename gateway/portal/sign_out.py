@@ -90,17 +90,16 @@ async def everywhere(visit: Visit) -> web.Response:
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, PATH)
     label = identity_label(session.identity.key)
+    ended: int | None = None
     try:
         ended = await visit.parts.sessions.end_labelled(label)
         await recall(visit, label)
+        response = _to_signed_out(visit, session.identity, done="everywhere")
     except SessionsUnavailable as error:
         # They end as soon as the store answers; but nobody is told that it has happened.
         response = broken(visit, error, PATH)
-        _leave_nothing(visit, response)
-        return response
     signed_out = visit.event(EventKind.SIGNED_OUT, session=session, sessions_ended=ended)
     visit.parts.audit.note(signed_out)
-    response = _to_signed_out(visit, session.identity, done="everywhere")
     _leave_nothing(visit, response)
     return response
 

@@ -10,13 +10,18 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
 from gateway.errors import SessionsUnavailable
 from gateway.operate.audit import Audit, Event, EventKind, session_event
 from gateway.policy.changes import changes, digest
 from gateway.policy.model import Policies
 from gateway.reasons import Reason
 from gateway.session.live import Sessions
+from gateway.session.model import Session
 from gateway.session.store import NamedStore
+
+_log = structlog.get_logger()
 
 # Longer than the slowest process takes to see a change.
 _ONE_CHANGE = 60.0
@@ -41,7 +46,9 @@ class PolicyRecords:
         await self._say((event,))
 
     async def end_disallowed(self, old: Policies, new: Policies) -> int:
-        """Record what changed, and end every session that `new` does not allow; how many."""
+        """Record what changed, and end every session that `new` does not allow, with a record of
+        each; how many. While the store does not answer they are refused here, and end, and are
+        recorded, when it does."""
         after = digest(new)
         await self._say(
             tuple(
@@ -53,14 +60,19 @@ class PolicyRecords:
                 for change in changes(old, new)
             )
         )
-        ended = await self._sessions.sweep(new)
-        for session in ended:
-            email = session.identity.email
-            reason = email and new.refusal(email, session.identity.provider)
-            # None of the policies' reasons: it had lasted too long by the new times.
-            why = reason or Reason.SESSION_EXPIRED
-            self._audit.note(session_event(EventKind.SESSION_ENDED, session, why, by="policy"))
+        try:
+            ended = await self._sessions.sweep(new, lambda session: self._note(session, new))
+        except SessionsUnavailable as error:
+            _log.warning("policy_endings_pending", reason=error.reason, error=str(error))
+            return 0
         return len(ended)
+
+    def _note(self, session: Session, policies: Policies) -> None:
+        email = session.identity.email
+        reason = email and policies.refusal(email, session.identity.provider)
+        # None of the policies' reasons: it had lasted too long by the new times.
+        why = reason or Reason.SESSION_EXPIRED
+        self._audit.note(session_event(EventKind.SESSION_ENDED, session, why, by="policy"))
 
     async def _say(self, events: tuple[Event, ...]) -> None:
         if not events:

@@ -8,7 +8,7 @@ known.py says when an entry is believed without asking.
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Final
 
@@ -24,7 +24,7 @@ from gateway.session.activity import Activity
 from gateway.session.cache import Cache
 from gateway.session.changes import Changes
 from gateway.session.cookie import mint
-from gateway.session.endings import Endings
+from gateway.session.endings import Endings, Note
 from gateway.session.entry import Live
 from gateway.session.grant import Grants, Origin
 from gateway.session.identity_headers import IdentityLines
@@ -92,7 +92,7 @@ class Sessions:
         self._known = Known(self._store, self._cache, self._live, self._grace, clock, limit)
         self.changes = Changes(self._store, self._known)
         self.grants = Grants(self._sealer, self._store)
-        self._endings = Endings(self._store, self._known, clock)
+        self._endings = Endings(self._store, self.named, self._known, clock)
         self._sweep = Sweep(self._store, self._cache, self._endings, self.changes, self._limits)
         self.recogniser = Recogniser(keys)
         keys.on_change(self._known.drop_keys)
@@ -211,13 +211,21 @@ class Sessions:
         """
         await self._endings.end(key)
 
-    async def end_labelled(self, label: str) -> int:
+    async def end_these(
+        self, sessions: Iterable[Session], note: Note | None = None
+    ) -> tuple[Session, ...]:
+        """End sessions that the store told of, in the same way; those that this ended. `note` is
+        called with each, once, when the store has taken it: by this process or another one."""
+        return await self._endings.end_these(sessions, note)
+
+    async def end_labelled(self, label: str, note: Note | None = None) -> int:
         """End every session with this label (`Session.labels`), on whatever process; how many.
 
         When the store does not answer, raises `SessionsUnavailable`; those in this process's memory
-        are refused all the same, and the store is asked for the others as soon as it answers.
+        are refused all the same, and the store is asked for the others as soon as it answers. Each
+        is told to `note` then.
         """
-        return await self._endings.end_labelled(label)
+        return await self._endings.end_labelled(label, note)
 
     async def labelled(self, label: str) -> tuple[Session, ...]:
         """Every live session with this label (`Session.labels`), newest first."""
@@ -227,10 +235,11 @@ class Sessions:
         """The sessions in this process's memory, some at a time."""
         return self._cache.parts()
 
-    async def sweep(self, policies: Policies) -> tuple[Session, ...]:
+    async def sweep(self, policies: Policies, note: Note | None = None) -> tuple[Session, ...]:
         """End every session that the policies no longer allow, or that is over by the times they
-        set now, and shorten the others; those that this ended."""
-        return await self._sweep.run(policies, self._clock())
+        set now, and shorten the others; those that this ended. The same when the store does not
+        answer."""
+        return await self._sweep.run(policies, self._clock(), note)
 
     # Between requests.
 
@@ -239,6 +248,7 @@ class Sessions:
         self._known.withhold(self._outages.overdue(_VOUCHING, self._grace))
         if not self._store.is_gone:
             await self._endings.tell()
+            await self._sweep.again()
             await self._activity.write()
         await self._known.close_ended(self._clock())
 

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
@@ -215,6 +218,39 @@ async def test_a_lost_database_is_unavailable(links: LinkStore, sql: Sql) -> Non
     with pytest.raises(LinksUnavailable) as raised:
         await links.add(LINK)
     assert "jo@acme" not in str(raised.value)
+
+
+async def fill(links: LinkStore, made: list[Link]) -> None:
+    while True:
+        link = replace(LINK, identity=IdentityKey(GOOGLE, f"{len(made)}"))
+        await links.add(link)
+        made.append(link)
+
+
+async def test_a_full_disk_keeps_what_is_there_and_is_told(tmp_path: Path) -> None:
+    """SQLite's own limit: what it answers then is what it answers on a full disk. Nothing of a
+    change that found no room is there."""
+    url = Secret(f"sqlite:///{tmp_path}/links.db")
+    await migrate(url)
+    links = LinkStore(url)
+    await links.open()
+    pages = 1
+
+    def limited(connection: Any, *_: object) -> None:
+        connection.cursor().execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(links._database.there().engine.sync_engine, "checkout", limited)
+    made: list[Link] = []
+    with pytest.raises(LinksUnavailable, match="full") as full:
+        await fill(links, made)
+    assert full.value.refused
+    assert await links.links_of(IdentityKey(GOOGLE, f"{len(made)}")) == ()
+    for link in made:
+        assert await links.links_of(link.identity) == (link,)
+    pages = 1000
+    await links.add(LINK)
+    assert await links.links_of(JO) == (LINK,)
+    await links.close()
 
 
 async def test_a_store_that_is_not_open_says_so() -> None:

@@ -1,14 +1,20 @@
 """Documents are kept as long as they may be, and fetched once however many wait."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 import structlog
 
 from gateway.errors import ProviderUnavailable
+from gateway.identity import cached as cached_module
 from gateway.identity.cached import FRESH, RENEW_AFTER, RETRY_AFTER, STALE, Cached
 from tests.identity.conftest import Clock
+
+# Only bounds a machine that hangs.
+PATIENCE = 10.0
 
 
 @dataclass
@@ -99,10 +105,71 @@ async def test_renewed_now_and_then_only(cached: Cached[int], source: Source, cl
     assert await cached.renewed() == 2
     source.down = True
     clock.now += RENEW_AFTER
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            await cached.renewed()
+    source.down = False
+    assert await cached.renewed() == 5, "as soon as it answers"
+    assert await cached.renewed() == 5
+    assert source.fetches == 5
+
+
+async def test_a_stranger_does_not_renew_at_a_dead_provider_again_at_once(
+    cached: Cached[int], source: Source, clock: Clock
+) -> None:
+    await cached.get()
+    source.down = True
     with pytest.raises(ProviderUnavailable):
-        await cached.renewed()
-    assert await cached.renewed() == 2
-    assert source.fetches == 3
+        await cached.renewed(stranger=True)
+    source.down = False
+    assert await cached.renewed(stranger=True) == 1
+    clock.now += RETRY_AFTER
+    assert await cached.renewed(stranger=True) == 3
+    assert await cached.renewed(stranger=True) == 3
+
+
+async def test_a_question_that_was_lost_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for it since before the provider came back is answered soon after, and so is who
+    comes then. Meanwhile it is asked now and then, however many wait."""
+    monkeypatch.setattr(cached_module, "AGAIN_AFTER", 0.05)
+    begun: list[float] = []
+    twice = asyncio.Event()
+
+    async def load() -> int:
+        begun.append(time.monotonic())
+        if len(begun) < 3:
+            await asyncio.Event().wait()
+        twice.set()
+        return len(begun)
+
+    cached = Cached("test", load)
+    waiting = [asyncio.create_task(cached.get()) for _ in range(10)]
+    async with asyncio.timeout(PATIENCE):
+        await twice.wait()
+        assert await asyncio.gather(*waiting, cached.get()) == [3] * 11
+    assert all(after - before >= 0.045 for before, after in pairwise(begun))
+
+
+async def test_whoever_waits_hears_of_the_first_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its time is up; the others have no longer time because they were asked later."""
+    monkeypatch.setattr(cached_module, "AGAIN_AFTER", 0.05)
+    begun, thrice = 0, asyncio.Event()
+
+    async def load() -> int:
+        nonlocal begun
+        begun += 1
+        if begun == 3:
+            thrice.set()
+        elif begun == 1:
+            await thrice.wait()
+            raise ProviderUnavailable("no answer")
+        await asyncio.Event().wait()
+        return begun
+
+    cached = Cached("test", load)
+    async with asyncio.timeout(PATIENCE):
+        outcomes = await asyncio.gather(*(cached.get() for _ in range(20)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ProviderUnavailable] * 20
 
 
 async def test_a_fetch_just_before_is_no_reason_not_to_renew(

@@ -5,6 +5,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from multidict import MultiDict
 
@@ -415,6 +416,25 @@ async def test_down_from_the_start(stage: Stage) -> None:
     assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
 
 
+async def test_a_crowd_at_a_provider_that_is_back_asks_once(stage: Stage) -> None:
+    client, provider = stage.client("google"), stage.stand_in.google
+    provider.down = True
+    for _ in range(3):
+        outcomes = await asyncio.gather(
+            *(client.authorization_url(transaction()) for _ in range(50)), return_exceptions=True
+        )
+        assert {type(each) for each in outcomes} == {ProviderUnavailable}
+    provider.down = False
+    provider.requests.clear()
+    urls = await asyncio.gather(*(client.authorization_url(transaction()) for _ in range(50)))
+    params = [await stage.pick(url, "jo") for url in urls[:10]]
+    people = await asyncio.gather(
+        *(identify(client, transaction(), own, time.time()) for own in params)
+    )
+    assert [reason(who) for who in people] == [None] * 10
+    assert (provider.requests["discovery"], provider.requests["keys"]) == (1, 1)
+
+
 async def test_documents_are_kept_and_fetched_anew(stage: Stage) -> None:
     client, provider = stage.client("google"), stage.stand_in.google
     for _ in range(3):
@@ -459,6 +479,23 @@ async def test_a_rolled_key_is_found_but_not_by_hammering(
     stage.clock.now += RENEW_AFTER
     assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
     assert provider.requests["keys"] == 3
+
+
+async def test_keys_that_could_not_be_had_are_asked_for_as_soon_as_they_can(
+    stage: Stage, signing_keys: tuple[RSAKey, RSAKey]
+) -> None:
+    """The provider rolls its keys, and is down when we want to know the new one."""
+    client, provider = stage.client("google"), stage.stand_in.google
+    assert reason(await stage.sign_in(client, "jo", transaction(), time.time())) is None
+    token = jwt.encode({"alg": "RS256", "kid": "rolled"}, {"sub": "jo"}, signing_keys[1])
+    provider.down = True
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            await client._published.opened(token)
+    provider.down = False
+    provider.keys = [SigningKey("rolled", signing_keys[1])]
+    assert not isinstance(await client._published.opened(token), Refused)
+    assert provider.requests["keys"] == 2
 
 
 async def test_a_rolled_key_fails_nobody_of_those_who_sign_in_at_that_moment(

@@ -33,6 +33,8 @@ from gateway.secret import Secret
 from gateway.session.store.embedded import EmbeddedStore
 from tests.journeys.browser import Browser, Page
 from tests.servers.node import OidcProvider
+from tests.servers.ports import free_port
+from tests.stopwatch import Stopwatch
 
 ROOT = Path(__file__).parent.parent.parent
 # A busy machine takes a second to start the gateway; this only bounds one that hangs.
@@ -42,7 +44,8 @@ PATIENCE = 30.0
 @dataclass
 class World:
     """`origin` is what browsers type. `folder` has config.yaml, policies/ and var/. `asked` are the
-    requests that Sonar got, `sonar_port` is where; `port` is the gateway's own, `config` its file.
+    requests that Sonar got, `sonar_port` is where; `port` is the gateway's own, `config` its file,
+    `before` what its command begins with.
     """
 
     origin: str
@@ -56,6 +59,7 @@ class World:
     asked: list[web.Request]
     environment: Mapping[str, str]
     process: asyncio.subprocess.Process | None = None
+    before: tuple[str, ...] = ()
     heard: list[str] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
     config: str = "config.yaml"
@@ -105,6 +109,7 @@ class World:
     async def start(self) -> None:
         log = (self.folder / "gateway.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
+            *self.before,
             sys.executable,
             "-m",
             "gateway",
@@ -146,6 +151,10 @@ class World:
             return "sonar_gateway_sessions_live 0" in await self.metrics()
 
         await until(heard, self.said)
+
+    def stopwatch(self) -> Stopwatch:
+        """Of what the gateway has to do."""
+        return Stopwatch() if self.process is None else Stopwatch(self.process.pid)
 
     async def is_ready(self) -> bool:
         if self.process is not None and self.process.returncode is not None:
@@ -342,11 +351,3 @@ async def serve_at(
     closing.push_async_callback(runner.cleanup)
     await web.SockSite(runner, listening).start()
     return runner
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

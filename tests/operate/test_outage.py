@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from gateway.errors import DirectoryUnavailable, LinksUnavailable, Unavailable
 from gateway.operate.outage import Outages, Part
 from tests.session.samples import Clock, until
+from tests.stopwatch import Stopwatch
 
 GONE = LinksUnavailable("no route")
 REFUSED = LinksUnavailable("the disk is full", refused=True)
@@ -116,6 +117,85 @@ async def test_is_asked_ever_less_often_up_to_once_a_second(part: Part, fake: Fa
     pauses = [after - before for before, after in zip(fake.asked, fake.asked[1:], strict=False)]
     assert max(pauses) < 1.3
     assert min(pauses[2:]) > 0.15
+
+
+async def test_a_question_that_was_lost_keeps_nobody_waiting() -> None:
+    """Two are under way at most: the first has its time, the other makes way for the next."""
+    part, back = Part("links"), asyncio.Event()
+    under_way, most, begun = 0, 0, 0
+
+    async def read() -> None:
+        nonlocal under_way, most, begun
+        begun += 1
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            if not back.is_set():
+                await asyncio.Event().wait()
+        finally:
+            under_way -= 1
+
+    part.watched(read)
+    fail(part)
+    await until(lambda: begun >= 4)
+    assert (under_way, most) == (2, 2)
+    back.set()
+    watch = Stopwatch()
+    await until(lambda: part.down_since is None)
+    assert watch.seconds() < 1.1
+    await until(lambda: under_way == 0)
+
+
+async def test_one_that_is_slow_is_heard_when_it_has_answered() -> None:
+    part, answers, begun = Part("links"), asyncio.Event(), 0
+
+    async def read() -> None:
+        nonlocal begun
+        begun += 1
+        first = begun == 1
+        await (answers if first else asyncio.Event()).wait()
+
+    part.watched(read)
+    fail(part)
+    await until(lambda: begun >= 3)
+    answers.set()
+    await until(lambda: part.down_since is None)
+
+
+async def test_two_answers_at_once_are_one_return() -> None:
+    part, network, begun = Part("links"), asyncio.Event(), 0
+
+    async def read() -> None:
+        nonlocal begun
+        begun += 1
+        await network.wait()
+
+    part.watched(read)
+    with capture_logs() as logs:
+        fail(part)
+        await until(lambda: begun >= 2)
+        network.set()
+        await until(lambda: part.down_since is None)
+        fail(part)
+        await until(lambda: part.down_since is None)
+    assert [log["event"] for log in logs] == ["part_down", "part_up"] * 2
+
+
+async def test_where_nothing_is_lost_one_question_is_under_way() -> None:
+    part, begun, looked = Part("links"), 0, asyncio.Event()
+
+    async def read() -> None:
+        nonlocal begun
+        begun += 1
+        await looked.wait()
+
+    part.watched(read, one_at_a_time=True)
+    fail(part)
+    since = time.monotonic()
+    await until(lambda: begun and time.monotonic() - since > 1.0)
+    assert begun == 1
+    looked.set()
+    await until(lambda: part.down_since is None)
 
 
 async def test_what_was_asked_before_it_came_back_says_nothing(part: Part, fake: Fake) -> None:

@@ -1,7 +1,8 @@
 """The gateway's own database and the directory, in PostgreSQL: down in each way."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +73,12 @@ async def databases(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(databases: Databases) -> AsyncIterator[Stage]:
-    async with a_stage(databases.world) as stage:
-        yield stage
+    # A test that failed may have left them as they were then.
     for way in (databases.way, databases.sonar_way):
         way.release()
         await way.open()
+    async with a_stage(databases.world) as stage:
+        yield stage
 
 
 async def lost(stage: Stage, part: str, reason: Reason) -> None:
@@ -88,7 +90,19 @@ async def lost(stage: Stage, part: str, reason: Reason) -> None:
     await stage.password_users_see_nothing()
 
 
+@contextmanager
+def role(server: Postgres, changed: str, back: str) -> Iterator[None]:
+    """The gateway's role is another one meanwhile, and its connections begin anew."""
+    anew = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway'"
+    server.execute(f"ALTER ROLE gateway {changed}", anew)
+    try:
+        yield
+    finally:
+        server.execute(f"ALTER ROLE gateway {back}", anew)
+
+
 async def test_postgresql_gone(databases: Databases, stage: Stage) -> None:
+    stage.breaks()
     await databases.way.cut()
     await stage.signed_in_go_on()
     await lost(stage, "links", LINKS)
@@ -97,41 +111,41 @@ async def test_postgresql_gone(databases: Databases, stage: Stage) -> None:
 
 
 async def test_postgresql_out_of_connections(databases: Databases, stage: Stage) -> None:
-    databases.server.execute(
-        "ALTER ROLE gateway CONNECTION LIMIT 0",
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway'",
-    )
-    await stage.signed_in_go_on()
-    await lost(stage, "links", LINKS)
-    assert "too many connections" in stage.told()[0]["error"]
-    databases.server.execute("ALTER ROLE gateway CONNECTION LIMIT -1")
+    stage.breaks()
+    with role(databases.server, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
+        await stage.signed_in_go_on()
+        await lost(stage, "links", LINKS)
+        assert "too many connections" in stage.told()[0]["error"]
     await stage.recovers()
 
 
 async def test_postgresql_locked(databases: Databases, stage: Stage) -> None:
     home = databases.server.url("").partition("host=")[2]
     locker = await asyncpg.connect(user="postgres", database=databases.own, host=home)
-    async with locker.transaction():
-        await locker.execute("LOCK TABLE links IN ACCESS EXCLUSIVE MODE")
-        await stage.signed_in_go_on()
-        await lost(stage, "links", LINKS)
-    await locker.close()
-    await stage.recovers()
+    try:
+        stage.breaks()
+        async with locker.transaction():
+            await locker.execute("LOCK TABLE links IN ACCESS EXCLUSIVE MODE")
+            await stage.signed_in_go_on()
+            await lost(stage, "links", LINKS)
+        await stage.recovers()
+    finally:
+        await locker.close()
 
 
 async def test_postgresql_read_only(databases: Databases, stage: Stage) -> None:
-    told_to = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway'"
-    databases.server.execute("ALTER ROLE gateway SET default_transaction_read_only = on", told_to)
-    await stage.signing_in_is_refused(LINKS)
-    await stage.one_is_down("links", LINKS)
-    await stage.password_users_see_nothing()
-    await stage.outlast_the_grace()
-    await stage.signed_in_go_on()
-    databases.server.execute("ALTER ROLE gateway RESET default_transaction_read_only", told_to)
+    setting = "default_transaction_read_only"
+    with role(databases.server, f"SET {setting} = on", f"RESET {setting}"):
+        await stage.signing_in_is_refused(LINKS)
+        await stage.one_is_down("links", LINKS)
+        await stage.password_users_see_nothing()
+        await stage.outlast_the_grace()
+        await stage.signed_in_go_on()
     await stage.recovers()
 
 
 async def test_directory_gone(databases: Databases, stage: Stage) -> None:
+    stage.breaks()
     await databases.sonar_way.cut()
     await stage.signed_in_go_on()
     await lost(stage, "directory", DIRECTORY)
@@ -140,18 +154,33 @@ async def test_directory_gone(databases: Databases, stage: Stage) -> None:
 
 
 async def test_directory_slow(databases: Databases, stage: Stage) -> None:
+    """And when the network is back, it has forgotten every connection, and tells nobody."""
+    await asyncio.gather(*(stage.signing_in_works() for _ in range(3)))
+    stage.breaks()
     databases.sonar_way.hold()
     await stage.signed_in_go_on()
     await lost(stage, "directory", DIRECTORY)
-    databases.sonar_way.release()
+    databases.sonar_way.lose()
     await stage.recovers()
+    await asyncio.gather(*(stage.signing_in_works() for _ in range(3)))
 
 
-async def test_a_herd_opens_few_connections(databases: Databases, stage: Stage) -> None:
-    """Everybody comes to sign in while the database is gone."""
-    await databases.way.cut()
-    await stage.signing_in_is_refused(LINKS)
-    opened = databases.way.opened
-    await databases.way.open()
+@pytest.mark.parametrize("reason", ["links", "directory"])
+async def test_a_herd_opens_few_connections(
+    databases: Databases, stage: Stage, reason: str
+) -> None:
+    """Everybody comes to sign in while the database is gone, and again when it is back."""
+    links = reason == "links"
+    way = databases.way if links else databases.sonar_way
+    await way.cut()
+    for _ in range(2):
+        await asyncio.gather(
+            *(stage.signing_in_is_refused(LINKS if links else DIRECTORY) for _ in range(4))
+        )
+    opened = way.opened
+    await way.open()
     await stage.recovers()
-    assert databases.way.opened - opened <= 6
+    await asyncio.gather(*(stage.signing_in_works() for _ in range(8)))
+    # As many as the pool has, the audit's one, and what asked whether it is back.
+    assert way.opened - opened <= 8
+    assert [event["event"] for event in stage.told()] == ["part_down", "part_up"]

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +12,18 @@ import pytest
 import pytest_asyncio
 
 from gateway.reasons import Reason
-from tests.journeys.world import World, a_world, free_port, until
-from tests.outages.stage import Stage, a_stage
+from tests.journeys.world import PATIENCE, World, a_world
+from tests.outages.stage import ME, RECOVERED, Stage, a_stage
 from tests.servers.between import Between, between_ports
 from tests.servers.node import OidcProvider
+from tests.servers.ports import free_port
 from tests.servers.valkey import Sentinels, Valkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 GONE = Reason.SESSIONS_UNAVAILABLE
+# To be read before anything else is answered: each takes this long, and after each the server looks
+# who asks.
+KEYS, MICROSECONDS_A_KEY = 500, 20_000
 
 
 @dataclass
@@ -47,31 +51,38 @@ async def redis(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(redis: Redis) -> AsyncIterator[Stage]:
-    async with a_stage(redis.world) as stage:
-        yield stage
+    # A test that failed may have left them as they were then.
     redis.way.release()
     await redis.way.open()
+    async with a_stage(redis.world) as stage:
+        yield stage
 
 
-async def test_redis_gone(redis: Redis, stage: Stage) -> None:
-    await redis.way.cut()
+async def everything_is_refused(stage: Stage) -> None:
+    """What everybody sees of a Redis that nothing can be read of, from the beginning on."""
     await stage.signed_in_go_on()
     await stage.password_users_see_nothing()
     await stage.signing_in_is_refused(GONE)
     await stage.one_is_down("sessions", GONE)
     await stage.signed_in_are_refused(GONE)
+
+
+async def test_redis_gone(redis: Redis, stage: Stage) -> None:
+    stage.breaks()
+    await redis.way.cut()
+    await everything_is_refused(stage)
     await redis.way.open()
     await stage.recovers()
 
 
 async def test_redis_cut_off(redis: Redis, stage: Stage) -> None:
+    """And when the network is back, it has forgotten every connection, and tells nobody."""
+    # Several of them, for whoever comes at once.
+    await asyncio.gather(*(stage.signing_in_works() for _ in range(3)))
+    stage.breaks()
     redis.way.hold()
-    await stage.signed_in_go_on()
-    await stage.password_users_see_nothing()
-    await stage.signing_in_is_refused(GONE)
-    await stage.one_is_down("sessions", GONE)
-    await stage.signed_in_are_refused(GONE)
-    redis.way.release()
+    await everything_is_refused(stage)
+    redis.way.lose()
     await stage.recovers()
 
 
@@ -96,27 +107,33 @@ def misconf(redis: Redis) -> Iterator[None]:
     taken.mkdir()
     redis.server.command("CONFIG", "SET", "save", '"3600 1"')
     redis.server.command("BGSAVE")
-    deadline = time.monotonic() + 10
-    while b"MISCONF" not in redis.server.command("SET", "probe", "1"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    yield
-    redis.server.command("CONFIG", "SET", "save", '""')
-    taken.rmdir()
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while b"MISCONF" not in redis.server.command("SET", "probe", "1"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield
+    finally:
+        redis.server.command("CONFIG", "SET", "save", '""')
+        taken.rmdir()
 
 
 @contextmanager
 def oom(redis: Redis) -> Iterator[None]:
     redis.server.command("CONFIG", "SET", "maxmemory", "1")
-    yield
-    redis.server.command("CONFIG", "SET", "maxmemory", "0")
+    try:
+        yield
+    finally:
+        redis.server.command("CONFIG", "SET", "maxmemory", "0")
 
 
 @contextmanager
 def readonly(redis: Redis) -> Iterator[None]:
     redis.server.command("REPLICAOF", "127.0.0.1", "1")
-    yield
-    redis.server.command("REPLICAOF", "NO", "ONE")
+    try:
+        yield
+    finally:
+        redis.server.command("REPLICAOF", "NO", "ONE")
 
 
 @pytest.mark.parametrize("how", [misconf, oom, readonly], ids=lambda how: how.__name__)
@@ -142,8 +159,10 @@ def noauth(redis: Redis) -> Iterator[None]:
     redis.server.command("CONFIG", "SET", "requirepass", "correct-horse")
     for kind in ("NORMAL", "PUBSUB"):
         _say(redis.server.port, f"AUTH correct-horse\r\nCLIENT KILL TYPE {kind}\r\n")
-    yield
-    _say(redis.server.port, 'AUTH correct-horse\r\nCONFIG SET requirepass ""\r\n')
+    try:
+        yield
+    finally:
+        _say(redis.server.port, 'AUTH correct-horse\r\nCONFIG SET requirepass ""\r\n')
 
 
 @contextmanager
@@ -151,22 +170,59 @@ def busy(redis: Redis) -> Iterator[None]:
     redis.server.command("CONFIG", "SET", "busy-reply-threshold", "1")
     with socket.create_connection(("127.0.0.1", redis.server.port)) as somebody:
         somebody.sendall(b'EVAL "while true do end" 0\r\n')
-        deadline = time.monotonic() + 10
-        while b"BUSY" not in redis.server.command("GET", "probe"):
-            assert time.monotonic() < deadline
-        yield
-        redis.server.command("SCRIPT", "KILL")
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while b"BUSY" not in redis.server.command("GET", "probe"):
+                assert time.monotonic() < deadline
+            yield
+        finally:
+            redis.server.command("SCRIPT", "KILL")
 
 
 @pytest.mark.parametrize("how", [noauth, busy], ids=lambda how: how.__name__)
 async def test_redis_refuses_everything(redis: Redis, stage: Stage, how: object) -> None:
     assert callable(how)
+    stage.breaks()
     with how(redis):
-        await stage.signed_in_go_on()
-        await stage.password_users_see_nothing()
-        await stage.signing_in_is_refused(GONE)
-        await stage.one_is_down("sessions", GONE)
-        await stage.signed_in_are_refused(GONE)
+        await everything_is_refused(stage)
+    await stage.recovers()
+
+
+@asynccontextmanager
+async def reading_its_data(redis: Redis) -> AsyncIterator[None]:
+    """Restarted with so much that it takes its time; LOADING is all it says meanwhile."""
+    server, padding = redis.server, "redis.call('SET','padding:'..i,string.rep('x',1000))"
+    server.command("CONFIG", "SET", "rdbcompression", "no")
+    server.command("EVAL", f'"for i=1,{KEYS} do {padding} end"', "0")
+    had = server.dump()
+    server.stop()
+    slowly = {
+        "key-load-delay": str(MICROSECONDS_A_KEY),
+        "loading-process-events-interval-bytes": "1024",
+    }
+    starting = asyncio.create_task(asyncio.to_thread(server.start, had, **slowly))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await asyncio.to_thread(_is_loading, server):
+                assert not starting.done()
+        yield
+        assert await asyncio.to_thread(_is_loading, server)
+    finally:
+        server.command("CONFIG", "SET", "key-load-delay", "0")
+        await starting
+
+
+def _is_loading(server: Valkey) -> bool:
+    try:
+        return b"LOADING" in server.command("GET", "probe")
+    except OSError:
+        return False
+
+
+async def test_redis_reads_its_data(redis: Redis, stage: Stage) -> None:
+    stage.breaks()
+    async with reading_its_data(redis):
+        await everything_is_refused(stage)
     await stage.recovers()
 
 
@@ -179,7 +235,7 @@ async def test_redis_restarted_empty(redis: Redis, stage: Stage) -> None:
         assert status in {200, 401, 503}, text
         return status == 401
 
-    await until(sent_away, stage.world.said, 2.0)
+    await stage.within(RECOVERED, sent_away)
     page = await stage.jo.open("/calls")
     assert (page.status, page.path) == (200, "/sso/login")
     await stage.password_users_see_nothing()
@@ -212,37 +268,50 @@ async def test_a_herd_asks_once_for_each_session(redis: Redis, stage: Stage) -> 
 async def test_redis_fails_over(
     tmp_path: Path, oidc_provider: OidcProvider, own_valkey: Valkey, other_valkey: Valkey
 ) -> None:
-    other_valkey.follow(own_valkey)
     sentinels = Sentinels(tmp_path, own_valkey)
-    sentinels.start()
     place = tmp_path / "world"
     place.mkdir()
     sessions = {"store": sentinels.url.reveal(), "outage_grace": "20s"}
+    other_valkey.follow(own_valkey)
     try:
+        await asyncio.to_thread(sentinels.start)
         async with a_world(place, oidc_provider, sessions=sessions) as world:  # noqa: SIM117
             async with a_stage(world) as stage:
-                page = await stage.hank.open("/sso/logout")
-                # The replica does not hear of this any more.
-                other_valkey.freeze()
-                await stage.hank.press(page, "Sign out")
-                own_valkey.stop()
-                other_valkey.thaw()
-                await stage.password_users_see_nothing()
-
-                async def works() -> bool:
-                    status, _, text = await stage.jo.request("GET", "/api/v1/me")
-                    assert (status, text) == (200, stage.as_before["jo"])
-                    assert (await stage.hank.request("GET", "/api/v1/me"))[0] == 401
-                    async with world.browser() as browser:
-                        page = await world.google(browser, "jo", "/calls")
-                        assert page.status in {200, 503}
-                        return page.status == 200
-
-                await until(works, world.said, 20.0)
-                assert (await stage.hank.request("GET", "/api/v1/me"))[0] == 401
-                assert [event["event"] for event in stage.told()] == ["part_down", "part_up"]
+                await _fail_over(stage, own_valkey, other_valkey, sentinels)
     finally:
         sentinels.stop()
+
+
+async def _fail_over(stage: Stage, master: Valkey, replica: Valkey, sentinels: Sentinels) -> None:
+    page = await stage.hank.open("/sso/logout")
+    # The replica does not hear of this any more.
+    replica.freeze()
+    await stage.hank.press(page, "Sign out")
+    master.stop()
+    replica.thaw()
+    await stage.password_users_see_nothing()
+    await stage.signing_in_is_refused(GONE)
+
+    async def nothing_changes() -> None:
+        status, _, text = await stage.jo.request("GET", ME)
+        assert (status, text) == (200, stage.as_before["jo"])
+        assert (await stage.hank.request("GET", ME))[0] == 401
+
+    async def decided() -> bool:
+        await nothing_changes()
+        held = await asyncio.to_thread(lambda: [*map(sentinels.master, sentinels.ports)])
+        return held == [replica.port] * 3
+
+    await stage.within(PATIENCE, decided)
+    watch = stage.world.stopwatch()
+
+    async def up() -> bool:
+        await nothing_changes()
+        return [event["event"] for event in stage.told()] == ["part_down", "part_up"]
+
+    await stage.within(RECOVERED, up, watch)
+    await stage.signing_in_works()
+    await nothing_changes()
 
 
 def _say(port: int, words: str) -> None:

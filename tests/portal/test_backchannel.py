@@ -211,21 +211,25 @@ async def test_a_logout_that_the_store_did_not_take_is_no_replay(
     async def gone(label: str) -> None:
         raise SessionsUnavailable(label)
 
-    with monkeypatch.context() as broken:
-        broken.setattr(world.store, "labelled", gone)
-        status, text = await tell(browser, token)
-    assert status == 400
-    assert json.loads(text) == {
-        "error": "temporarily_unavailable",
-        "error_description": Reason.SESSIONS_UNAVAILABLE,
-    }
-    assert (await browser.request("GET", "/sso/me"))[0] == 401, "here it has ended all the same"
+    with capture_logs() as logs:
+        with monkeypatch.context() as broken:
+            broken.setattr(world.store, "labelled", gone)
+            status, text = await tell(browser, token)
+        assert status == 400
+        assert json.loads(text) == {
+            "error": "temporarily_unavailable",
+            "error_description": Reason.SESSIONS_UNAVAILABLE,
+        }
+        assert (await browser.request("GET", "/sso/me"))[0] == 401, "here it has ended all the same"
 
-    async with asyncio.timeout(PATIENCE):
-        # The store is left alone until it was heard to answer again.
-        while (told := await tell(browser, token)) != (200, ""):
-            assert json.loads(told[1])["error"] == "temporarily_unavailable"
+        async with asyncio.timeout(PATIENCE):
+            # The store is left alone until it was heard to answer again.
+            while (told := await tell(browser, token)) != (200, ""):
+                assert json.loads(told[1])["error"] == "temporarily_unavailable"
     assert await world.live() == {}
+    (event,) = ended(logs)
+    assert event["reason"] is Reason.PROVIDER_SIGNED_OUT
+    assert event["detail"]["channel"] == "backchannel"
 
 
 async def pieces() -> AsyncIterator[bytes]:

@@ -4,11 +4,13 @@ import secrets
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import SessionsUnavailable
 from tests.journeys.browser import Browser
 from tests.portal.logouts import SID, arrive_with_sid, sids
 from tests.portal.world import World
+from tests.session.samples import until
 
 
 async def frame(browser: Browser, query: str, provider: str = "microsoft") -> tuple[int, Any, str]:
@@ -115,7 +117,12 @@ async def test_a_frame_while_the_store_is_away_ends_what_this_process_knows(
     async def gone(label: str) -> None:
         raise SessionsUnavailable(label)
 
-    with monkeypatch.context() as broken:
-        broken.setattr(world.store, "labelled", gone)
-        assert (await frame(browser, f"?sid={sid}"))[0] == 503
-    assert (await browser.request("GET", "/sso/me"))[0] == 401
+    with capture_logs() as logs:
+        with monkeypatch.context() as broken:
+            broken.setattr(world.store, "labelled", gone)
+            assert (await frame(browser, f"?sid={sid}"))[0] == 503
+        assert (await browser.request("GET", "/sso/me"))[0] == 401
+        await until(lambda: [log for log in logs if log["event"] == "session_ended"])
+    (event,) = [log for log in logs if log["event"] == "session_ended"]
+    assert event["detail"]["channel"] == "frontchannel"
+    assert await world.live() == {}

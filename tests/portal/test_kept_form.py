@@ -242,6 +242,7 @@ async def test_a_session_that_is_over_again_sends_nothing_and_loses_nothing(
 
 
 async def test_it_waits_a_quarter_of_an_hour(world: World, browser: Browser) -> None:
+    world.clock.stop()
     await over(world, browser)
     waits_at = await kept(world, browser)
     world.clock.ahead += 899

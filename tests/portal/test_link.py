@@ -173,6 +173,7 @@ async def test_guessing_is_stopped_even_with_the_right_password(
     world: World, browser: Browser
 ) -> None:
     page = await world.arrive(browser, "google", "nora")
+    world.clock.stop()
     for _ in range(3):
         page = await connect(browser, page, username="nlindqvist", password="wrong")
         assert page.status == 403

@@ -121,6 +121,7 @@ async def test_each_wrong_password_makes_the_wait_longer_and_says_how_long(
     world: World, browser: Browser
 ) -> None:
     page = await world.arrive(browser, "google", "nora")
+    world.clock.stop()
     for _ in range(3):
         assert (await browser.press(page, "Link and sign in", **BAD)).status == 403
     for seconds, words in ((60, "a minute"), (120, "2 minutes"), (240, "4 minutes")):

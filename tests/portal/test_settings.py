@@ -1,10 +1,12 @@
 """One's own links and matches: see, add, remove, turn on again."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.policy.model import Policies
 from tests.journeys.browser import Browser, Page
 from tests.portal.world import PASSWORDS, World
+from tests.session.samples import settled, until
 
 NORA = {"username": "nlindqvist", "password": PASSWORDS["nlindqvist"]}
 
@@ -92,6 +94,22 @@ async def test_removing_the_open_account_signs_out_everywhere(
     assert browser.cookies() == {}
     status, _, _ = await other_browser.request("GET", "/sso/me")
     assert status == 401
+
+
+async def test_a_removal_is_recorded_though_its_sessions_end_later(
+    world: World, browser: Browser
+) -> None:
+    page = await settings_of(world, browser)
+    await world.change_own("sessions.db", "ALTER TABLE labels RENAME TO mislaid")
+
+    with capture_logs() as logs:
+        out = await browser.press(page, "Remove and sign out")
+
+    assert (out.status, "sessions_unavailable" in out.text) == (503, True)
+    assert [entry["account"] for entry in logs if entry["event"] == "link_removed"] == ["1001"]
+    await world.change_own("sessions.db", "ALTER TABLE mislaid RENAME TO labels")
+    await until(lambda: settled(world.sessions))
+    assert await world.live() == {}
 
 
 async def test_a_removed_match_stays_away_until_its_password_is_given(

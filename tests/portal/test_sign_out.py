@@ -4,11 +4,12 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.identity.transaction import LIFETIME
 from tests.journeys.browser import Browser, Page
 from tests.portal.world import World
-from tests.session.samples import until
+from tests.session.samples import settled, until
 
 
 async def test_signing_out_is_asked_for_then_done(world: World, browser: Browser) -> None:
@@ -236,12 +237,14 @@ async def test_everywhere_is_not_said_before_the_store_has_taken_it(
     page = await browser.open("/sso/logout")
     await world.change_own("sessions.db", "ALTER TABLE labels RENAME TO mislaid")
 
-    out = await browser.press(page, "everywhere")
+    with capture_logs() as logs:
+        out = await browser.press(page, "everywhere")
 
+    assert [entry["account"] for entry in logs if entry["event"] == "signed_out"] == ["1001"]
     assert (out.status, "sessions_unavailable" in out.text) == (503, True)
     assert "sonar_sso" not in browser.cookies()
     await world.change_own("sessions.db", "ALTER TABLE mislaid RENAME TO labels")
-    await until(lambda: not world.sessions._endings._labels)
+    await until(lambda: settled(world.sessions))
     assert await world.live() == {}
 
 

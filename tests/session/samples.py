@@ -167,3 +167,10 @@ def ring_of(signing: Mapping[str, ec.EllipticCurvePrivateKey]) -> KeyRing:
         for key_id, key in signing.items()
     ]
     return KeyRing([root_key("0" * 16, bytes(32)), *keys])
+
+
+def settled(sessions: Sessions) -> bool:
+    """Whether the store was told everything."""
+    endings = sessions._endings
+    untold = sessions._known.over.untold()
+    return not (untold or endings._labels or endings._sweeps or endings._unnoted)

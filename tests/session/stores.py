@@ -12,7 +12,8 @@ from tests.session.samples import Clock
 
 class CutStore(EmbeddedStore):
     """It remembers what it was asked; it may be held back (`gate`), or cut off, so that it neither
-    tells nor takes; it tells whatever news the test makes up."""
+    tells nor takes, or only fail to say what it has ended (`swallows`); it tells whatever news the
+    test makes up."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(path, clock)
@@ -21,6 +22,7 @@ class CutStore(EmbeddedStore):
         self.gate = asyncio.Event()
         self.gate.set()
         self.cut_off = False
+        self.swallows = False
         self._told: tuple[Callable[[str], None], Callable[[], None]] | None = None
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
@@ -41,7 +43,10 @@ class CutStore(EmbeddedStore):
 
     async def end(self, key: str) -> bool:
         self._check()
-        return await super().end(key)
+        ended = await super().end(key)
+        if self.swallows:
+            raise SessionsUnavailable("broken by the test", refused=True)
+        return ended
 
     async def labelled(self, label: str) -> tuple[Session, ...]:
         self._check()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -18,7 +19,9 @@ from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.session.disallowed import PolicyRecords
 from gateway.session.live import Sessions
 from gateway.session.store.embedded import EmbeddedStore
-from tests.session.samples import an_account, an_identity, new_keys, sessions_on
+from gateway.session.store.redis import RedisStore
+from tests.servers.valkey import Valkey
+from tests.session.samples import an_account, an_identity, new_keys, sessions_on, settled, until
 
 ON = Policy("acme.example", Sso.ON, providers={"google": ProviderRule()})
 BLOCKED = replace(ON, blocked_users=frozenset({Email.parse("jo@acme.example")}))
@@ -105,3 +108,39 @@ async def test_without_the_store_it_is_recorded_all_the_same(
     monkeypatch.setattr(processes[0].records._named, "first", gone)
     told = await act(processes[:1], ALLOW, BLOCK)
     assert [entry["event"] for entry in told] == ["policy_changed"]
+
+
+async def test_who_is_blocked_while_redis_is_gone_is_out_and_recorded_once_when_it_is_back(
+    tmp_path: Path, folder: Path, own_valkey: Valkey
+) -> None:
+    """Of three processes one knows the session, and another was made in none of them."""
+    keys = new_keys(tmp_path)
+    async with AsyncExitStack() as closing:
+        processes = []
+        for _ in range(4):
+            store = RedisStore(own_valkey.url)
+            sessions = sessions_on(store, keys)
+            await sessions.start()
+            closing.push_async_callback(sessions.stop)
+            records = PolicyRecords(folder, sessions, sessions.named, Audit())
+            processes.append(Process(sessions, records))
+        *acting, maker = processes
+        made = [
+            await each.sessions.create(an_identity(), an_account(), ON, time.time())
+            for each in (acting[0], maker)
+        ]
+        own_valkey.freeze()
+        with capture_logs() as logs:
+            await asyncio.gather(*(each.records.end_disallowed(ALLOW, BLOCK) for each in acting))
+            assert acting[0].sessions.peek(made[0][0], time.time()) is None
+            own_valkey.thaw()
+            for each in acting:
+                await until(lambda each=each: settled(each.sessions))  # type: ignore[misc]
+        told = [entry for entry in logs if entry["event"] == "session_ended"]
+        assert sorted(entry["session"] for entry in told) == sorted(
+            session.public_id for _, session in made
+        )
+        assert {entry["reason"] for entry in told} == {"blocked_user"}
+        assert await maker.sessions._store.all() == ()
+        pending = [entry for entry in logs if entry["event"] == "policy_endings_pending"]
+        assert {entry["reason"] for entry in pending} == {"sessions_unavailable"}

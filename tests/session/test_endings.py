@@ -1,13 +1,14 @@
 """What must end ends: by label, on every process, also while the store does not answer."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import SessionsUnavailable
-from gateway.policy.model import Policies
+from gateway.policy.model import Policies, Policy, ProviderRule, Sso
 from gateway.session import endings
 from gateway.session.cache import Cache
 from gateway.session.endings import Endings
@@ -26,6 +27,7 @@ from tests.session.samples import (
     an_identity,
     opened,
     sessions_on,
+    settled,
     until,
 )
 from tests.session.stores import CutStore
@@ -41,6 +43,7 @@ async def sign_in(
 
 
 JO = an_identity(subject="1").key
+ON = Policy("acme.example", Sso.ON, providers={"google": ProviderRule()})
 
 
 class TestByLabel:
@@ -155,6 +158,101 @@ class TestWhileTheStoreIsAway:
         monkeypatch.setattr(store, "all", all_after_a_round)
         assert len(await sessions.sweep(Policies())) == 1
 
+    async def test_a_sweep_ends_all_when_the_store_is_back_and_notes_each_once(
+        self, store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        """Also who is in no process's memory, and although they were let in again meanwhile."""
+        other = sessions_on(EmbeddedStore(store.path, clock), keys, clock)
+        await other.start()
+        here, elsewhere = await sign_in(sessions, clock), await sign_in(other, clock)
+        await other.stop()
+        meant = {session.public_id for session in await store.all()}
+        noted: list[str] = []
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.sweep(Policies(), lambda session: noted.append(session.public_id))
+        allowed = Policies({"acme.example": ON})
+        with pytest.raises(SessionsUnavailable):
+            await sessions.sweep(allowed, lambda session: noted.append(session.public_id))
+        assert noted == []
+        store.cut_off = False
+        clock.pass_by(1)
+        await until(lambda: not sessions._store.is_gone)
+        later = await sign_in(sessions, clock)
+        await until(lambda: settled(sessions))
+        assert sorted(noted) == sorted(meant)
+        assert await sessions.read(here, clock()) is None
+        assert await sessions.read(elsewhere, clock()) is None
+        assert await sessions.read(later, clock()) is not None
+
+    async def test_an_ending_whose_answer_was_lost_is_noted_once(
+        self, store: CutStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        """The store ends the session, and breaks before it says so."""
+        for _ in range(3):
+            await sign_in(sessions, clock)
+        noted: list[str] = []
+        meant = {session.public_id for session in await store.all()}
+        store.swallows = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.sweep(Policies(), lambda session: noted.append(session.public_id))
+        store.swallows = False
+        await until(lambda: settled(sessions))
+        assert await store.all() == ()
+        assert sorted(noted) == sorted(meant)
+
+    async def test_of_two_processes_one_notes(
+        self, store: CutStore, sessions: Sessions, keys: KeyRing, clock: Clock
+    ) -> None:
+        other_store = CutStore(store.path, clock)
+        other = sessions_on(other_store, keys, clock)
+        await other.start()
+        cookies = [await sign_in(sessions, clock) for _ in range(20)]
+        for cookie in cookies:
+            assert await other.read(cookie, clock()) is not None
+        noted: list[str] = []
+        store.cut_off = other_store.cut_off = True
+        for each in (sessions, other):
+            with pytest.raises(SessionsUnavailable):
+                await each.sweep(Policies(), lambda session: noted.append(session.public_id))
+        store.cut_off = other_store.cut_off = False
+        await until(lambda: settled(sessions) and settled(other))
+        assert len(noted) == len(set(noted)) == 20
+        await other.stop()
+
+    async def test_what_a_label_names_is_noted_when_it_ends(
+        self, store: CutStore, sessions: Sessions, clock: Clock
+    ) -> None:
+        await sign_in(sessions, clock)
+        (session,) = await store.all()
+        noted: list[str] = []
+        store.cut_off = True
+        for _ in range(3):
+            with pytest.raises(SessionsUnavailable):
+                await sessions.end_labelled(
+                    identity_label(JO), lambda session: noted.append(session.public_id)
+                )
+        store.cut_off = False
+        await until(lambda: settled(sessions))
+        assert noted == [session.public_id]
+
+    async def test_times_that_became_shorter_reach_the_store_when_it_is_back(
+        self, store: CutStore, tmp_path: Path, keys: KeyRing, clock: Clock
+    ) -> None:
+        in_force = Policies({"acme.example": ON})
+        sessions = sessions_on(store, keys, clock, policies=lambda: in_force)
+        await sessions.start()
+        await sign_in(sessions, clock)
+        in_force = Policies({"acme.example": replace(ON, idle=60.0)})
+        store.cut_off = True
+        with pytest.raises(SessionsUnavailable):
+            await sessions.sweep(in_force)
+        store.cut_off = False
+        await until(lambda: not sessions._sweep._too_long)
+        (kept,) = await store.all()
+        assert kept.idle == 60.0
+        await sessions.stop()
+
     async def test_what_anybody_may_ask_for_does_not_fill_the_memory(
         self, store: CutStore, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -188,7 +286,7 @@ async def test_what_the_store_has_again_is_ended_again_and_nothing_else(
 ) -> None:
     store = Forgetful(tmp_path / "sessions.db", clock)
     known = Known(store, Cache(), lambda each: pytest.fail(), 300, clock, lambda each: each)  # noqa: PT016
-    here = Endings(store, known, clock)
+    here = Endings(store, store.named, known, clock)
     here.heard("old")
     clock.pass_by(400)
     for number in range(7):

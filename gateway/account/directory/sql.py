@@ -52,7 +52,8 @@ class SqlAccounts:
             unavailable=DirectoryUnavailable,
             part=self._part,
         )
-        self._part.watched(self._try_out)
+        local = self._database.file is not None
+        self._part.watched(self._try_out, one_at_a_time=local)
 
     async def close(self) -> None:
         self._part.stop()

@@ -9,13 +9,16 @@ Sentinels with a password of their own: `?sentinel_username=…&sentinel_passwor
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+from weakref import WeakKeyDictionary
 
 import structlog
 from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
@@ -25,9 +28,6 @@ from redis.exceptions import RedisError
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.tasks import stopped
-
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
 
 _log = structlog.get_logger()
 
@@ -44,13 +44,13 @@ _LOOK_EVERY = 0.5
 _SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 
 
-def pool_for(url: Secret) -> ConnectionPool:
+def pool_for(url: Secret) -> "Pool":
     """A pool of connections, none made yet. Raises `SessionsUnavailable` for what is no URL."""
     try:
         text = url.reveal()
         if urlsplit(text).scheme in _SENTINEL_SCHEMES:
             return _sentinel_pool(text)
-        return ConnectionPool.from_url(text, **_common())
+        return Pool.from_url(text, **_common())
     except (ValueError, TypeError):
         # The error's text would quote the URL, and with it the password.
         raise SessionsUnavailable(
@@ -64,12 +64,33 @@ async def close_pool(pool: ConnectionPool) -> None:
         await pool.sentinel_manager.aclose()
 
 
-class _MasterPool(SentinelConnectionPool):
+class Pool(ConnectionPool):
+    """When a connection broke, the others may be broken as well, and not know it: a network that
+    comes back after it was cut has forgotten them. They are made anew before their next use."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._broke_at = -math.inf
+        self._connected_at = WeakKeyDictionary[AbstractConnection, float]()
+
+    def broke(self) -> None:
+        """One did not answer."""
+        self._broke_at = time.monotonic()
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        if self._connected_at.get(connection, math.inf) <= self._broke_at:
+            await connection.disconnect(nowait=True)
+        if not connection.is_connected:
+            self._connected_at[connection] = time.monotonic()
+        await super().ensure_connection(connection)
+
+
+class _MasterPool(Pool, SentinelConnectionPool):
     """redis-py's parts with the idle connections to a master that was. One that is busy at that
     moment would come back and be used for as long as the old master answers: here it is parted
     with, too."""
 
-    async def release(self, connection: "AbstractConnection") -> None:
+    async def release(self, connection: AbstractConnection) -> None:
         # Only Sentinel's connections, which have an address, are made here.
         if (connection.host, connection.port) != self.master_address:  # type: ignore[attr-defined]
             connection.mark_for_reconnect()  # type: ignore[no-untyped-call]
@@ -123,7 +144,7 @@ def _common() -> dict[str, Any]:
     }
 
 
-def _sentinel_pool(url: str) -> SentinelConnectionPool:
+def _sentinel_pool(url: str) -> "_MasterPool":
     parts = urlsplit(url)
     user, _, addresses = parts.netloc.rpartition("@")
     name, _, database = parts.path.strip("/").partition("/")
@@ -145,9 +166,7 @@ def _sentinel_pool(url: str) -> SentinelConnectionPool:
         [_address(text) for text in addresses.split(",")],
         sentinel_kwargs={**_common(), **sentinel, **times},
     )
-    return _MasterPool(  # type: ignore[no-untyped-call]
-        name, manager, **_common(), **server
-    )
+    return _MasterPool(name, manager, **_common(), **server)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -21,7 +21,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.secret import Secret
-from gateway.session.store.redis_pool import Follower, close_pool, pool_for
+from gateway.session.store.redis_pool import Follower, Pool, close_pool, pool_for
 
 # What the name of everything of ours begins with.
 PREFIX = "sonar:"
@@ -39,6 +39,7 @@ class Server:
     def __init__(self, url: Secret) -> None:
         self._url = url
         self._client: Redis | None = None
+        self._pool: Pool | None = None
         self._moved: Callable[[], None] = lambda: None
         self._follower: Follower | None = None
         self._places = asyncio.Semaphore(_CONNECTIONS)
@@ -48,7 +49,7 @@ class Server:
     def connect(self, moved: Callable[[], None]) -> ConnectionPool:
         """Make ready, and nothing more; the pool. `moved` is called when another server is the
         master, or may be. Raises `SessionsUnavailable` when the URL is none."""
-        pool = pool_for(self._url)
+        pool = self._pool = pool_for(self._url)
         self._client, self._moved = Redis.from_pool(pool), moved
         if isinstance(pool, SentinelConnectionPool):
             self._follower = Follower(pool, moved)
@@ -105,6 +106,8 @@ class Server:
             return await work()
         except (RedisConnectionError, RedisTimeoutError, OSError):
             self._broke_at = time.monotonic()
+            if self._pool is not None:
+                self._pool.broke()
             raise
         finally:
             self._places.release()

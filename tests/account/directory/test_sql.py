@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from gateway.email import Email
 from gateway.errors import ConfigError, DirectoryUnavailable
 from gateway.secret import Secret
 from tests.account.conftest import Sql
+from tests.servers.between import between_sockets
+from tests.stopwatch import Stopwatch
 
 HASH = bcrypt.hashpw(b"hunter2", bcrypt.gensalt(4)).decode()
 JO = Email.parse("jo@acme.example")
@@ -518,6 +521,33 @@ async def test_broken_connections_are_made_anew(postgres_url: str, passwords: Pa
     for _attempt in range(5):
         assert await directory.by_id("7") is not None
     await directory.close()
+
+
+async def test_connections_that_the_network_forgot_cost_nobody_their_time(
+    postgres_url: str, passwords: Passwords
+) -> None:
+    """Five of them, idle, that never answer again: one question finds out, and no other waits."""
+    sql = Sql(postgres_url)
+    await sql.execute(*TABLES)
+    await add(sql, 7)
+    before, _, home = postgres_url.partition("host=")
+    with tempfile.TemporaryDirectory(prefix="way-") as place:
+        pair = Path(place, ".s.PGSQL.5432"), Path(home, ".s.PGSQL.5432")
+        async with between_sockets(*pair) as way:
+            url = Secret(f"{before}host={place}")
+            directory = open_directory(SqlDirectory(url=url, timeout="1s"), passwords)
+            await directory.open()
+            await asyncio.gather(*(directory.by_id("7") for _ in range(5)))
+            assert way.opened == 5
+            way.hold()
+            with pytest.raises(DirectoryUnavailable):
+                await directory.by_id("7")
+            way.lose()
+            watch = Stopwatch()
+            found = await asyncio.gather(*(directory.by_id("7") for _ in range(5)))
+            assert watch.seconds() < 0.9, "none of the five has to wait for its time to be up"
+            assert [account is not None for account in found] == [True] * 5
+            await directory.close()
 
 
 async def test_people_at_once_get_their_own_accounts(sonar: Sql, directory: Directory) -> None:

@@ -3,15 +3,20 @@
 import asyncio
 import sqlite3
 import stat
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import SessionsUnavailable
+from gateway.session.model import Session
 from gateway.session.store.database import Database
 from gateway.session.store.embedded import EmbeddedStore, count_sessions
+from tests.privilege import HELD_TO_RULES
 from tests.session.samples import Clock, a_session, until
+
+ROOT = Path(__file__).parents[3]
 
 
 async def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
@@ -39,6 +44,57 @@ async def test_a_place_that_cannot_be_used_is_seen_at_open(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(SessionsUnavailable):
         await EmbeddedStore(tmp_path / "file" / "sessions.db").open()
+
+
+async def test_a_file_that_may_only_be_read_is_seen_at_open(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    store = EmbeddedStore(path)
+    await store.open()
+    await store.close()
+    path.chmod(0o444)
+    opening = (
+        "import asyncio, pathlib\n"
+        "from gateway.session.store.embedded import EmbeddedStore\n"
+        f"asyncio.run(EmbeddedStore(pathlib.Path({str(path)!r})).open())"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *HELD_TO_RULES, sys.executable, "-c", opening, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    last = said.decode().splitlines()[-1]
+    assert last.startswith("gateway.errors.SessionsUnavailable"), last
+    assert "sessions.db" in last
+
+
+def limit(database: Database, pages: int) -> None:
+    """Not below what it has already."""
+    database._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+
+async def fill(store: EmbeddedStore, made: list[Session]) -> None:
+    while True:
+        session = a_session(time.time())
+        await store.create(session)
+        made.append(session)
+
+
+async def test_a_full_disk_lets_nobody_in_and_signs_nobody_out(tmp_path: Path) -> None:
+    """SQLite's own limit: what it answers then is what it answers on a full disk."""
+    store, jo = EmbeddedStore(tmp_path / "sessions.db"), a_session(time.time())
+    await store.open()
+    await store.create(jo)
+    made = [jo]
+    await store._ask(lambda database: limit(database, 1))
+    with pytest.raises(SessionsUnavailable, match="full") as full:
+        await fill(store, made)
+    assert full.value.refused
+    for session in made:
+        assert await store.load(session.key) == session
+    assert {session.key for session in await store.all()} == {session.key for session in made}
+    await store._ask(lambda database: limit(database, 1000))
+    await store.try_out()
+    assert await store.end(jo.key) is True
+    await store.close()
 
 
 async def test_a_file_locked_by_somebody_else_is_said_soon(tmp_path: Path) -> None:
