@@ -173,7 +173,13 @@ class Endings:
         ending = tuple(keys)
         for key in ending:
             self._refuse(key)
-        were_there = await few_at_a_time(_AT_ONCE, self.end, ending)
+        # Those whose turn has not come yet are nobody else's to tell: else nobody could say who
+        # ended how many.
+        self._being_told.update(ending)
+        try:
+            were_there = await few_at_a_time(_AT_ONCE, self.end, ending)
+        finally:
+            self._being_told.difference_update(ending)
         return {key for key, was_there in zip(ending, were_there, strict=True) if was_there}
 
     async def _make_record(self, key: str) -> None:

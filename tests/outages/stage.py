@@ -22,7 +22,7 @@ GRACE = 1.0
 NOTICED = 3.0
 RECOVERED = 2.0
 # What a request that asks nobody may take, with all that the test does itself.
-AT_ONCE = 0.5
+AT_ONCE = 1.0
 ME = "/api/v1/me"
 
 

@@ -14,9 +14,10 @@ from aiohttp import web
 from gateway.reasons import Reason
 from tests.edge.world import deaf_port
 from tests.journeys.browser import Browser
-from tests.journeys.world import World, a_world, free_port, until
+from tests.journeys.world import World, a_world, until
 from tests.outages.stage import AT_ONCE, ME, RECOVERED, Stage, a_stage
 from tests.servers.node import OidcProvider
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -84,14 +84,14 @@ async def test_a_full_disk_lets_nobody_in_and_signs_nobody_out(tmp_path: Path) -
     await store.open()
     await store.create(jo)
     made = [jo]
-    await store._ask(lambda database: limit(database, 1))
+    await store._thread.ask(lambda database: limit(database, 1))
     with pytest.raises(SessionsUnavailable, match="full") as full:
         await fill(store, made)
     assert full.value.refused
     for session in made:
         assert await store.load(session.key) == session
     assert {session.key for session in await store.all()} == {session.key for session in made}
-    await store._ask(lambda database: limit(database, 1000))
+    await store._thread.ask(lambda database: limit(database, 1000))
     await store.try_out()
     assert await store.end(jo.key) is True
     await store.close()
