@@ -35,6 +35,9 @@ _PIECE = 1000
 # earlier time may come later by this much.
 _LATE = 120.0
 _BEGINNING = (0.0, "")
+# Seconds after the link. Who keeps no cookies has to say each day that it is fine, and there is an
+# end to that.
+TOLD_FOR = 90 * 86400.0
 
 
 class Herald:
@@ -82,12 +85,14 @@ class Herald:
         if meant is None:
             return None
         browser = self._readers.browser(_cookie(cookie_header, self._readers.cookie_name))
-        if not await self._notices.unread(meant.id, Reader.of_browser(browser)):
+        unread = await self._notices.unread(meant.id, Reader.of_browser(browser))
+        now = self._clock()
+        if all(notice.created <= now - TOLD_FOR for notice in unread):
             return None
         account = await self._directory.verify(username, password)
         if account is None or account.id != meant.id or not account.active:
             return None
-        return self._readers.keep(PasswordReader(browser, account.id, self._clock()))
+        return self._readers.keep(PasswordReader(browser, account.id, now))
 
     async def look(self) -> None:
         """Learn which accounts have got notices since the last look. Raises LinksUnavailable."""

@@ -1,6 +1,7 @@
 """Who is told, of those who sign in with the Sonar password alone."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import bcrypt
@@ -9,7 +10,7 @@ import yaml
 
 from gateway.account import herald as module
 from gateway.account.directory import Directory, open_directory
-from gateway.account.herald import Herald
+from gateway.account.herald import TOLD_FOR, Herald
 from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
 from gateway.account.model import Link, News, Reader
@@ -24,10 +25,11 @@ from tests.account.conftest import Sql
 from tests.session.samples import new_keys, until
 
 KEY = IdentityKey("https://accounts.google.com", "1")
-LINK = Link(KEY, "7", "google", "vera@acme.example", 1000.0, None)
+NOW = 1_700_000_000.0
+THEN = NOW - 3600.0
+LINK = Link(KEY, "7", "google", "vera@acme.example", THEN, None)
 NEWS = News("jmarch", "192.0.2.1")
 PASSWORD = Secret("march-hare")
-NOW = 1_700_000_000.0
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ async def test_a_wrong_password_is_told_nothing(
     herald: Herald, links: LinkStore, username: str
 ) -> None:
     for account_id in ("7", "9"):
-        await links.add(Link(KEY, account_id, "google", "", 1000.0, None), NEWS)
+        await links.add(Link(KEY, account_id, "google", "", THEN, None), NEWS)
     for wrong in ("march", "", "MARCH-HARE"):
         assert await herald.greet(username, Secret(wrong), "") is None
 
@@ -117,7 +119,7 @@ async def test_a_wrong_password_is_told_nothing(
 async def test_the_right_password_of_who_has_no_news_or_may_not_come_in(
     herald: Herald, links: LinkStore
 ) -> None:
-    await links.add(Link(KEY, "9", "google", "", 1000.0, None), NEWS)
+    await links.add(Link(KEY, "9", "google", "", THEN, None), NEWS)
     assert await herald.greet("quiet", PASSWORD, "") is None
     assert await herald.greet("left", PASSWORD, "") is None, "the account is not active"
 
@@ -135,6 +137,14 @@ async def test_a_browser_that_has_read_it_is_left_alone(
     assert await herald.greet("jmarch", PASSWORD, header) is None
     assert await herald.greet("jmarch", PASSWORD, "") is not None, "another browser"
     assert await herald.greet("jmarch", PASSWORD, f"{header}; {header}") is not None, "two of them"
+
+
+@pytest.mark.parametrize(("ago", "told"), [(TOLD_FOR - 1, True), (TOLD_FOR, False)])
+async def test_there_is_an_end_to_it(
+    herald: Herald, links: LinkStore, ago: float, told: bool
+) -> None:
+    await links.add(replace(LINK, created=NOW - ago), NEWS)
+    assert (await herald.greet("jmarch", PASSWORD, "") is not None) is told
 
 
 async def test_it_learns_by_itself_and_forgets_all_while_the_database_is_away(
@@ -158,7 +168,7 @@ async def test_memory_is_bounded_and_keeps_the_newest(
     monkeypatch.setattr(module, "_MOST_NAMES", 3)
     monkeypatch.setattr(module, "_PIECE", 2)
     for number in range(5):
-        link = Link(KEY, f"a{number}", "google", "", 1000.0 + number, None)
+        link = Link(KEY, f"a{number}", "google", "", THEN + number, None)
         await links.add(link, News(f"user{number}", ""))
     await herald.look()
     assert [herald.expects(f"user{number}") for number in range(5)] == [False, False, *[True] * 3]

@@ -1,9 +1,12 @@
-"""What an account says about its addresses."""
+"""What an account says about its addresses, and who reads notices of it."""
+
+import re
 
 import pytest
 
-from gateway.account.model import Account, Address
+from gateway.account.model import Account, Address, Reader, folded
 from gateway.email import Email
+from gateway.identity.model import IdentityKey
 
 
 def account(*addresses: tuple[str, str]) -> Account:
@@ -47,3 +50,24 @@ def test_sonar_is_told_the_first_contact_address(
 def test_an_address_counts_for_its_purpose_only(email: str, purposes: set[str], has: bool) -> None:
     jo = account(("jo@acme.example", "contact"), ("v@acme.example", "voicemail"))
     assert jo.has(Email.parse(email), frozenset(purposes)) is has
+
+
+def test_readers_are_told_apart_and_say_nothing() -> None:
+    names = {
+        Reader.of_identity(IdentityKey("https://idp.example", "12")).name,
+        Reader.of_identity(IdentityKey("https://idp.example1", "2")).name,
+        Reader.of_identity(IdentityKey("https://idp.example", "1")).name,
+        Reader.of_browser("https://idp.example\0001").name,
+        Reader.of_browser("1").name,
+    }
+    assert len(names) == 5
+    assert all(re.fullmatch("[0-9a-f]{64}", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("jo", "JO"), ("jo", " jo\t"), ("Jö", "Jo\u0308"), ("straße", "STRASSE"), ("Ａ", "a")],
+)
+def test_spellings_of_one_username(one: str, other: str) -> None:
+    assert folded(one) == folded(other) == folded(folded(other))
+    assert folded(one) != folded(f"{one}1")
