@@ -50,6 +50,7 @@ class Wanted:
     account: str | None = None
     domain: str | None = None
     since: float | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,14 +63,22 @@ def as_json(entry: Entry) -> dict[str, Any]:
 
 
 def as_text(entry: Entry) -> str:
-    """One line: time, event and reason, then who and what, as far as that is known."""
+    """One line: time, event and reason, then who and what, as far as that is known. The steps of a
+    decision follow, each on a line of its own, as `explain` has them."""
     known = as_json(entry)
     for name in ("number", "time", "event", "reason", "hash", "issuer", "subject"):
         known.pop(name, None)
     detail = known.pop("detail", {})
+    steps = detail.pop("trail", ())
     words = [f"{name}={shown(value)}" for name, value in (known | detail).items()]
     record = entry.record
-    return "  ".join((_stamp(entry), record.event, record.reason or "-", *words))
+    line = "  ".join((_stamp(entry), record.event, record.reason or "-", *words))
+    return "\n  ".join((line, *(_plain(step) for step in steps)))
+
+
+def _plain(step: str) -> str:
+    """What others chose must not write the operator's terminal here, either."""
+    return step if step.isprintable() else json.dumps(step)
 
 
 def verdict(found: Verdict) -> str:

@@ -76,6 +76,7 @@ class WordType(click.ParamType[str]):
 @click.option("--domain", help="Only of this email domain.")
 @click.option("--reason", type=WordType(Reason), help="Only for this reason.")
 @click.option("--event", type=WordType(EventKind), help="Only this kind, such as sign_in_refused.")
+@click.option("--request", metavar="ID", help="Only of this request, as an error page quotes it.")
 @click.option("--since", type=MomentType(), help="Since then: 7d (ago), 2026-03-05, …T14:00 (UTC).")
 @click.option(
     "--last",
@@ -94,6 +95,7 @@ def audit(
     domain: str | None,
     reason: str | None,
     event: str | None,
+    request: str | None,
     since: float | None,
     last: int,
     as_json: bool,
@@ -105,13 +107,18 @@ def audit(
     from gateway.commands import audit as command
 
     address = None if email is None else str(email)
-    wanted = Wanted(event, reason, address, account, domain and domain.lower(), since)
+    wanted = Wanted(event, reason, address, account, domain and domain.lower(), since, request)
     config = load_config(_file(ctx))
 
     async def show() -> None:
+        any_there = False
         async for entry in command.listed(config, wanted, last):
             line = json.dumps(command.as_json(entry)) if as_json else command.as_text(entry)
             click.echo(line)
+            any_there = True
+        if request is not None and not any_there:
+            elsewhere = "the access log has every request, and why it was refused"
+            click.echo(f"nothing recorded of this request; {elsewhere}", err=True)
 
     asyncio.run(show())
 

@@ -28,6 +28,7 @@ REFUSED = Record(
     "blake@acme.example",
     "acme.example",
     address="192.0.2.7",
+    request_id="5d4c6b7a8f901234-7",
     detail='{"trail": ["policy \\u001b[31m", "blocked_user yes"]}',
 )
 
@@ -65,7 +66,9 @@ def test_the_list_says_what_happened_the_newest_last(config: Config, run: Run) -
     keep(config, a_record(1), REFUSED)
     told = run("audit")
     assert (told.returncode, told.stderr) == (0, "")
-    first, second = told.stdout.splitlines()
+    first, second, *steps = told.stdout.splitlines()
+    # As `explain` has them: a step a line.
+    assert steps == [r'  "policy \u001b[31m"', "  blocked_user yes"]
     assert first.startswith("1970-01-01T00:00:01.000Z  sign_in  matched  email=p1@acme.example")
     assert second.startswith("2025-11-26T03:11:26.123Z  sign_in_refused  blocked_user  ")
     assert "address=192.0.2.7" in second
@@ -87,6 +90,7 @@ def test_and_so_do_programs_read_it(config: Config, run: Run) -> None:
         "email": "blake@acme.example",
         "domain": "acme.example",
         "address": "192.0.2.7",
+        "request_id": "5d4c6b7a8f901234-7",
         "detail": {"trail": ["policy \x1b[31m", "blocked_user yes"]},
         "hash": last,
     }
@@ -100,6 +104,8 @@ def test_and_so_do_programs_read_it(config: Config, run: Run) -> None:
         (["--domain", "acme.example"], [3]),
         (["--reason", "matched", "--last", "1"], [2]),
         (["--event", "sign_in_refused"], [3]),
+        (["--request", "5d4c6b7a8f901234-7"], [3]),
+        (["--request", "5d4c6b7a8f901234"], []),
         (["--since", "2025-11-26T03:11:26"], [3]),
         (["--since", "2025-11-26T03:11:27"], []),
         (["--since", "1h"], []),
@@ -111,6 +117,15 @@ def test_filters(config: Config, run: Run, words: list[str], numbers: list[int])
     told = run("audit", "--json", *words)
     assert told.returncode == 0
     assert [json.loads(line)["number"] for line in told.stdout.splitlines()] == numbers
+
+
+def test_a_request_that_nothing_was_recorded_of_is_looked_for_elsewhere(
+    config: Config, run: Run
+) -> None:
+    keep(config, a_record(1))
+    told = run("audit", "--request", "5d4c6b7a8f901234-7")
+    assert (told.returncode, told.stdout) == (0, "")
+    assert "access log" in told.stderr
 
 
 @pytest.mark.parametrize(
