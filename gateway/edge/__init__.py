@@ -7,7 +7,8 @@ who may come in
     server.py          puts the parts together, keeps the clock, drains;  shared.py: what all
                        connections share;  rules.py: the part of Config they need, compiled once
     listener.py        accepts connections;  sockets.py: those listened on
-    entrance.py        lets them in, or turns them away;  admission.py: how many may
+    entrance.py        lets them in, or turns them away;  admission.py: how many may;
+                       last_words.py: what who may not is told
     certificate.py     the certificate for TLS;  pem_files.py: whether it was renewed;
                        handshake.py: what is said when one fails
     proxied.py         for whom a proxy connects;  proxy_protocol.py: as its header says it

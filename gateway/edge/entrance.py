@@ -1,8 +1,7 @@
 """Who was accepted comes in, by PROXY header and TLS, and is a `Client` then; or is told why not.
 
 Rules
-    Refusing costs a read and a write: a connection too many is told so and closed, by a page or in
-    JSON as it asks for in what has come already; nobody waits for that.
+    Refusing is cheap: a connection too many is told so and closed (last_words.py).
     With `server.proxy_protocol` a trusted peer must say who it speaks for before anything else is
     read from it. Nobody else may: what an untrusted peer sends is TLS or HTTP, or refused as such.
     Whoever was accepted is counted out exactly once: by its `Client`, or here if it never became
@@ -11,15 +10,13 @@ Rules
 
 import asyncio
 import socket
-from contextlib import suppress
 
 import structlog
 
-from gateway.edge import replies
 from gateway.edge.certificate import Certificates
 from gateway.edge.client import Client
-from gateway.edge.fields import seems_to_want_page
 from gateway.edge.handshake import HandshakeFailed, held
+from gateway.edge.last_words import LastWords, say
 from gateway.edge.peer import Peer, peer_of
 from gateway.edge.proxied import take_proxy_header
 from gateway.edge.proxy_protocol import read_proxy_header
@@ -28,16 +25,9 @@ from gateway.reasons import Reason
 
 _log = structlog.get_logger()
 
-_LARGEST_READ = 64 * 1024
 # For TLS to send what is left and say goodbye, whatever comes of it: when this is over what is left
 # is lost, so that `Client` looks after it.
 _GOODBYE_SECONDS = 24 * 3600.0
-
-_STATUS = {
-    Reason.CONNECTIONS_FULL: 503,
-    Reason.CONNECTIONS_OF_ADDRESS: 429,
-    Reason.PLAIN_HTTP: 400,
-}
 
 
 class Entrance:
@@ -49,12 +39,7 @@ class Entrance:
         self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[None]] = set()
-        origin = str(shared.rules.public)
-        self._refusals = {
-            (reason, html): _refusal(_STATUS[reason], reason, html=html, origin=origin)
-            for reason in _STATUS
-            for html in (True, False)
-        }
+        self._last_words = LastWords(str(shared.rules.public))
 
     def meet(self, sock: socket.socket, address: str) -> None:
         """Let in who was accepted from `address`, or turn it away."""
@@ -137,29 +122,28 @@ class Entrance:
         """Why there is no TLS: in TLS, or in HTTP to a browser that was sent to the wrong port."""
         if failed.plain_http:
             self._shared.counters.rejected[Reason.PLAIN_HTTP] += 1
-            _say(sock, self._refusals[Reason.PLAIN_HTTP, True])
+            self._last_words.no_tls(sock)
         elif failed.alert:
-            _say(sock, failed.alert)
+            say(sock, failed.alert)
 
     def _turn_away(self, sock: socket.socket, peer: Peer, reason: Reason) -> None:
-        """Tell it why and close: the cheapest there is under a flood."""
         self._shared.counters.rejected[reason] += 1
         if self._shared.is_news(reason):
             inside = self._shared.admission.inside
             _log.warning(
                 "connections_refused", reason=reason, client=peer.address, connections=inside
             )
-        with sock:
-            # With TLS a handshake is what it would cost to tell it.
-            if self._certificates is None:
-                html = seems_to_want_page(_heard(sock))
-                _say(sock, self._refusals[reason, html])
+        if self._certificates is None:
+            self._last_words.turn_away(sock, reason)
+        else:
+            # A handshake is what it would cost to tell it.
+            sock.close()
 
     async def close(self, within: float) -> None:
         """Who has not come in `within` seconds, with a handshake or a PROXY header half done, comes
         in no more."""
-        if self._coming:
-            _, late = await asyncio.wait(self._coming, timeout=within)
+        if coming := self._coming | self._last_words.awaited:
+            _, late = await asyncio.wait(coming, timeout=within)
             for task in late:
                 task.cancel()
 
@@ -167,25 +151,3 @@ class Entrance:
         self._shared.counters.rejected[Reason.PROXY_HEADER_MALFORMED] += 1
         if self._shared.is_news(proxy.address):
             _log.warning("proxy_header_malformed", proxy=proxy.address)
-
-
-def _heard(sock: socket.socket) -> bytes:
-    """What has come so far."""
-    try:
-        return sock.recv(_LARGEST_READ)
-    except OSError:
-        return b""
-
-
-def _say(sock: socket.socket, words: bytes) -> None:
-    """The last words on a connection. What it asked is taken off the socket, so that closing does
-    not reset the connection before they are read."""
-    with suppress(OSError):
-        sock.send(words)
-        sock.recv(_LARGEST_READ)
-
-
-def _refusal(status: int, reason: Reason, *, html: bool, origin: str) -> bytes:
-    """What is said without a request: who it is and what it wants, nobody has read."""
-    reply = replies.error(status, reason, "-", html=html, origin=origin)
-    return replies.render(reply, head_only=False, keep_alive=False, minor=1)

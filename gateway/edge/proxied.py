@@ -3,10 +3,10 @@
 proxy_protocol.py reads it; here it is waited for.
 """
 
-import asyncio
 import socket
 
 from gateway.edge.proxy_protocol import belonging, complete
+from gateway.edge.sockets import readable
 
 # More than the longest header.
 _LARGEST_READ = 8 * 1024
@@ -17,7 +17,7 @@ async def take_proxy_header(sock: socket.socket) -> bytes | None:
     without a word, `None` when something else is there, or half a header."""
     seen = b""
     while not complete(seen):
-        await _readable(sock)
+        await readable(sock)
         ahead = sock.recv(_LARGEST_READ, socket.MSG_PEEK)
         size = belonging(seen, ahead)
         if not ahead:
@@ -27,19 +27,3 @@ async def take_proxy_header(sock: socket.socket) -> bytes | None:
         # Taken off at once, or the socket would stay readable while the rest is waited for.
         seen += sock.recv(size)
     return seen
-
-
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def told() -> None:
-        loop.remove_reader(sock)
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(sock, told)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sock)

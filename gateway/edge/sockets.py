@@ -84,6 +84,23 @@ def unsent(transport: asyncio.Transport) -> int:
     return int(count) + transport.get_write_buffer_size()
 
 
+async def readable(sock: socket.socket) -> None:
+    """Wait until something has come, or its end."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def told() -> None:
+        loop.remove_reader(sock)
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(sock, told)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
 def room_for(connections: int) -> int:
     """How many browser connections, `connections` at most, there are descriptors for: two each,
     as each may need one to Sonar. The soft limit is raised as far as the system allows."""

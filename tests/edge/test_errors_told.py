@@ -1,6 +1,5 @@
 """Each error that the edge itself tells: by a short page or in JSON, as the client asks."""
 
-import asyncio
 import os
 import resource
 from collections.abc import Awaitable, Callable, Iterator
@@ -106,18 +105,10 @@ async def unanswered(make_world: MakeWorld, accept: str) -> Reply:
 
 
 async def one_too_many(make_world: MakeWorld, accept: str, limit: str) -> Reply:
-    """Its request is there already when it is accepted."""
     world = await make_world(limits={limit: 1})
     await world.browser()
     await until(lambda: world.counters.connections_open == 1)
-    listener = world.edge._listener
-    assert listener is not None
-    for sock in listener.sockets:
-        asyncio.get_running_loop().remove_reader(sock)
-    late = await world.browser()
-    await late.say(asking(accept))
-    listener.open()
-    return await late.reply()
+    return await told(world, asking(accept))
 
 
 async def full(make_world: MakeWorld, accept: str) -> Reply:
@@ -185,13 +176,3 @@ async def test_as_the_client_asks(
     else:
         assert f"{status} &middot; {reason} &middot; ".encode() in reply.body
         assert b"<h1>" in reply.body
-
-
-@pytest.mark.parametrize("limit", ["connections", "connections_per_address"])
-async def test_who_has_not_said_yet_gets_a_page(make_world: MakeWorld, limit: str) -> None:
-    """At the door nobody is waited for."""
-    world = await make_world(limits={limit: 1})
-    await world.browser()
-    await until(lambda: world.counters.connections_open == 1)
-    reply = await (await world.browser()).reply()
-    assert reply.headers["content-type"] == "text/html; charset=utf-8"
