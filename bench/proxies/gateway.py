@@ -15,7 +15,7 @@ import yaml
 
 from bench.process import CannotMeasure, Program, python, said_by
 from bench.proxies import Proxy
-from bench.stage import Stage, free_port, get
+from bench.stage import Stage, free_port, get, is_open
 from gateway import __version__
 from gateway.account.model import CONTACT, Account, Address
 from gateway.config import Config, load_config
@@ -116,7 +116,7 @@ def serve(stage: Stage, folder: Path, config: Config, code: str = "") -> Program
         port=config.server.listen.port,
         environment={"SONAR_GATEWAY_CODE": code} if code else None,
     )
-    program.wait_until(lambda: get(management, "/readyz")[0] == 200)
+    program.wait_until(lambda: is_open(management) and get(management, "/readyz")[0] == 200)
     return program
 
 
