@@ -24,7 +24,7 @@
     trip.py         off to the provider
     person.py       who is choosing an account or proving one
     candidates.py   which accounts this identity may use now
-    proof.py        a Sonar password, throttled
+    proof.py        a Sonar password, throttled;  password_page.py: the page that asks for it
     carried.py      a refresh token, while there is no session for it yet
     completion.py   the one place where a sign-in becomes a session
 

@@ -25,17 +25,16 @@ from gateway.identity.transaction import Transaction
 from gateway.operate.audit import EventKind
 from gateway.portal.forms import Fields
 from gateway.portal.pages import (
-    STATUS,
     Action,
     Message,
     explain,
     face_of,
     link_to,
-    page,
     refusal,
     see_other,
     token_for,
 )
+from gateway.portal.password_page import password_page
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.session_form import form_on
@@ -187,13 +186,13 @@ def _refused(visit: Visit) -> Reason | None:
     return next((reason for reason in _TOLD if reason == told), Reason.PROVIDER_ERROR)
 
 
-def _message(refused: NotProved) -> Message:
-    if refused.reason is Reason.PASSWORD_WRONG:
+def _explain(reason: Reason, wait: float) -> Message:
+    if reason is Reason.PASSWORD_WRONG:
         return Message(
             "The password is wrong",
             "It is the one you type on Sonar's own sign-in page. Try again.",
         )
-    return explain(refused.reason, refused.wait)
+    return explain(reason, wait)
 
 
 def _form(visit: Visit, session: Session, refused: NotProved | None) -> web.Response:
@@ -201,14 +200,14 @@ def _form(visit: Visit, session: Session, refused: NotProved | None) -> web.Resp
     provider = face_of(visit, identity.provider)
     asks = visit.parts.providers.get(identity.provider) is not None
     again = link_to(PATH, next=next_path, again="1")
-    return page(
+    return password_page(
         visit,
         "confirm.html",
-        status=200 if refused is None else STATUS.get(refused.reason, 403),
+        refused,
+        said=_explain,
         here=link_to(PATH, next=next_path),
         token=token_for(visit, session_binding(session.key)),
         account=session.account,
-        message=None if refused is None else _message(refused),
         actions=(
             *((Action(f"Confirm with {provider.label}", again),) if asks else ()),
             Action("Back to Sonar", visit.parts.config.upstream.profile_path),

@@ -12,17 +12,14 @@ from gateway.portal.completion import complete
 from gateway.portal.confirm import confirmed, is_stale
 from gateway.portal.forms import USED, Unreadable
 from gateway.portal.pages import (
-    STATUS,
     Action,
     another_identity,
-    explain,
     face_of,
-    page,
     password_action,
-    retry_after,
     start_over,
     token_for,
 )
+from gateway.portal.password_page import password_page
 from gateway.portal.person import Person, leave, spend, who_is_there
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import (
@@ -141,20 +138,18 @@ def letters_to(visit: Visit, account: Account) -> tuple[str, ...]:
 def _form(
     visit: Visit, person: Person, refused: NotProved | None = None, username: str = ""
 ) -> web.Response:
-    response = page(
+    return password_page(
         visit,
         "link.html",
-        status=200 if refused is None else STATUS.get(refused.reason, 403),
+        refused,
         here=person.page(PATH),
         token=token_for(visit, person.bound_to),
         provider=face_of(visit, person.identity.provider),
         email=person.identity.email,
         why=None if person.why is None else EXPLANATIONS[person.why],
-        message=None if refused is None else explain(refused.reason, refused.wait),
         username=username,
         actions=_ways(visit, person),
     )
-    return response if refused is None else retry_after(response, refused.wait)
 
 
 def _ways(visit: Visit, person: Person) -> tuple[Action, ...]:

@@ -13,17 +13,14 @@ from gateway.portal.forms import USED, Fields
 from gateway.portal.link import add_link
 from gateway.portal.pages import (
     SETTINGS,
-    STATUS,
     Action,
     another_identity,
-    explain,
     face_of,
     link_to,
-    page,
-    retry_after,
     see_other,
     token_for,
 )
+from gateway.portal.password_page import password_page
 from gateway.portal.person import not_signed_in, session_binding
 from gateway.portal.proof import NotProved, prove
 from gateway.portal.refusals import refused_choice, refused_form, refused_identity
@@ -121,10 +118,10 @@ async def _page(
     standing = await stand(visit, identity)
     if isinstance(standing, Refuse):
         return refused_identity(visit, identity, standing, "/")
-    response = page(
+    return password_page(
         visit,
         "settings.html",
-        status=200 if refused is None else STATUS.get(refused.reason, 403),
+        refused,
         token=token_for(visit, session_binding(session.key)),
         provider=face_of(visit, identity.provider),
         email=identity.email,
@@ -132,7 +129,6 @@ async def _page(
         entries=_entries(standing, identity),
         removed=await _removed(visit, identity),
         done=_DONE.get(visit.query("done") or ""),
-        message=None if refused is None else explain(refused.reason, refused.wait),
         username=username,
         actions=(
             another_identity(visit, identity.provider, PATH),
@@ -140,7 +136,6 @@ async def _page(
             Action("Back to Sonar", visit.parts.config.upstream.profile_path),
         ),
     )
-    return response if refused is None else retry_after(response, refused.wait)
 
 
 def _entries(standing: Standing, identity: Identity) -> tuple[Entry, ...]:
