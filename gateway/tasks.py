@@ -17,18 +17,25 @@ async def stopped(task: "asyncio.Task[Any] | None") -> None:
 
 
 class Rounds:
-    """Calls `work` from `start` to `stop`, each time `every` seconds after it was done.
+    """Calls `work` from `start` to `stop`, each time `every` seconds after it was done; the first
+    time so long after `start`, or `at_once`.
 
     Whatever goes wrong in a round ends nothing: `failed` is called while it is handled, to log it,
     and the next round comes.
     """
 
     def __init__(
-        self, work: Callable[[], Awaitable[object]], every: float, failed: Callable[[], object]
+        self,
+        work: Callable[[], Awaitable[object]],
+        every: float,
+        failed: Callable[[], object],
+        *,
+        at_once: bool = False,
     ) -> None:
         self._work = work
         self._every = every
         self._failed = failed
+        self._pause = 0.0 if at_once else every
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -39,8 +46,10 @@ class Rounds:
         await stopped(task)
 
     async def _go_round(self) -> None:
+        pause = self._pause
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(pause)
+            pause = self._every
             try:
                 await self._work()
             except Exception:

@@ -76,6 +76,18 @@ async def test_rounds_outlive_what_goes_wrong_in_one() -> None:
     await rounds.stop()
 
 
+async def test_rounds_may_begin_at_once() -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    rounds = Rounds(work, 3600, lambda: None, at_once=True)
+    rounds.start()
+    await asyncio.wait_for(done.wait(), 10)
+    await rounds.stop()
+
+
 async def test_a_few_at_a_time_and_never_more() -> None:
     now, most = 0, 0
 

@@ -9,10 +9,8 @@ password is right by our own look at it, as for a link: were the guess ever wron
 tell anybody which names exist and have news.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
@@ -22,6 +20,7 @@ from gateway.account.notices import Notices
 from gateway.account.password_reader import PasswordReader, PasswordReaders
 from gateway.errors import LinksUnavailable
 from gateway.secret import Secret
+from gateway.tasks import Rounds
 
 _log = structlog.get_logger()
 
@@ -55,21 +54,18 @@ class Herald:
         self._directory = directory
         self._notices = notices
         self._readers = readers
-        self._look_every = look_every
         self._clock = clock
         # Of a dict the oldest entry is the first.
         self._names: dict[str, None] = {}
         self._seen = _BEGINNING
-        self._task: asyncio.Task[None] | None = None
+        failed = lambda: _log.exception("notices_failed")  # noqa: E731
+        self._rounds = Rounds(self._look_again, look_every, failed, at_once=True)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._rounds.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.stop()
 
     def expects(self, username: str) -> bool:
         """Whether there may be news for who types this username."""
@@ -109,17 +105,13 @@ class Herald:
             if len(mentions) < _PIECE:
                 return
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except LinksUnavailable as error:
-                # Who signs in must not wait for it; afterwards it is all read again.
-                self._names, self._seen = {}, _BEGINNING
-                _log.debug("notices_unavailable", reason=error.reason, error=str(error))
-            except Exception:
-                _log.exception("notices_failed")
-            await asyncio.sleep(self._look_every)
+    async def _look_again(self) -> None:
+        try:
+            await self.look()
+        except LinksUnavailable as error:
+            # Who signs in must not wait for it; afterwards it is all read again.
+            self._names, self._seen = {}, _BEGINNING
+            _log.debug("notices_unavailable", reason=error.reason, error=str(error))
 
 
 def _cookie(header: str, name: str) -> str | None:

@@ -17,7 +17,7 @@ from gateway.config import Config, Mail
 from gateway.errors import LinksUnavailable
 from gateway.mail.letter import compose
 from gateway.mail.smtp import Never, NotNow, Outcome, Sent, send
-from gateway.tasks import stopped
+from gateway.tasks import Rounds
 
 _log = structlog.get_logger()
 
@@ -42,29 +42,24 @@ class Postman:
         self._config = config
         self._mail = mail
         self._notices = notices
-        self._look_every = look_every
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        failed = lambda: _log.exception("letter_failed")  # noqa: E731
+        self._rounds = Rounds(self._deliver_all, look_every, failed, at_once=True)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._rounds.start()
 
     async def stop(self) -> None:
         """A letter that is being sent meanwhile is sent once more by somebody else, unless it is
         done before."""
-        await stopped(self._task)
+        await self._rounds.stop()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                while await self.deliver_one():
-                    pass
-            except LinksUnavailable as error:
-                _log.warning("letters_unavailable", reason=error.reason, error=str(error))
-            except Exception:
-                # It must outlive whatever goes wrong with one letter.
-                _log.exception("letter_failed")
-            await asyncio.sleep(self._look_every)
+    async def _deliver_all(self) -> None:
+        try:
+            while await self.deliver_one():
+                pass
+        except LinksUnavailable as error:
+            _log.warning("letters_unavailable", reason=error.reason, error=str(error))
 
     async def deliver_one(self) -> bool:
         """Whether there was one. Raises LinksUnavailable."""

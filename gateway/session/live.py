@@ -101,7 +101,7 @@ class Sessions:
         self.touch = self._activity.touch
         # It must outlive whatever goes wrong, or tunnels would outlive their sessions.
         self._rounds = Rounds(
-            self._round, _ROUND_EVERY, lambda: _log.exception("session_keeper_failed")
+            self._round, _ROUND_EVERY, lambda: _log.exception("session_round_failed")
         )
 
     async def start(self) -> None:

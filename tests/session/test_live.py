@@ -476,7 +476,7 @@ class TestAnOutage:
         await until(lambda: closed, within=1.0)
 
 
-async def test_the_keeper_survives_what_it_meets(
+async def test_the_rounds_survive_what_they_meet(
     sessions: Sessions, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie, _ = await sign_in(sessions, clock)

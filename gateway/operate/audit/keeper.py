@@ -22,6 +22,7 @@ from gateway.operate.audit.waiting import Queue
 from gateway.operate.audit.writer import Keeper, Writer
 from gateway.operate.metrics import Counters
 from gateway.settings.storage import Audit as Settings
+from gateway.tasks import stopped
 
 _log = structlog.get_logger()
 
@@ -104,8 +105,7 @@ class Audit:
                 async with asyncio.timeout(_LAST_CHANCE):
                     await self._queue.emptied()
         for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await stopped(task)
         self._tasks = []
         left = len(self._queue)
         if left:
