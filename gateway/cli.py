@@ -64,7 +64,7 @@ def main(ctx: click.Context, config_file: Path) -> None:
 @main.command()
 @click.argument("file", type=click.Choice(["config", "policy"]))
 def schema(file: str) -> None:
-    """Print the JSON schema of config.yaml or of a policy, for editors."""
+    """Print a JSON schema for editors: of config.yaml, or of a policy."""
     described = schema_of(Config if file == "config" else PolicyFile)
     click.echo(json.dumps(described, indent=2, ensure_ascii=False))
 

@@ -144,6 +144,9 @@ Go to Sonar. If it asks you to sign in, start again.
 form_forged: Please send the form again
 It did not come from a page that we gave you, or that page was too old.
 Go back, reload the page, and try once more.
+script_refused: This page opens for people only
+Something in a web page, and not you, tried to open it or to send its form. Nothing was changed.
+If it was you, open it once more in a window of its own, and tell support the number below.
 form_not_sent: Your form was not sent
 You were not signed in any more when you sent it, so Sonar did not get it.
 Sign in in another tab. Then reload this page: your browser asks whether to send it once more.
@@ -154,8 +157,11 @@ password_wrong: Username or password is wrong
 Sonar has no active account with this username and this password.
 Try again. These are the ones you use on Sonar's own sign-in page.
 password_throttled: Too many attempts
-There were too many wrong passwords, so we ask you to wait, longer each time.
-Try again later, or ask your Office Manager for a new password.
+Too many wrong passwords came from you or your network, so we ask you to wait, longer each time.
+If you do not know the password, ask your Office Manager for a new one.
+username_throttled: Attempts at this username are slowed down
+Too many wrong passwords were tried for it, by you or somebody else. Each one makes the wait longer.
+The right one still works on Sonar's own sign-in page. If it was not you, tell your Office Manager.
 account_not_offered: This account cannot be chosen
 It is not, or not any more, one of the accounts that you can use.
 Choose one of the accounts that are shown.

@@ -67,10 +67,12 @@ class Reason(StrEnum):
     TRANSACTION_EXPIRED = "transaction_expired"
     TRANSACTION_USED = "transaction_used"
     FORM_FORGED = "form_forged"
+    SCRIPT_REFUSED = "script_refused"
     FORM_NOT_SENT = "form_not_sent"
     FORM_GONE = "form_gone"
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
     PASSWORD_THROTTLED = "password_throttled"  # noqa: S105
+    USERNAME_THROTTLED = "username_throttled"
     ACCOUNT_NOT_OFFERED = "account_not_offered"
     PROOF_OF_ANOTHER = "proof_of_another"
     # requests

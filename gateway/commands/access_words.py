@@ -31,7 +31,7 @@ class WhoType(click.ParamType[Email | str]):
 
 @click.group()
 def users() -> None:
-    """Block somebody, or let them in again."""
+    """Keep somebody out of single sign-on, or let them in again."""
 
 
 @users.command()
@@ -39,9 +39,11 @@ def users() -> None:
 @with_config
 @click.pass_obj
 def block(config_file: Path, email: Email) -> None:
-    """Keep EMAIL out of single sign-on, and end its sessions.
+    """Keep who signs in with EMAIL out, and end their sessions.
 
-    The address goes into `blocked_users` of its domain's policy file.
+    The address goes into `blocked_users` of its domain's policy file; every gateway that reads the
+    file obeys within a second. Their Sonar password still works on Sonar's own page: switch the
+    account off in Sonar for that.
     """
     from gateway.commands import blocking as command
 
@@ -55,7 +57,10 @@ def block(config_file: Path, email: Email) -> None:
 @with_config
 @click.pass_obj
 def unblock(config_file: Path, email: Email) -> None:
-    """Let EMAIL use single sign-on again."""
+    """Let EMAIL use single sign-on again.
+
+    Takes it out of `blocked_users` of its domain's policy file, also under an alias of the domain.
+    """
     from gateway.commands import blocking as command
 
     click.echo(asyncio.run(command.unblock(load_config(config_file), email)))
@@ -63,7 +68,7 @@ def unblock(config_file: Path, email: Email) -> None:
 
 @click.group()
 def pilots() -> None:
-    """Say which domains and people try out single sign-on."""
+    """Let some people try single sign-on before everybody."""
 
 
 @pilots.command("list")
@@ -71,7 +76,10 @@ def pilots() -> None:
 @with_config
 @click.pass_obj
 def list_pilots(config_file: Path, as_json: bool) -> None:
-    """List each domain: off, pilot or on, and its pilot users."""
+    """List each domain: off, pilot or on, and its pilot users.
+
+    off: nobody there may use single sign-on; pilot: the pilot users may; on: everybody there.
+    """
     from gateway.commands import policies as command
 
     found = command.pilots(load_config(config_file))
@@ -86,7 +94,11 @@ def list_pilots(config_file: Path, as_json: bool) -> None:
 @with_config
 @click.pass_obj
 def enable(config_file: Path, who: Email | str) -> None:
-    """Make WHO a pilot user; or, if it is a domain that is off, a pilot of it."""
+    """Let a person, or a domain, try single sign-on.
+
+    WHO is an email address, which becomes one of the pilot users of its domain, or a domain that is
+    off, which becomes `pilot`. Both are changed in the domain's policy file.
+    """
     from gateway.commands import policies as command
 
     click.echo(command.enable(load_config(config_file), who))
@@ -97,7 +109,11 @@ def enable(config_file: Path, who: Email | str) -> None:
 @with_config
 @click.pass_obj
 def disable(config_file: Path, who: Email | str) -> None:
-    """Make WHO no pilot user; or, if it is a domain in pilot, off. Ends sessions."""
+    """Take single sign-on from a person, or a domain, that tried it.
+
+    WHO is an email address, which leaves the pilot users of its domain, or a domain that is
+    `pilot`, which becomes off. Both are changed in the domain's policy file. Their sessions end.
+    """
     from gateway.commands import policies as command
 
     click.echo(command.disable(load_config(config_file), who))
@@ -105,17 +121,22 @@ def disable(config_file: Path, who: Email | str) -> None:
 
 @click.group()
 def links() -> None:
-    """List or remove what people linked by password."""
+    """List, or take away, which Sonar accounts a sign-in opens."""
 
 
 @links.command("list")
-@click.option("--email", type=EmailType(), help="Linked under this address.")
-@click.option("--account", help="To the Sonar account with this id.")
+@click.option("--email", type=EmailType(), help="Only what was linked under this address.")
+@click.option("--account", metavar="ID", help="Only of the Sonar account with this id.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_config
 @click.pass_obj
 def list_links(config_file: Path, email: Email | None, account: str | None, as_json: bool) -> None:
-    """List which identities open which accounts by a link."""
+    """List which sign-in opens which Sonar account, because its password was proved once.
+
+    One line each: account id, provider, the address it was linked under, when it was linked and
+    last used, and what the provider calls the person. An account that opens because the address is
+    one of its own in Sonar needs no link and is not here: `explain EMAIL` tells of both.
+    """
     from gateway.commands import links as command
 
     found = asyncio.run(command.listed(load_config(config_file), email, account))
@@ -131,16 +152,22 @@ def list_links(config_file: Path, email: Email | None, account: str | None, as_j
 @with_config
 @click.pass_context
 def remove(ctx: click.Context, email: Email, account: str) -> None:
-    """Remove what was linked under EMAIL to ACCOUNT (its id), and end its sessions.
+    """Take a Sonar account away from who signs in with an address.
 
-    The account opens again when its Sonar password is proved once more.
+    EMAIL is the address, ACCOUNT the account's id. What was linked under EMAIL is removed; who got
+    in without a link, because EMAIL is an address of the account in Sonar, does so no more. Their
+    sessions in the account end.
+
+    This is no block: the Sonar password, proved once, opens the account again. To keep somebody
+    out, use `users block`. `explain` says how somebody gets in.
     """
     from gateway.commands import links as command
 
     file = ctx.obj
     assert isinstance(file, Path)  # noqa: S101 - the group's contract, not input
-    found = asyncio.run(command.removed(load_config(file), email, account, time.time()))
-    if not found:
-        click.echo(f"nothing is linked under {email} to {account}", err=True)
+    done = asyncio.run(command.removed(load_config(file), email, account, time.time()))
+    nothing = not done.linked and not done.matched
+    for line in command.removal_as_text(done, email, account):
+        click.echo(line, err=nothing)
+    if nothing:
         ctx.exit(PROBLEM)
-    click.echo(f"{len(found)} removed")

@@ -72,8 +72,8 @@ class WordType(click.ParamType[str]):
 
 @click.group("audit", invoke_without_command=True)
 @click.option("--email", type=EmailType(), help="Only of this address.")
-@click.option("--account", help="Only of this Sonar account, by its id.")
-@click.option("--domain", help="Only of this email domain.")
+@click.option("--account", metavar="ID", help="Only of the Sonar account with this id.")
+@click.option("--domain", help="Only of addresses in this domain.")
 @click.option("--reason", type=WordType(Reason), help="Only for this reason.")
 @click.option("--event", type=WordType(EventKind), help="Only this kind, such as sign_in_refused.")
 @click.option("--request", metavar="ID", help="Only of this request, as an error page quotes it.")
@@ -100,7 +100,12 @@ def audit(
     last: int,
     as_json: bool,
 ) -> None:
-    """List who was let in or refused, the newest last."""
+    """List who was let in or refused, the newest last.
+
+    And who changed who may get in. One line each: time (UTC), what happened, the reason, and who
+    and what it was about. Of several options all must fit. What each event means is in
+    docs/operating.md.
+    """
     if ctx.invoked_subcommand is not None:
         return
     from gateway.account.trail import Wanted
@@ -124,12 +129,15 @@ def audit(
 
 
 @audit.command()
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Believe all rows up to this.")
+@click.option(
+    "--after", type=click.IntRange(min=0), default=0, help="Look only at rows after this number."
+)
 @click.option(
     "--told",
     type=ToldType(),
     multiple=True,
-    help="Demand this row, as a line `audit_head` of the log told it.",
+    help="A row's number and hash, as a line `audit_head` of the log told them: it must be there. "
+    "Shows that an older state of the whole table was put back.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_config
@@ -137,7 +145,11 @@ def audit(
 def verify(
     ctx: click.Context, after: int, told: tuple[tuple[int, str], ...], as_json: bool
 ) -> None:
-    """Say whether the records are as they were written."""
+    """Say whether the records are as they were written.
+
+    Each is bound to the one before it, and to a key of the gateway. Named is the first row that was
+    changed, removed, moved or put in since.
+    """
     from dataclasses import asdict
 
     from gateway.commands import audit as command

@@ -1,9 +1,9 @@
 """`sonar-gateway check`: does everything that config.yaml names work? One line each.
 
 Every line is tried for real, all of them at once: the providers' discovery and keys, the redirect
-URIs, the database, the directory, the session store, Sonar itself and the places for the
-fragments in its pages. Nothing is made or changed, so it can be run before the first start and
-beside a running gateway.
+URIs, the database, the end of the audit, the directory, the session store, Sonar itself and the
+places for the fragments in its pages. Nothing is made or changed, so it can be run before the first
+start and beside a running gateway.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import uvloop
 from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
+from gateway.account.trail import Trail
 from gateway.commands.check_upstream import check_upstream
 from gateway.commands.lines import Line, Lines, as_text
 from gateway.config import Config, warnings_about
@@ -22,7 +23,10 @@ from gateway.edge.certificate import load_certificate, told
 from gateway.errors import ConfigError, GatewayError
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import ProviderClient, Providers
+from gateway.operate.audit.chain import Chain
+from gateway.operate.audit.verify import verify
 from gateway.policy.store import read_policies
+from gateway.session.keys import KeyRing
 from gateway.session.keys.choose import lives_in, opened_source
 from gateway.session.keys.rotation import standing
 from gateway.session.store.choose import store_for
@@ -32,6 +36,8 @@ from gateway.urls import parse_origin
 _DAY = 24 * 3600
 # Those that renew themselves do so a month ahead; who is told now can still act.
 _DAYS_TO_WARN = 14
+# Rows of the audit: some milliseconds' work.
+_NEWEST = 100
 # Longer than any part's own time limit, so that the line says what the part says.
 _PATIENCE = 20.0
 
@@ -127,7 +133,30 @@ async def _links(config: Config) -> Lines:
     links = LinkStore(config.links.database)
     await links.open()
     await links.close()
-    return (Line("ok", "links database", "reachable, schema up to date"),)
+    return (Line("ok", "links database", "reachable, schema up to date"), *await _audit(config))
+
+
+async def _audit(config: Config) -> Lines:
+    """The end of the chain only: the whole of it may be a million rows."""
+    async with opened_source(config) as source:
+        kept = await source.read()
+    if kept.problems or kept.missing:
+        return ()  # told by the keys
+    chain = Chain(KeyRing(kept.keys))
+    trail = Trail(config.links.database, chain)
+    try:
+        head, last = await trail.head()
+        after = max(last if head is None else head.number, _NEWEST) - _NEWEST
+        found = await verify(trail, chain, after=after)
+    finally:
+        await trail.close()
+    if found.misfit is not None:
+        wrong = f"row {found.misfit.number} {found.misfit.wrong}"
+        return (Line("FAIL", "audit", f"{wrong}; `audit verify` looks at all"),)
+    if not found.records:
+        return (Line("ok", "audit", "no records yet"),)
+    newest = f"the newest {found.records} of {found.number} records"
+    return (Line("ok", "audit", f"{newest} are as they were written; `audit verify` looks at all"),)
 
 
 async def _sessions(config: Config) -> Lines:

@@ -14,7 +14,7 @@ from gateway.errors import Problem
 
 @click.group()
 def keys() -> None:
-    """List the keys, which are never shown, or rotate them."""
+    """List the gateway's keys by name, or replace them."""
 
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -25,7 +25,12 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_config
 @click.pass_obj
 def keys_list(config_file: Path, as_json: bool) -> None:
-    """Say which keys there are, and which is used until when."""
+    """List the keys by name, and until when each is used.
+
+    `.root` keys make session cookies and sealed values, `.es256` keys sign what Sonar is told of
+    who is signed in. announced: known, but not used yet; in use; retired: only accepted; over: gone
+    at the next rotation.
+    """
     from gateway.commands import keys as command
 
     listed = asyncio.run(command.list_keys(load_config(config_file)))
@@ -34,7 +39,12 @@ def keys_list(config_file: Path, as_json: bool) -> None:
 
 
 @keys.command("rotate")
-@click.option("--now", "at_once", is_flag=True, help="Use the new keys as soon as all know them.")
+@click.option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="Use the new keys as soon as every running gateway knows them: some seconds.",
+)
 @click.option(
     "--revoke",
     metavar="KEY",
@@ -54,7 +64,9 @@ def keys_list(config_file: Path, as_json: bool) -> None:
 def keys_rotate(
     config_file: Path, at_once: bool, revoke: tuple[str, ...], write: Path | None, as_json: bool
 ) -> None:
-    """Make new keys, which everybody knows before they are used, and drop those that are over.
+    """Replace the keys without signing anybody out.
+
+    Makes new ones and drops those that are over.
 
     Nobody is signed out and nothing needs a restart: a running gateway uses the new keys when
     `keys.overlap` has passed, and accepts the old ones while anything made with them lives.

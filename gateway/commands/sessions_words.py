@@ -16,10 +16,14 @@ from gateway.email import Email
 def _which(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say whose sessions."""
     for option in (
-        click.option("--session", help="The one with this public id, as logs have it."),
-        click.option("--username", help="In the Sonar account with this username."),
-        click.option("--account", help="In the Sonar account with this id."),
-        click.option("--email", type=EmailType(), help="Of who signed in with this address."),
+        click.option(
+            "--session", metavar="ID", help="The one of this id, as `sessions list` and logs say."
+        ),
+        click.option(
+            "--username", metavar="NAME", help="Those in the Sonar account with this username."
+        ),
+        click.option("--account", metavar="ID", help="Those in the Sonar account with this id."),
+        click.option("--email", type=EmailType(), help="Those of who signed in with this address."),
     ):
         command = option(command)
     return command
@@ -27,7 +31,7 @@ def _which(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def sessions() -> None:
-    """List who is signed in, or end it."""
+    """List who is signed in through the gateway, or sign them out."""
 
 
 @sessions.command("list")
@@ -43,7 +47,12 @@ def list_(
     session: str | None,
     as_json: bool,
 ) -> None:
-    """List who is signed in, the newest first."""
+    """List who is signed in through the gateway, the newest first.
+
+    One line each: the session's id, the address and provider it was begun with, the Sonar account,
+    since when, last seen, and until when it lasts if nothing more happens; times in UTC. Who signed
+    in with the Sonar password on Sonar's own page is not here. Of several options all must fit.
+    """
     from gateway.commands import sessions as command
 
     chosen = command.Chosen(email, account, username, session)
@@ -58,7 +67,7 @@ def list_(
 
 @sessions.command()
 @_which
-@click.option("--all", "everybody", is_flag=True, help="Everybody's.")
+@click.option("--all", "everybody", is_flag=True, help="All there are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_config
 @click.pass_obj
@@ -73,7 +82,8 @@ def revoke(
 ) -> None:
     """End sessions, on every gateway within a second.
 
-    Nobody is kept out by this: who may sign in can do so again.
+    Of several options all must fit. Nobody is kept out by this: who may sign in can do so again;
+    `users block` keeps them out.
     """
     from gateway.commands import sessions as command
 

@@ -54,8 +54,8 @@ class Answer:
     def __init__(
         self, inbound: Inbound, rules: Rules, live: Live | None, page: Page | None, extra: bytes
     ) -> None:
-        """`live`: whose reply it is. `extra`: headers of ours for the final head; they mean that
-        the person is signing out."""
+        """`live`: whose reply it is. `extra`: headers of ours for the final head; with `live` they
+        mean that the person is signing out."""
         self._inbound = inbound
         self._rules = rules
         self._live = live

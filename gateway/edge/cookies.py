@@ -78,6 +78,11 @@ class Cookies(NamedTuple):
                 pairs[at] = b""
         return b"; ".join(filter(None, pairs))
 
+    def names(self) -> list[str]:
+        """The names of all of them, as they came."""
+        pieces = self.header.decode("latin-1").split(";")
+        return [piece.partition("=")[0].strip(" \t") for piece in pieces]
+
 
 NO_COOKIES = Cookies(b"", None, (), ())
 

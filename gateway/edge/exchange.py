@@ -143,15 +143,19 @@ class Exchange(Ending):
         except DirectoryUnavailable as error:
             self.refuse(Refusal(503, error.reason, str(error)))
             return
-        if live is not None and inbound.path == rules.logout_path:
-            answer = Answer(inbound, rules, live, page, rules.expired_cookies)
+        if inbound.path != rules.logout_path:
+            if page is not None and live is None:
+                self.arrival = arriving(inbound, shared)
+            self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
+            return
+        forgets = rules.signing_off(inbound.fields.cookies, session=live is not None)
+        answer = Answer(inbound, rules, live, page, forgets)
+        if live is None:
+            self.ask(shared.sonar, head, answer)
+        else:
             shared.later(
                 self._sign_out(live, inbound, lambda: self.ask(shared.sonar, head, answer))
             )
-            return
-        if page is not None and live is None:
-            self.arrival = arriving(inbound, shared)
-        self.ask(shared.sonar, head, Answer(inbound, rules, live, page, b""))
 
     def _vouch(self, asked: Inbound, live: Live | None, now: float) -> None:
         """Tell a proxy that it may forward, and what with."""

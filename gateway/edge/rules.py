@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from gateway.config import Config, ForwardAuth, Upstream
-from gateway.edge.cookies import CookieRules, Place
+from gateway.edge.cookies import CookieRules, Cookies, Place
 from gateway.edge.fields import FieldReader
 from gateway.edge.names import HeaderNames
 from gateway.edge.peer import Network
-from gateway.session.cookie import CookieNames, sign_off_cookies
+from gateway.session.cookie import CookieNames, sign_off_cookies, unfinished_cookies
 from gateway.urls import Origin, parse_origin
 
 
@@ -28,6 +28,7 @@ class Rules:
     return_parameter: str
     public_paths: re.Pattern[str] | None
     cookies: CookieRules
+    cookie_names: CookieNames
     expired_cookies: bytes
     trusted: tuple[Network, ...]
     forward_auth: ForwardAuth | None
@@ -59,9 +60,8 @@ class Rules:
             return_parameter=config.upstream.return_parameter,
             public_paths=compile_paths(config.upstream.public_paths),
             cookies=cookies,
-            expired_cookies="".join(
-                f"Set-Cookie: {cookie}\r\n" for cookie in sign_off_cookies(names, legacy)
-            ).encode(),
+            cookie_names=names,
+            expired_cookies=_lines(sign_off_cookies(names, legacy)),
             trusted=tuple(ipaddress.ip_network(cidr) for cidr in config.server.trusted_proxies),
             forward_auth=asks,
             identity_names=tuple(headers.model_dump().values()),
@@ -77,6 +77,13 @@ class Rules:
             ),
         )
 
+    def signing_off(self, cookies: Cookies, *, session: bool) -> bytes:
+        """The header lines that go with Sonar's reply to a sign-out: the browser forgets a
+        `session` of ours and Sonar's cookies with it, and, whoever it was that signed out, all that
+        is half signed in."""
+        unfinished = _lines(unfinished_cookies(self.cookie_names, cookies.names()))
+        return self.expired_cookies + unfinished if session else unfinished
+
     def is_public(self, path: str) -> bool:
         """Whether everybody may see `path` (canonical): the sign-in page, or a public path.
 
@@ -88,6 +95,10 @@ class Rules:
         if self.public_paths is None or ";" in path:
             return False
         return self.public_paths.fullmatch(path) is not None
+
+
+def _lines(cookies: tuple[str, ...]) -> bytes:
+    return "".join(f"Set-Cookie: {cookie}\r\n" for cookie in cookies).encode()
 
 
 def _upstreams(upstream: Upstream) -> frozenset[Origin]:

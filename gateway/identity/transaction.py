@@ -12,7 +12,6 @@ session store: a sealed value alone cannot know that it was used.
 """
 
 import hmac
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,14 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.identity.model import Identity, IdentityKey, Refused
 from gateway.identity.next_path import HOME
 from gateway.reasons import Reason
-from gateway.session.cookie import CookieNames, expire_cookie, set_cookie
+from gateway.session.cookie import (
+    MOST_REMOVED,
+    TRANSACTION_ID,
+    CookieNames,
+    expire_cookie,
+    set_cookie,
+    unfinished_cookies,
+)
 from gateway.session.seal import Sealer
 
 # A sign-in that took longer was left alone; what it proved may not be true any more.
@@ -43,18 +49,12 @@ _LARGEST_VALUE = 4000
 # until a server refuses it.
 MOST = 5
 
-# More lines than this in one reply could be more than a server in front takes; the rest goes with
-# the next one. Only somebody who made them up has so many.
-_MOST_REMOVED = 20
-
 # 96 random bits name the cookie, 256 make the state unguessable. The verifier's 64 characters are
 # within RFC 7636 section 4.1 (43 to 128).
 _ID_BYTES = 12
 _STATE_BYTES = 32
 _NONCE_BYTES = 32
 _VERIFIER_BYTES = 48
-
-_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +220,8 @@ class Transactions:
         dead = [entry_id for entry_id, at in started.items() if at is None]
         living = sorted((at, entry_id) for entry_id, at in started.items() if at is not None)
         oldest = [entry_id for _, entry_id in living[: max(0, len(living) - MOST + 1)]]
-        # A name that is not ours cannot be put into a header as it is.
-        removed = [entry_id for entry_id in (*oldest, *dead) if _ID.fullmatch(entry_id)]
-        return tuple(self.drop(entry_id) for entry_id in removed[:_MOST_REMOVED])
+        removed = [entry_id for entry_id in (*oldest, *dead) if TRANSACTION_ID.fullmatch(entry_id)]
+        return tuple(self.drop(entry_id) for entry_id in removed[:MOST_REMOVED])
 
     def of_others(
         self, key: IdentityKey, cookies: Mapping[str, str], now: float
@@ -236,15 +235,12 @@ class Transactions:
     def all(self, cookies: Mapping[str, str]) -> tuple[str, ...]:
         """Cookies to remove at a sign-out: every one of ours, that of kept forms included. Only
         the name stays that a browser reads notices under; it lets nobody in."""
-        names = [*map(self._name, self._ids(cookies)), self._names.forms]
-        secure = self._names.secure
-        return tuple(expire_cookie(name, secure=secure) for name in names if name in cookies)
+        return unfinished_cookies(self._names, cookies)
 
     def _ids(self, cookies: Mapping[str, str]) -> list[str]:
         prefix = self._names.transaction_prefix
         ids = [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)]
-        # A name that is not ours cannot be put into a header as it is.
-        return [entry_id for entry_id in ids if _ID.fullmatch(entry_id)][:_MOST_REMOVED]
+        return [entry_id for entry_id in ids if TRANSACTION_ID.fullmatch(entry_id)][:MOST_REMOVED]
 
     def _started(self, entry_id: str, cookies: Mapping[str, str], now: float) -> float | None:
         transaction = self._open(_TRANSACTION, "transaction", entry_id, cookies, now)
@@ -276,7 +272,7 @@ class Transactions:
         cookies: Mapping[str, str],
         lives: float,
     ) -> _Entry | None:
-        sealed = cookies.get(self._name(entry_id)) if _ID.fullmatch(entry_id) else None
+        sealed = cookies.get(self._name(entry_id)) if TRANSACTION_ID.fullmatch(entry_id) else None
         opened = self._sealer.open(kind, entry_id, sealed, lives) if sealed else None
         if opened is None:
             return None

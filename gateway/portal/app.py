@@ -24,10 +24,10 @@ from gateway.portal import (
     sign_out,
 )
 from gateway.portal.confirm import confirmed
-from gateway.portal.forms import LONGEST_FORM
+from gateway.portal.forms import LONGEST_FORM, no_window_header
 from gateway.portal.pages import Action, refusal, start_over
 from gateway.portal.parts import PORTAL, Portal
-from gateway.portal.refusals import broken, would_let_in
+from gateway.portal.refusals import broken, refused_script, would_let_in
 from gateway.portal.visit import VISIT, Page, Visit, open_visit
 from gateway.reasons import Reason
 
@@ -80,30 +80,30 @@ def make_portal(parts: Portal) -> web.Application:
     # Not for HEAD, which asks what GET would do and must not do it: a code works only once, and a
     # session ends only once.
     app.router.add_get("/sso/callback/{provider}", _page(sign_in.callback), allow_head=False)
-    app.router.add_get("/sso/accounts", _page(choose.show))
-    app.router.add_post("/sso/accounts", _page(choose.choose))
-    app.router.add_get("/sso/link", _page(link.show))
-    app.router.add_post("/sso/link", _page(link.link))
-    app.router.add_get("/sso/notices", _page(notices.show))
-    app.router.add_post("/sso/notices/read", _page(notices.read))
-    app.router.add_post("/sso/notices/undo", _page(notices.undo))
+    app.router.add_get("/sso/accounts", _in_a_window(choose.show))
+    app.router.add_post("/sso/accounts", _in_a_window(choose.choose))
+    app.router.add_get("/sso/link", _in_a_window(link.show))
+    app.router.add_post("/sso/link", _in_a_window(link.link))
+    app.router.add_get("/sso/notices", _in_a_window(notices.show))
+    app.router.add_post("/sso/notices/read", _in_a_window(notices.read))
+    app.router.add_post("/sso/notices/undo", _in_a_window(notices.undo))
     app.router.add_post("/sso/unsent", _page(kept_form.unsent))
     app.router.add_get("/sso/unsent", _page(kept_form.unsent_unseen))
-    app.router.add_get("/sso/form", _page(kept_form.show))
-    app.router.add_post("/sso/form", _page(kept_form.send))
-    app.router.add_post("/sso/form/drop", _page(kept_form.drop))
-    app.router.add_get("/sso/confirm", _page(confirm.show))
-    app.router.add_post("/sso/confirm", _page(confirm.confirm))
-    app.router.add_get("/sso/settings", _page(confirmed(settings.show, back=settings.PATH)))
+    app.router.add_get("/sso/form", _in_a_window(kept_form.show))
+    app.router.add_post("/sso/form", _in_a_window(kept_form.send))
+    app.router.add_post("/sso/form/drop", _in_a_window(kept_form.drop))
+    app.router.add_get("/sso/confirm", _in_a_window(confirm.show))
+    app.router.add_post("/sso/confirm", _in_a_window(confirm.confirm))
+    app.router.add_get("/sso/settings", _in_a_window(confirmed(settings.show, back=settings.PATH)))
     app.router.add_post(
-        "/sso/settings/links/add", _page(confirmed(settings.add, back=settings.PATH))
+        "/sso/settings/links/add", _in_a_window(confirmed(settings.add, back=settings.PATH))
     )
     app.router.add_post(
-        "/sso/settings/links/remove", _page(confirmed(settings.remove, back=settings.PATH))
+        "/sso/settings/links/remove", _in_a_window(confirmed(settings.remove, back=settings.PATH))
     )
-    app.router.add_get("/sso/logout", _page(sign_out.show))
-    app.router.add_post("/sso/logout", _page(sign_out.sign_out))
-    app.router.add_post("/sso/logout/everywhere", _page(sign_out.everywhere))
+    app.router.add_get("/sso/logout", _in_a_window(sign_out.show))
+    app.router.add_post("/sso/logout", _in_a_window(sign_out.sign_out))
+    app.router.add_post("/sso/logout/everywhere", _in_a_window(sign_out.everywhere))
     app.router.add_post("/sso/logout/backchannel/{provider}", _page(backchannel.backchannel))
     app.router.add_post("/sso/logout/risc/{provider}", _page(backchannel.risc))
     app.router.add_get(
@@ -118,6 +118,22 @@ def make_portal(parts: Portal) -> web.Application:
 def _page(page: Page) -> _Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         return await page(request[VISIT])
+
+    return handler
+
+
+def _in_a_window(page: Page) -> _Handler:
+    """A page with a form of ours, and what the form sends: for a person, not for a script.
+
+    One in a page of Sonar's (cross-site scripting) is of our own origin. It could read the token of
+    a form in what it fetched or framed, and send it; a window that it opens, it cannot look into
+    (`Cross-Origin-Opener-Policy`).
+    """
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        header = no_window_header(request.headers)
+        visit = request[VISIT]
+        return await page(visit) if header is None else refused_script(visit, header)
 
     return handler
 

@@ -97,7 +97,7 @@ async def confirm(visit: Visit, session: Session, fields: Fields) -> web.Respons
     password = Secret(fields["password"])
     account = await prove(
         visit,
-        session.identity.key,
+        session.identity,
         session.account.username,
         password,
         opens=session.account.id,

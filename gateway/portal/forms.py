@@ -88,6 +88,16 @@ def foreign_header(headers: Mapping[str, str], origin: str) -> str | None:
     return None
 
 
+def no_window_header(headers: Mapping[str, str]) -> str | None:
+    """Which header says that no person asks, by going there in a window: a script does, or a frame.
+    `None`, too, of a browser that sends neither (https://www.w3.org/TR/fetch-metadata/)."""
+    if headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        return "sec-fetch-mode"
+    if headers.get("Sec-Fetch-Dest", "document") != "document":
+        return "sec-fetch-dest"
+    return None
+
+
 def _parse(body: bytes) -> dict[str, str] | None:
     try:
         pairs = parse_qsl(

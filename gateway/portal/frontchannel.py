@@ -38,27 +38,36 @@ async def frontchannel(visit: Visit) -> web.Response:
     complete = issuer is not None or provider.kind == "microsoft"
     if sid is None or not _SHORTEST_SID <= len(sid) <= LONGEST_NAME or not complete:
         return _refused(visit, Reason.REQUEST_MALFORMED)
-    misses = visit.parts.misses
-    if misses.too_many(visit.address, visit.now):
+    misses, page = visit.parts.misses, _page_of(visit, provider)
+    if misses.too_many(visit.address, page, visit.now):
         return _refused(visit, Reason.LOGOUT_THROTTLED)
     note = noting(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT, ("logout",))
     meant = [
         session
-        for session in await _named(visit, provider_label(provider.name, sid), note)
+        for session in await _named(visit, provider_label(provider.name, sid), note, page)
         if issuer in {None, session.identity.key.issuer}
     ]
     if not meant:
-        misses.add(visit.address, visit.now)
+        misses.add(visit.address, page, visit.now)
     await visit.parts.sessions.end_these(meant, note)
     count(visit, Channel.FRONT, Reason.PROVIDER_SIGNED_OUT if meant else Reason.LOGOUT_UNKNOWN)
     return _frame(provider)
 
 
-async def _named(visit: Visit, label: str, note: Note) -> tuple[Session, ...]:
+def _page_of(visit: Visit, provider: ProviderClient) -> str:
+    """The provider's name for a frame that the browser says is in its page; empty for any other.
+    Another site could use up what a browser's address may miss, and so keep somebody signed in
+    here; it can leave the header out, but not put another's origin there."""
+    referrer = visit.request.headers.get("Referer", "")
+    own = any(f"{referrer}/".startswith(f"{origin}/") for origin in provider.origins())
+    return provider.name if own else ""
+
+
+async def _named(visit: Visit, label: str, note: Note, page: str) -> tuple[Session, ...]:
     try:
         return await visit.parts.sessions.labelled(label)
     except SessionsUnavailable:
-        visit.parts.misses.add(visit.address, visit.now)
+        visit.parts.misses.add(visit.address, page, visit.now)
         # Those in this process's memory end all the same, and the others as soon as it answers.
         await visit.parts.sessions.end_labelled(label, note)
         raise

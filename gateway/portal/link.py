@@ -75,7 +75,7 @@ async def _link(visit: Visit) -> web.Response:
     if isinstance(before, Refuse):
         return refused_identity(visit, person.identity, before, person.next)
     username = fields["username"].strip()
-    account = await prove(visit, person.identity.key, username, Secret(fields["password"]))
+    account = await prove(visit, person.identity, username, Secret(fields["password"]))
     if not isinstance(account, NotProved) and _proves_nothing(visit, person, before, account):
         visit.parts.audit.note(
             visit.event(EventKind.SIGN_IN_REFUSED, Reason.PROOF_TOO_OLD, identity=person.identity)

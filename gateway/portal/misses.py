@@ -12,7 +12,8 @@ _MOST_ADDRESSES = 4096
 
 @dataclass(slots=True)
 class Misses:
-    """At most `most` misses of one site in a `window` of seconds, which begins with the first.
+    """At most `most` misses of one site in a `window` of seconds, which begins with the first;
+    for each `page` apart, whose frame it was.
 
     In this process only: what is bounded is the work that guessing makes, and whoever guesses among
     random names finds nothing with ten times as many tries.
@@ -20,18 +21,18 @@ class Misses:
 
     most: int
     window: float
-    _counts: OrderedDict[str, tuple[float, int]] = field(default_factory=OrderedDict)
+    _counts: OrderedDict[tuple[str, str], tuple[float, int]] = field(default_factory=OrderedDict)
 
-    def too_many(self, address: str, now: float) -> bool:
+    def too_many(self, address: str, page: str, now: float) -> bool:
         """Whether the address has to wait. `now` in seconds."""
-        began, count = self._counts.get(site_of(address), (now, 0))
+        began, count = self._counts.get((site_of(address), page), (now, 0))
         return count >= self.most and now < began + self.window
 
-    def add(self, address: str, now: float) -> None:
-        site = site_of(address)
-        began, count = self._counts.pop(site, (now, 0))
+    def add(self, address: str, page: str, now: float) -> None:
+        place = site_of(address), page
+        began, count = self._counts.pop(place, (now, 0))
         if now >= began + self.window:
             began, count = now, 0
-        self._counts[site] = (began, count + 1)
+        self._counts[place] = (began, count + 1)
         if len(self._counts) > _MOST_ADDRESSES:
             self._counts.popitem(last=False)

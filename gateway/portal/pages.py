@@ -152,10 +152,8 @@ def another_identity(visit: Visit, provider: str, next_path: str) -> Action:
 def explain(reason: Reason, wait: float = 0.0) -> Message:
     """A refusal that leaves the form standing, to try again in. `wait`: seconds until then."""
     explanation = EXPLANATIONS[reason]
-    if reason is Reason.PASSWORD_THROTTLED:
-        again = f"You can try again in {in_words(wait)}."
-        return Message(explanation.title, f"{explanation.cause} {again}")
-    return Message(explanation.title, f"{explanation.cause} {explanation.way_out}")
+    again = f" You can try again in {in_words(wait)}." if wait > 0 else ""
+    return Message(explanation.title, f"{explanation.cause}{again} {explanation.way_out}")
 
 
 def in_words(seconds: float) -> str:
@@ -211,6 +209,7 @@ STATUS: Mapping[Reason, int] = {
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.REQUEST_TOO_LARGE: 413,
     Reason.PASSWORD_THROTTLED: 429,
+    Reason.USERNAME_THROTTLED: 429,
     Reason.LOGOUT_THROTTLED: 429,
     Reason.REQUEST_MALFORMED: 400,
     Reason.CALLBACK_MALFORMED: 400,

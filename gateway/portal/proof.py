@@ -10,6 +10,12 @@ one after the other. They are counted under four names, because each alone has a
     the account    that is meant, however its name was spelled (CVE-2025-24806, CVE-2026-47203)
 
 In this order: whoever is stopped by the first must not go on to lock an owner out by the last.
+
+The last two are counted apart for people whose address in a domain its policy vouches for, domain
+by domain, and for all others together. Anybody in the world can have a tenant at Microsoft and come
+here with somebody's address: their guesses keep nobody of that domain from linking. So at one
+account there are as many times the guesses as an attacker has domains, and no more.
+
 Success clears the last two, which belong to the account that was proved. Of the first two it takes
 back itself: who has one account of their own could otherwise buy new guesses at somebody else's,
 and an office that links its accounts on one morning is no guessing machine.
@@ -21,7 +27,7 @@ from dataclasses import dataclass, replace
 from gateway.account.model import Account, folded
 from gateway.address import site_of
 from gateway.errors import DirectoryUnavailable
-from gateway.identity.model import IdentityKey
+from gateway.identity.model import Identity, IdentityKey
 from gateway.operate.audit import EventKind
 from gateway.portal.visit import Visit
 from gateway.reasons import Reason
@@ -33,9 +39,13 @@ from gateway.session.store.attempts import Throttle
 _PEOPLE_AT_AN_ADDRESS = 10
 
 
+# The name under which attempts are counted, by which rule, and why the next one has to wait.
+Counted = tuple[str, Throttle, Reason]
+
+
 @dataclass(frozen=True, slots=True)
 class NotProved:
-    """`wait`: seconds until the next attempt, for PASSWORD_THROTTLED."""
+    """`wait`: seconds until the next attempt, for PASSWORD_THROTTLED and USERNAME_THROTTLED."""
 
     reason: Reason
     wait: float = 0.0
@@ -43,7 +53,7 @@ class NotProved:
 
 async def prove(
     visit: Visit,
-    identity: IdentityKey,
+    identity: Identity,
     username: str,
     password: Secret,
     *,
@@ -51,9 +61,9 @@ async def prove(
 ) -> Account | NotProved:
     """The active account with this username and password.
 
-    Else PASSWORD_WRONG, the same whether the username exists; PASSWORD_THROTTLED, whatever the
-    password; ACCOUNT_INACTIVE only to who knows the password. Raises DirectoryUnavailable,
-    SessionsUnavailable.
+    Else PASSWORD_WRONG, the same whether the username exists; PASSWORD_THROTTLED (this person, or
+    this network) or USERNAME_THROTTLED (this username), whatever the password; ACCOUNT_INACTIVE
+    only to who knows the password. Raises DirectoryUnavailable, SessionsUnavailable.
 
     `opens`: the id of the account, for who has it open already. Their attempts are counted apart:
     a stranger who knows the username and keeps guessing must not keep the owner from the page where
@@ -61,17 +71,17 @@ async def prove(
     """
     named = visit.parts.named
     meant = await visit.parts.directory.by_username(username)
-    persons = _of_person(visit, identity)
+    persons = _of_person(visit, identity.key)
     if opens is None:
-        accounts = _of_account(visit, username, meant)
+        accounts = _of_account(visit, identity, username, meant)
     else:
-        accounts = _of_who_has_it(visit, identity, opens)
+        accounts = _of_who_has_it(visit, identity.key, opens)
     counted: list[str] = []
-    for name, throttle in (*persons, *accounts):
+    for name, throttle, slowed in (*persons, *accounts):
         wait = await named.attempt(name, throttle)
         if wait > 0:
             await _take_back(visit, counted)
-            return _refused(visit, identity, NotProved(Reason.PASSWORD_THROTTLED, wait), meant)
+            return _refused(visit, identity, NotProved(slowed, wait), meant)
         counted.append(name)
     try:
         account = await visit.parts.directory.verify(username, password)
@@ -80,39 +90,43 @@ async def prove(
         raise
     if account is None:
         return _refused(visit, identity, NotProved(Reason.PASSWORD_WRONG), meant)
-    await _take_back(visit, [name for name, _ in persons])
-    for name, _ in accounts:
+    await _take_back(visit, [name for name, *_ in persons])
+    for name, *_ in accounts:
         await named.forget(name)
     if not account.active:
         return _refused(visit, identity, NotProved(Reason.ACCOUNT_INACTIVE), meant)
     return account
 
 
-def _of_person(visit: Visit, identity: IdentityKey) -> tuple[tuple[str, Throttle], ...]:
-    one = _throttle(visit)
+def _of_person(visit: Visit, key: IdentityKey) -> tuple[Counted, ...]:
+    one, slowed = _throttle(visit), Reason.PASSWORD_THROTTLED
     many = replace(one, free=one.free * _PEOPLE_AT_AN_ADDRESS)
     return (
-        (f"password:identity:{_digest(identity.issuer, identity.subject)}", one),
-        (f"password:address:{_digest(site_of(visit.address))}", many),
+        (f"password:identity:{_digest(key.issuer, key.subject)}", one, slowed),
+        (f"password:address:{_digest(site_of(visit.address))}", many, slowed),
     )
 
 
 def _of_account(
-    visit: Visit, username: str, meant: Account | None
-) -> tuple[tuple[str, Throttle], ...]:
-    one = _throttle(visit)
+    visit: Visit, identity: Identity, username: str, meant: Account | None
+) -> tuple[Counted, ...]:
+    one, slowed, among = _throttle(visit), Reason.USERNAME_THROTTLED, _vouched(visit, identity)
     # Were it less coarse, the spellings that a directory finds would tell which names exist.
-    typed = (f"password:username:{_digest(folded(username))}", one)
+    typed = (f"password:username:{_digest(among, folded(username))}", one, slowed)
     if meant is None:
         return (typed,)
-    return (typed, (f"password:account:{_digest(meant.id)}", one))
+    return (typed, (f"password:account:{_digest(among, meant.id)}", one, slowed))
 
 
-def _of_who_has_it(
-    visit: Visit, identity: IdentityKey, account_id: str
-) -> tuple[tuple[str, Throttle], ...]:
-    pair = _digest(identity.issuer, identity.subject, account_id)
-    return ((f"password:opens:{pair}", _throttle(visit)),)
+def _vouched(visit: Visit, identity: Identity) -> str:
+    """The domain whose policy vouches for the identity's address; empty for everybody else."""
+    policy = None if identity.email is None else visit.policies.for_email(identity.email)
+    return policy.domain if policy is not None and policy.vouches(identity) else ""
+
+
+def _of_who_has_it(visit: Visit, key: IdentityKey, account_id: str) -> tuple[Counted, ...]:
+    pair = _digest(key.issuer, key.subject, account_id)
+    return ((f"password:opens:{pair}", _throttle(visit), Reason.PASSWORD_THROTTLED),)
 
 
 def _throttle(visit: Visit) -> Throttle:
@@ -126,7 +140,7 @@ async def _take_back(visit: Visit, names: list[str]) -> None:
 
 
 def _refused(
-    visit: Visit, identity: IdentityKey, refused: NotProved, meant: Account | None
+    visit: Visit, identity: Identity, refused: NotProved, meant: Account | None
 ) -> NotProved:
     """Kept without what was typed: people type passwords into the wrong field."""
     visit.parts.counters.sign_ins[refused.reason] += 1

@@ -121,6 +121,15 @@ def refused_form(visit: Visit, unreadable: Unreadable, page: str, *ways: Action)
     return refusal(visit, unreadable.reason, Action("Open the page again", page), *ways)
 
 
+def refused_script(visit: Visit, header: str) -> web.Response:
+    """A page that only a person may open, or a form that only a person may send."""
+    event = visit.event(
+        EventKind.FORM_REFUSED, Reason.SCRIPT_REFUSED, why=header, path=visit.request.path
+    )
+    visit.parts.audit.note(event)
+    return refusal(visit, Reason.SCRIPT_REFUSED, Action("Go to Sonar's front page", "/"))
+
+
 def broken(visit: Visit, error: Unavailable, next_path: str) -> web.Response:
     """Something we depend on does not answer; the password still works, and so may a retry."""
     # Which part is down is told once, by `part_down`; this is for whoever follows one request.

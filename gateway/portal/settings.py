@@ -72,7 +72,7 @@ async def add(visit: Visit, session: Session, fields: Fields) -> web.Response:
     if isinstance(standing, Refuse):
         return refused_identity(visit, session.identity, standing, "/")
     username = fields["username"].strip()
-    account = await prove(visit, session.identity.key, username, Secret(fields["password"]))
+    account = await prove(visit, session.identity, username, Secret(fields["password"]))
     if isinstance(account, NotProved):
         return await _page(visit, session, account, username)
     if not await use_up_form(visit, fields):

@@ -62,7 +62,7 @@ async def show(visit: Visit) -> web.Response:
 async def sign_out(visit: Visit) -> web.Response:
     live = await browser_session(visit)
     if live is None:
-        return see_other(PATH)
+        return _out_already(visit)
     fields = await visit.form(session_binding(live.session.key))
     if isinstance(fields, Unreadable):
         return refused_form(visit, fields, PATH)
@@ -84,7 +84,7 @@ async def everywhere(visit: Visit) -> web.Response:
     on its way to become one."""
     live = await browser_session(visit)
     if live is None:
-        return see_other(PATH)
+        return _out_already(visit)
     session = live.session
     fields = await visit.form(session_binding(session.key))
     if isinstance(fields, Unreadable):
@@ -104,9 +104,20 @@ async def everywhere(visit: Visit) -> web.Response:
     return response
 
 
+def _out_already(visit: Visit) -> web.Response:
+    """The session ended before its person pressed the button; what was half signed in did not."""
+    response = see_other(PATH)
+    _forget_unfinished(visit, response)
+    return response
+
+
 def _leave_nothing(visit: Visit, response: web.Response) -> None:
-    """Nor what was half signed in, in another tab: whoever comes next could go on with it."""
     sign_off(visit, response)
+    _forget_unfinished(visit, response)
+
+
+def _forget_unfinished(visit: Visit, response: web.Response) -> None:
+    """What was half signed in, in another tab: whoever comes next could go on with it."""
     for unused in visit.parts.transactions.all(visit.request.cookies):
         add_cookie(response, unused)
 

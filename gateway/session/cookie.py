@@ -23,6 +23,14 @@ from gateway.settings.upstream import SessionCookie
 # session to open it and drops it. `~` begins no cookie value that a framework makes by itself.
 SEALED_PREFIX = "~sonar~"
 
+# What identity/transaction.py calls a sign-in on its way. A name that is not ours cannot be put
+# into a header as it is.
+TRANSACTION_ID = re.compile(r"[A-Za-z0-9_-]{16}")
+
+# More lines than this in one reply could be more than a server in front takes; the rest goes with
+# the next one. Only somebody who made them up has so many.
+MOST_REMOVED = 20
+
 _ID_BYTES = 32
 _PURPOSE = "session cookie"
 _VALUE = re.compile(rf"([A-Za-z0-9_-]{{43}})\.({KEY_ID})\.([A-Za-z0-9_-]{{43}})", re.ASCII)
@@ -88,6 +96,20 @@ def sign_off_cookies(names: CookieNames, legacy: Iterable[SessionCookie]) -> tup
         expire_cookie(names.session, secure=secure),
         *(expire_cookie(it.name, secure=secure, path=it.path, domain=it.domain) for it in legacy),
     )
+
+
+def unfinished_cookies(names: CookieNames, present: Iterable[str]) -> tuple[str, ...]:
+    """The `Set-Cookie` values that make a browser, whose cookies are `present` by name, forget all
+    that is half signed in: each sign-in on its way, what was proven and not used, and its kept
+    forms. Whoever comes next could go on with it."""
+    prefix, forms = names.transaction_prefix, names.forms
+    found = [
+        name
+        for name in dict.fromkeys(present)
+        if name == forms
+        or (name.startswith(prefix) and TRANSACTION_ID.fullmatch(name.removeprefix(prefix)))
+    ]
+    return tuple(expire_cookie(name, secure=names.secure) for name in found[:MOST_REMOVED])
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class Sessions:
         self._outages = Outages() if outages is None else outages
         self._store = Guarded(store, self._outages.part("sessions"))
         self.named = self._store.named
+        store.vouch_with(keys)
         self._keys = keys
         self._lines = lines
         self._sealer = Sealer(keys)

@@ -351,7 +351,8 @@ async def test_many_people_at_once_are_each_themselves(lied: LiedTo) -> None:
 async def test_a_proof_is_for_the_identity_that_was_asked(
     lied: LiedTo, browser: Browser, other_browser: Browser
 ) -> None:
-    """Two identities in one browser, and one of them in another: no form does for the other."""
+    """Two identities in one browser, and one of them in another: no form does for the other
+    (CVE-2026-9087, CVE-2026-92358, CVE-2026-15571)."""
     wanda = await browser.open(await way_back(lied, browser, lie=Lie(WANDA)))
     nora = await browser.open(await way_back(lied, browser, "corp", lie=Lie(NORA)))
     before, mine, theirs = lied.stored(), wanda.form(BUTTON), nora.form(BUTTON)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
 from gateway.account.model import Link
 from gateway.config import Config, load_config
+from gateway.email import Email
 from gateway.session.keys.choose import ring_for
 from gateway.session.store.choose import store_for
 from tests.commands.conftest import Run
@@ -58,7 +60,8 @@ async def test_a_link_that_is_removed_ends_its_sessions_and_no_others(
         for identity, account in ((NORA, "nora"), (JO, "nora"), (NORA, "other"))
     ]
     result = await asyncio.to_thread(run, "links", "remove", "nora@acme.example", "id-nora")
-    assert (result.returncode, result.stdout) == (0, "1 removed\n"), result.stderr
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[0] == "1 removed"
     left = []
     for _, session in made:
         left.append(await sessions._store.load(session.key) is not None)
@@ -75,7 +78,47 @@ async def test_a_link_that_is_removed_ends_its_sessions_and_no_others(
     assert "session_ended" in recorded
 
 
+async def test_who_got_in_by_the_address_does_so_no_more(config: Config, run: Run) -> None:
+    """Jo linked another account; the one with his address needs no link."""
+    links = LinkStore(config.links.database)
+    await links.open()
+    jos = Email.parse("jo@acme.example")
+    await links.pin("google", jos, JO.key)
+    sessions = sessions_on(store_for(config.sessions), await ring_for(config, make=True))
+    await sessions.start()
+    jo = replace(an_account("jo"), id="1001")
+    _, session = await sessions.create(JO, jo, None, time.time())
+
+    result = await asyncio.to_thread(run, "links", "remove", "jo@acme.example", "1001")
+
+    assert result.returncode == 0, result.stderr
+    told = result.stdout.splitlines()
+    assert told[:2] == [
+        "nothing was linked under jo@acme.example to 1001",
+        "1 who had it by the address alone: not any more",
+    ]
+    assert "users block" in told[-1], "whoever comes first with it gets in"
+    assert list(await links.removed_of(JO.key)) == ["1001"]
+    assert len(await links.links_of(JO.key)) == 2
+    assert await sessions._store.load(session.key) is None
+    await sessions.stop()
+    await links.close()
+    again = await asyncio.to_thread(run, "links", "remove", "jo@acme.example", "1001")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "still an address of the account in Sonar" in again.stderr
+
+
+async def test_a_link_goes_though_sonars_accounts_cannot_be_asked(
+    config: Config, run: Run, folder: Path
+) -> None:
+    (folder / "var" / "sonar.db").unlink()
+    result = run("links", "remove", "nora@acme.example", "id-nora")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[0] == "1 removed"
+    assert "could not be asked" in result.stdout
+
+
 async def test_what_is_not_linked_is_said(config: Config, run: Run) -> None:
     result = run("links", "remove", "nora@acme.example", "9")
     assert (result.returncode, result.stdout) == (1, "")
-    assert "nothing is linked under nora@acme.example to 9" in result.stderr
+    assert "nothing was linked under nora@acme.example to 9" in result.stderr

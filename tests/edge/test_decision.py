@@ -158,4 +158,15 @@ def test_everything_else_gets_no_redirect(method: str, lines: tuple[str, ...]) -
 
 
 def test_a_health_check_is_no_pass() -> None:
+    """CVE-2026-34457."""
     assert decided("/", "User-Agent: kube-probe/1.0") == SignIn(Reason.NOT_SIGNED_IN, None)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/calls?/static/a.css", "/calls?x=/static/a.css", "/calls?/login", "/calls?a=1&/static/"],
+)
+def test_a_public_path_in_the_query_opens_nothing(target: str) -> None:
+    """CVE-2025-54576: the rule was tried on the whole of what was asked for."""
+    assert decided("/static/a.css?x=/calls") == Forward(As.PUBLIC)
+    assert decided(target) == SignIn(Reason.NOT_SIGNED_IN, None)

@@ -67,6 +67,7 @@ async def test_an_unread_session_is_asked_for_once(world: World) -> None:
 async def test_client_sent_identity_goes_nowhere(
     world: World, path: str, cookie: str, method: str
 ) -> None:
+    """On public paths, and with OPTIONS, neither (oauth2-proxy #1065)."""
     lines = ["X-Sonar-Username: evil", "X_Sonar_Username: evil", "x-sonar-assertion: evil",
              "Connection: X-Request-ID"]  # fmt: skip
     request = get(path, *lines, *([cookie] if cookie else []))
@@ -271,6 +272,22 @@ async def test_a_password_users_sign_out_is_sonars_alone(world: World) -> None:
     reply = await world.ask(get("/logout", "Cookie: SONARSESSID=1"))
     assert cookies_set(reply.raw) == []
     assert world.signed_out == []
+
+
+@pytest.mark.parametrize("who", ["signed in", "a password user"])
+async def test_sonars_sign_out_takes_away_what_is_half_signed_in(who: str, world: World) -> None:
+    """Whoever comes next to this computer goes on with nothing that somebody else began."""
+    own = (await world.sign_in())[0] if who == "signed in" else "SONARSESSID=1"
+    unfinished = ("sonar_tx_AAAAAAAAAAAAAAA0", "sonar_tx_BBBBBBBBBBBBBBB-", "sonar_tx_forms")
+    others = ("sonar_tx_short", "sonar_tx_A\u00e9AAAAAAAAAAAAAA", "theme")
+    cookies = "; ".join((own, *(f"{name}=x" for name in (*unfinished, *others))))
+
+    assert cookies_set((await world.ask(get("/calls", f"Cookie: {cookies}"))).raw) == []
+    reply = await world.ask(get("/logout", f"Cookie: {cookies}"))
+
+    gone = {value.partition("=")[0] for value in cookies_set(reply.raw) if "Max-Age=0" in value}
+    assert gone - {"sonar_sso", "SONARSESSID"} == set(unfinished)
+    assert ("SONARSESSID" in gone) == (who == "signed in")
 
 
 async def test_a_sign_out_that_the_store_did_not_hear_is_one_here(world: World) -> None:

@@ -102,6 +102,8 @@ def test_canonical(raw: str, canonical: str) -> None:
     ],
 )
 def test_two_readings(raw: str) -> None:
+    """Decided on by one and served by the other, where the two were not one path (GHSA-p224), or a
+    `#` stood in it (CVE-2026-41059)."""
     assert canonical_path(raw) is None
 
 

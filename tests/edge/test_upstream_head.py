@@ -103,6 +103,8 @@ def test_a_remembered_rest_goes_with_its_assertion(live: Live) -> None:
     ],
 )
 def test_nothing_a_client_sends_speaks_for_us(line: str, live: Live) -> None:
+    """Smuggled in any spelling (CVE-2025-64484); and `Connection` takes nothing away that we add
+    (GHSA-w9mr, CVE-2024-45410)."""
     for session in (None, live):
         head = upstream_head(inbound("/", line), session, NOW, whole_page=False)
         assert b"root" not in head

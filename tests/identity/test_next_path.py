@@ -195,6 +195,7 @@ def test_places_of_ours(text: str, target: str) -> None:
     ],
 )
 def test_everything_else_leads_home(text: str | None) -> None:
+    """CVE-2020-5233, CVE-2020-4037, CVE-2020-11053: what got past others is among these."""
     assert safe_next(text, ORIGIN) == "/"
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 import yaml
 
-from tests.journeys.world import ROOT, World
+from tests.journeys.world import ROOT, World, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,6 +52,7 @@ async def test_everything_works(shared_world: World) -> None:
         "policies",
         "keys",
         "links database",
+        "audit",
         "sessions",
         "directory",
         "upstream",
@@ -81,6 +84,32 @@ async def test_what_is_wrong_is_named(world: World) -> None:
     )
     assert "FAIL" in {state for part, (state, _) in lines.items() if part.startswith("google")}
     assert lines["directory"][0] == "ok"
+
+
+async def test_a_record_of_the_audit_that_was_changed_is_named(world: World) -> None:
+    async with world.browser() as browser:
+        for _ in range(2):
+            await world.google(browser, "jo")
+    store = world.folder / "var" / "gateway.db"
+
+    def rows() -> int:
+        with closing(sqlite3.connect(store)) as database:
+            return int(database.execute("SELECT max(number) FROM audit").fetchone()[0] or 0)
+
+    async def is_kept() -> bool:
+        return await asyncio.to_thread(rows) >= 3
+
+    await until(is_kept, world.said)
+    _, lines = await states(world)
+    assert lines["audit"][0] == "ok"
+    assert "are as they were written" in lines["audit"][1]
+    with closing(sqlite3.connect(store)) as database, database:
+        database.execute("DROP TRIGGER audit_no_update")
+        database.execute("UPDATE audit SET account = '1002' WHERE number = 2")
+    code, lines = await states(world)
+    assert code == 1
+    assert lines["audit"][0] == "FAIL"
+    assert lines["audit"][1].startswith("row 2 ")
 
 
 async def test_missing_anchor_is_named(world: World) -> None:

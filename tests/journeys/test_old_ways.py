@@ -5,7 +5,9 @@ import io
 import aiohttp
 import pytest
 
-from tests.journeys.browser import NAVIGATION
+from gateway.explanations import EXPLANATIONS
+from gateway.reasons import Reason
+from tests.journeys.browser import NAVIGATION, Browser, Page
 from tests.journeys.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -83,6 +85,39 @@ async def test_sonars_own_sign_out_ends_the_gateway_session(world: World) -> Non
             "GET", "/api/v1/me", headers={"Cookie": header}
         )
         assert status == 401
+
+
+async def another(world: World, browser: Browser, person: str) -> Page:
+    """Back from Google as somebody else than the one it knows, who signs out there first."""
+    page = await browser.open("/sso/login/google?select_account=1")
+    page = await world.pick(browser, page, person)
+    return page if page.url.startswith(world.origin) else await browser.press(page, "Continue")
+
+
+@pytest.mark.parametrize("who", ["signed in", "a password user"])
+async def test_sonars_own_sign_out_ends_what_is_half_signed_in(who: str, world: World) -> None:
+    """In other tabs: one at the provider, one that asks which account, one for a password."""
+    async with world.browser() as browser:
+        if who == "signed in":
+            await world.google(browser, "jo")
+        else:
+            await world.password(browser, "jmarch", "march-hare")
+        there = await browser.click(await browser.open("/sso/login?switch=1"), "Microsoft")
+        chooser = await another(world, browser, "sam")
+        linking = await another(world, browser, "vera")
+        begun = {name for name in browser.cookies() if name.startswith("sonar_tx_")}
+        assert len(begun) == 3
+
+        await browser.click(await browser.open("/calls"), "Sign out")
+
+        assert not begun & set(browser.cookies())
+        for page in (
+            await browser.press(there, "Mara Jensen"),
+            await browser.press(chooser, "Sam Rivera"),
+            await browser.press(linking, "Link", username="vnovak", password="nova-scotia"),
+        ):
+            assert EXPLANATIONS[Reason.TRANSACTION_UNKNOWN].title in page.text, page.url
+        assert (await browser.request("GET", "/sso/me"))[0] == 401
 
 
 async def test_voicemail_goes_up_and_comes_down(world: World) -> None:

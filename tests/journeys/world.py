@@ -32,7 +32,7 @@ from gateway.account.migrations import migrate
 from gateway.secret import Secret
 from gateway.session.store.embedded import EmbeddedStore
 from tests.journeys.browser import Browser, Page
-from tests.servers.node import OidcProvider
+from tests.servers.node import OidcClient, OidcProvider
 from tests.servers.ports import free_port
 from tests.stopwatch import Stopwatch
 
@@ -45,7 +45,7 @@ PATIENCE = 30.0
 class World:
     """`origin` is what browsers type. `folder` has config.yaml, policies/ and var/. `asked` are the
     requests that Sonar got, `sonar_port` is where; `port` is the gateway's own, `config` its file,
-    `before` what its command begins with.
+    `before` what its command begins with; `client` is what Google knows it as.
     """
 
     origin: str
@@ -58,6 +58,7 @@ class World:
     port: int
     asked: list[web.Request]
     environment: Mapping[str, str]
+    client: OidcClient | None = None
     process: asyncio.subprocess.Process | None = None
     before: tuple[str, ...] = ()
     heard: list[str] = field(default_factory=list)
@@ -211,12 +212,14 @@ async def a_world(
     *,
     origin: str | None = None,
     server: Mapping[str, object] | None = None,
+    refresh: str | None = None,
     pages: Iterable[web.RouteDef] = (),
     **changes: object,
 ) -> AsyncIterator[World]:
     """Start everything in `folder`; `changes` are sections of config.yaml to replace, without
     `google` among them all the providers. `origin`: what browsers type, where a proxy is in front;
-    `server`: keys of that section on top; `pages`: what Sonar has besides."""
+    `server`: keys of that section on top; `refresh`: how often Google is asked by refresh token;
+    `pages`: what Sonar has besides."""
     async with AsyncExitStack() as closing:
         gateway_port, management_port = free_port(), free_port()
         gateway = f"http://localhost:{gateway_port}"
@@ -227,9 +230,10 @@ async def a_world(
         sonar, sonar_port = await _sonar(closing, folder, origin, gateway, asked, pages)
         config = _config(origin, gateway_port, management_port, sonar_port, folder)
         config["server"] |= server or {}
-        environment: dict[str, str] = {}
+        environment, client = dict[str, str](), None
         if google is not None:
-            config["providers"], environment = _providers(origin, google, standin_base[0])
+            config["providers"], client = _providers(origin, google, standin_base[0], refresh)
+            environment = {"GOOGLE_CLIENT_SECRET": client.client_secret}
         config |= changes
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "policies").mkdir()
@@ -251,6 +255,7 @@ async def a_world(
             gateway_port,
             asked,
             environment,
+            client,
         )
         closing.push_async_callback(world.stop)
         await world.start()
@@ -258,17 +263,21 @@ async def a_world(
 
 
 def _providers(
-    origin: str, google: OidcProvider, standin: str
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Their section, and the environment it needs."""
+    origin: str, google: OidcProvider, standin: str, refresh: str | None
+) -> tuple[dict[str, Any], OidcClient]:
+    """Their section, and as what Google knows the gateway."""
+    grants = ["authorization_code", *(["refresh_token"] if refresh else [])]
     client = google.register(
-        f"{origin}/sso/callback/google", post_logout_redirect_uris=[f"{origin}/sso/logout"]
+        f"{origin}/sso/callback/google",
+        post_logout_redirect_uris=[f"{origin}/sso/logout"],
+        grant_types=grants,
     )
     section = {
         "google": {
             "client_id": client.client_id,
             "client_secret": "env:GOOGLE_CLIENT_SECRET",
             "discovery_url": google.discovery_url,
+            **({"refresh": refresh} if refresh else {}),
         },
         "microsoft": {
             "client_id": "microsoft-client",
@@ -277,7 +286,7 @@ def _providers(
             "/.well-known/openid-configuration",
         },
     }
-    return section, {"GOOGLE_CLIENT_SECRET": client.client_secret}
+    return section, client
 
 
 def _config(origin: str, port: int, management: int, sonar: int, folder: Path) -> dict[str, Any]:

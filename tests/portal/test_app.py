@@ -8,6 +8,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from gateway.portal import app as portal_app
+from gateway.reasons import Reason
 from gateway.session.cookie import mint
 from tests.journeys.browser import Browser
 from tests.portal.world import World
@@ -31,6 +32,55 @@ async def test_every_page_is_protected_and_never_cached(browser: Browser, path: 
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
     assert headers["Cache-Control"] == "no-store"
+
+
+# Without a form of ours, or not for people at all.
+WITHOUT_FORMS = {
+    "/sso/login",
+    "/sso/login/{provider}",
+    "/sso/callback/{provider}",
+    "/sso/unsent",
+    "/sso/logout/backchannel/{provider}",
+    "/sso/logout/risc/{provider}",
+    "/sso/logout/frontchannel/{provider}",
+    "/sso/me",
+    "/sso/jwks.json",
+    "/sso/static",
+}
+BY_SCRIPT = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}
+IN_A_FRAME = {**BY_SCRIPT, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+
+
+@pytest.mark.parametrize("headers", [BY_SCRIPT, IN_A_FRAME])
+async def test_no_script_of_our_own_origin_gets_a_form(
+    world: World, browser: Browser, headers: dict[str, str]
+) -> None:
+    """One in a page of Sonar's could read the token in it."""
+    await world.arrive(browser, "google", "jo")
+    asked = 0
+    for route in world.app.router.routes():
+        path = "" if route.resource is None else route.resource.canonical
+        if route.method == "HEAD" or not path.startswith("/sso/") or path in WITHOUT_FORMS:
+            continue
+        status, _, text = await browser.request(route.method, path, headers=headers)
+        assert (status, "script_refused" in text) == (403, True), route
+        assert 'name="token"' not in text
+        asked += 1
+    assert asked == 18
+    assert world.counters.sign_ins[Reason.SCRIPT_REFUSED] == asked
+
+
+async def test_no_script_sends_a_form(world: World, browser: Browser) -> None:
+    """Not even with a token that it got somehow."""
+    await world.arrive(browser, "google", "jo")
+    form = (await browser.open("/sso/settings")).form("Remove")
+    sent = {**form.fields, "account": "1001"}
+
+    status, _, text = await browser.request("POST", form.action, data=sent, headers=BY_SCRIPT)
+
+    assert (status, "script_refused" in text) == (403, True)
+    assert list(await world.live()) == ["1001"]
+    assert "Found by" in (await browser.open("/sso/settings")).text
 
 
 async def test_a_callback_does_not_tell_sonar_its_address(browser: Browser) -> None:

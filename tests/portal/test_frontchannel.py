@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
@@ -106,6 +107,32 @@ async def test_guessing_is_stopped_and_the_others_are_not(
     assert len(await world.live()) == 1
     assert (await frame(browser, f"?sid={sid}"))[0] == 200
     assert await world.live() == {}
+
+
+@pytest.mark.parametrize("hides", [False, True])
+async def test_another_site_does_not_use_up_what_the_providers_page_may_miss(
+    hides: bool, world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It frames our address again and again in the browser of somebody who then signs out at
+    Microsoft. What it cannot do is name another page than itself."""
+    await world.arrive(browser, "microsoft", "mara")
+    (sid,) = (await sids(world)).values()
+    monkeypatch.setattr(world.misses, "most", 3)
+    path, base = "/sso/logout/frontchannel/microsoft?sid=", world.standin.microsoft.base
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(base))
+    evil = {} if hides else {"Referer": f"{origin}.evil.example/"}
+    for _ in range(3):
+        guess = f"{path}{secrets.token_hex(16)}"
+        assert (await browser.request("GET", guess, headers=evil))[0] == 200
+    assert (await browser.request("GET", f"{path}{sid}", headers=evil))[0] == 429
+
+    framed = {"Referer": f"{origin}/"}
+    assert (await browser.request("GET", f"{path}{sid}", headers=framed))[0] == 200
+
+    assert await world.live() == {}
+    guesses = [f"{path}{secrets.token_hex(16)}" for _ in range(4)]
+    answers = [(await browser.request("GET", guess, headers=framed))[0] for guess in guesses]
+    assert answers == [200, 200, 200, 429], "nor the provider's page without end"
 
 
 async def test_a_frame_while_the_store_is_away_ends_what_this_process_knows(

@@ -114,6 +114,7 @@ async def test_a_form_without_its_page_changes_nothing(world: World, browser: Br
 
 
 async def test_the_identity_is_not_in_the_form(world: World, browser: Browser) -> None:
+    """Nor can another address be put into it on the way (CVE-2025-7365)."""
     page = await world.arrive(browser, "google", "nora")
     form = page.form("Link and sign in")
 

@@ -1,10 +1,14 @@
 """The Sonar password: throttled by account, by identity and by address."""
 
 import asyncio
+from html import unescape
 
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.explanations import EXPLANATIONS
 from gateway.portal.pages import in_words
+from gateway.reasons import Reason
 from tests.journeys.browser import Browser, Form
 from tests.portal.world import PASSWORDS, World
 
@@ -30,6 +34,7 @@ async def send(
 async def test_another_spelling_buys_no_attempts(
     world: World, browser: Browser, spelling: str
 ) -> None:
+    """CVE-2025-24806, CVE-2026-47203: attempts were counted on what was typed."""
     form = await proof_of(world, browser)
     for _ in range(3):
         assert await send(browser, form, BAD | {"username": spelling}) == 403
@@ -47,6 +52,63 @@ async def test_another_identity_buys_no_attempts_at_the_same_account(
     form = await proof_of(world, browser)
 
     assert await send(browser, form, GOOD) == 429
+
+
+async def test_strangers_keep_nobody_of_the_domain_from_linking(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    """Eve and Milo have tenants of their own and type what they like into their profiles."""
+    theirs = (await world.arrive(other_browser, "microsoft", "eve")).form("Link and sign in")
+    for _ in range(3):
+        assert await send(other_browser, theirs, BAD) == 403
+    form = await proof_of(world, browser)
+
+    assert await send(browser, form, GOOD) == 303
+
+    another = await world.arrive(other_browser, "microsoft", "milo")
+    for typed in (GOOD, BAD):
+        assert await send(other_browser, another.form("Link and sign in"), typed) == 429, "still"
+
+
+async def test_each_group_has_its_attempts_and_no_more(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    """Strangers together, and each domain's own people together, under however many identities."""
+    guesses = 0
+    for provider, person in (
+        ("microsoft", "eve"),
+        ("microsoft", "milo"),
+        ("google", "ada"),
+        ("google", "vera"),
+        ("google", "ivan"),
+    ):
+        form = (await world.arrive(other_browser, provider, person)).form("Link and sign in")
+        for _ in range(3):
+            guesses += await send(other_browser, form, BAD) == 403
+
+    assert guesses == 3 + 3
+    assert await send(browser, await proof_of(world, browser), GOOD) == 429
+
+
+@pytest.mark.parametrize("name", ["nlindqvist", "nobody"])
+async def test_the_page_says_that_a_username_is_slowed_down_until_when_and_what_to_do(
+    world: World, browser: Browser, other_browser: Browser, name: str
+) -> None:
+    """To who did nothing wrong, and the same whether anybody has the name."""
+    theirs = await proof_of(world, other_browser, "vera")
+    for _ in range(3):
+        await send(other_browser, theirs, BAD | {"username": name}, "192.0.2.7")
+    page = await world.arrive(browser, "google", "nora")
+
+    with capture_logs() as logs:
+        page = await browser.press(page, "Link and sign in", **(GOOD | {"username": name}))
+
+    told, text = EXPLANATIONS[Reason.USERNAME_THROTTLED], unescape(page.text)
+    assert (page.status, told.title in text) == (429, True)
+    assert f"{told.cause} You can try again in a minute. {told.way_out}" in text
+    assert page.link("Use your Sonar password instead").startswith(f"{world.origin}/login")
+    (slowed,) = [line for line in logs if line["event"] == "password_refused"]
+    assert (slowed["email"], slowed["reason"]) == ("nora@acme.example", "username_throttled")
 
 
 async def test_another_account_buys_no_attempts_to_the_same_identity(

@@ -266,3 +266,19 @@ async def test_nothing_half_signed_in_stays_behind(world: World, browser: Browse
     )
     assert status == 400
     assert await world.live() == {}
+
+
+async def test_nor_when_the_session_is_over_before_its_person_signs_out(
+    world: World, browser: Browser
+) -> None:
+    await world.arrive(browser, "google", "jo")
+    asked = await browser.open("/sso/logout")
+    await browser.open("/sso/login/google")
+    assert any(name.startswith("sonar_tx_") for name in browser.cookies())
+    (session,) = await world.store.all()
+    await world.sessions.end(session.key)
+
+    out = await browser.press(asked, "Sign out")
+
+    assert out.path == "/sso/logout"
+    assert not any(name.startswith("sonar_tx_") for name in browser.cookies())

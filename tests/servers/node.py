@@ -38,6 +38,18 @@ class OidcClient:
     client_secret: str
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """One answer of the token endpoint: which refresh token was `used`, and which was `given`. From
+    which `port` it was asked."""
+
+    account: str | None
+    used: str | None
+    given: str | None
+    error: str | None
+    port: int
+
+
 class OidcProvider:
     """A running provider."""
 
@@ -94,6 +106,19 @@ class OidcProvider:
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
+
+    def granted(self, client: OidcClient) -> list[Granted]:
+        """What its token endpoint was asked by this application, and what it gave, in order."""
+        answer = self._command("granted", {"client_id": client.client_id})
+        return [
+            Granted(each["account"], each["used"], each["given"], each["error"], each["port"])
+            for each in answer["granted"]
+        ]
+
+    def revoke(self, client: OidcClient, account_id: str) -> int:
+        """Take back what this application may do for somebody; how many grants that were."""
+        asked = {"client_id": client.client_id, "account": account_id}
+        return int(self._command("revoke", asked)["revoked"])
 
     def stop(self) -> None:
         """End it; from now on its port refuses connections."""

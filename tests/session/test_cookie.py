@@ -9,7 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.session.cookie import CookieNames, expire_cookie, mint, set_cookie, verify
+from gateway.session.cookie import (
+    MOST_REMOVED,
+    CookieNames,
+    expire_cookie,
+    mint,
+    set_cookie,
+    unfinished_cookies,
+    verify,
+)
 from gateway.session.keys import KeyRing
 from tests.session.samples import new_keys
 
@@ -39,6 +47,26 @@ def test_expire_cookie() -> None:
     assert expire_cookie("n", secure=True) == (
         "n=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
     )
+
+
+def test_what_is_half_signed_in_is_forgotten_and_nothing_else() -> None:
+    names = CookieNames(secure=True)
+    begun, forms = "__Host-sonar_tx_AbCdEfGh-_012345", "__Host-sonar_tx_forms"
+    others = (
+        "__Host-sonar_sso",
+        "__Host-sonar_tx_",
+        "__Host-sonar_tx_AbCdEfGh-_012345x",
+        "__Host-sonar_tx_AbCdEfGh\r\n012345",
+        "sonar_tx_AbCdEfGh-_012345",
+        "AbCdEfGh-_012345",
+        "theme",
+    )
+    assert unfinished_cookies(names, (begun, *others, forms, begun)) == (
+        expire_cookie(begun, secure=True),
+        expire_cookie(forms, secure=True),
+    )
+    made_up = [f"__Host-sonar_tx_{number:016}" for number in range(100)]
+    assert len(unfinished_cookies(names, made_up)) == MOST_REMOVED
 
 
 def test_what_was_minted_is_verified(keys: KeyRing) -> None:

@@ -146,6 +146,7 @@ async def test_who_could_sign_in_now_stays(world: World) -> None:
     ],
 )
 async def test_ends_with_the_account_or_its_address(world: World, now: Any) -> None:
+    """CVE-2025-53942: somebody who was switched off stayed in."""
     cookie = await world.sign_in()
     live = world.live(cookie)
     assert live is not None

@@ -56,8 +56,9 @@ class Queue:
         if event.kind in REFUSALS:
             most = _MOST_WITH_REFUSALS
             facts = event.facts()
-            who = facts["subject"] or site_of(facts["address"] or "")
-            if not self._allowance.has_room(who, self._clock()):
+            subject = facts["subject"]
+            who = subject or site_of(facts["address"] or "")
+            if not self._allowance.has_room(who, self._clock(), named=bool(subject)):
                 self._counters.audit_lost += 1
                 return None
         if len(self._all) >= most:

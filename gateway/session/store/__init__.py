@@ -18,6 +18,7 @@ from typing import Protocol
 
 from gateway.session.model import Session
 from gateway.session.store.attempts import Throttle
+from gateway.session.store.codec import Keys
 
 
 class SessionStore(Protocol):
@@ -27,7 +28,8 @@ class SessionStore(Protocol):
         """Keep a new session until it ends by itself or is ended."""
 
     async def load(self, key: str) -> Session | None:
-        """The session, or `None` when there is none, it ended, or it is past its time."""
+        """The session, or `None` when there is none, it ended, it is past its time, or its record
+        is not vouched for."""
 
     async def touch(self, key: str, seen: float) -> None:
         """Note activity at `seen` (Unix seconds), never moving it back; nothing if it is gone."""
@@ -41,11 +43,12 @@ class SessionStore(Protocol):
         """End one session, here and on every other process within 1 s; whether it was there."""
 
     async def all(self) -> tuple[Session, ...]:
-        """Every live session, newest first; for operators and for sweeps after a reload."""
+        """Every live session, newest first; for operators and for sweeps after a reload. Whether
+        vouched for or not: to be ended, or looked at."""
 
     async def labelled(self, label: str) -> tuple[Session, ...]:
-        """Every live session with this label (`Session.labels`), newest first. By an index: what
-        it costs depends on how many there are, not on how many others."""
+        """Every live session with this label (`Session.labels`), newest first, vouched for or not.
+        By an index: what it costs depends on how many there are, not on how many others."""
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call `heard(key)` for each session ended on any process, within 1 s; `lost()` when such
@@ -94,6 +97,11 @@ class Store(SessionStore, Protocol):
 
     @property
     def named(self) -> NamedStore: ...
+
+    def vouch_with(self, keys: Keys) -> None:
+        """Before `open`: make records under a MAC with these keys, and let nobody in by another
+        (codec.py). A store that was told none, as a command's, believes what is there: it looks,
+        and ends."""
 
     async def open(self) -> None:
         """Connect, create what is missing; a place that cannot be used is seen here, at start."""

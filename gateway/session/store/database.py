@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from gateway.session.model import Session
 from gateway.session.store import CHANGED, named
-from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.store.codec import Keys, Stored, decode, encode
 from gateway.session.store.named import Named
 from gateway.session.store.writing import writing
 
@@ -63,11 +63,12 @@ def count_live(path: Path, now: float) -> int | None:
 
 
 class Database:
-    """`SessionStore`, blocking, and `named`. `clock`: Unix seconds. Raises `sqlite3.Error` and
-    `OSError`."""
+    """`SessionStore`, blocking, and `named`. `clock`: Unix seconds; `keys`: those that records are
+    vouched for with. Raises `sqlite3.Error` and `OSError`."""
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], keys: Keys | None = None) -> None:
         self._clock = clock
+        self._keys = keys
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its journal files the mode of the database.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -103,7 +104,7 @@ class Database:
                 "INSERT INTO sessions (key, record, seen, idle, until) VALUES (?, ?, ?, ?, ?)",
                 (
                     session.key,
-                    encode(session),
+                    encode(session, self._keys),
                     session.seen,
                     session.idle,
                     session.started + session.lifetime,
@@ -115,7 +116,7 @@ class Database:
             f"SELECT record, seen FROM sessions WHERE key = ? AND {_ALIVE}",  # noqa: S608 - constant
             (key, self._clock()),
         ).fetchone()
-        return None if row is None else decode(Stored(*row), key)
+        return None if row is None else decode(Stored(*row), key, self._keys)
 
     def touch(self, key: str, seen: float) -> None:
         # A power cut that loses this costs somebody a minute of idle time: no need to wait for the
@@ -138,7 +139,7 @@ class Database:
             until = after.started + after.lifetime
             self._connection.execute(
                 "UPDATE sessions SET record = ?, idle = ?, until = ? WHERE key = ?",
-                (encode(after), after.idle, until, key),
+                (encode(after, self._keys), after.idle, until, key),
             )
             self._tell(CHANGED + key)
             return after

@@ -16,6 +16,7 @@ import structlog
 from gateway.errors import SessionsUnavailable
 from gateway.session.model import Session
 from gateway.session.store import NamedStore, nobody_listens, pass_on
+from gateway.session.store.codec import Keys
 from gateway.session.store.database import count_live
 from gateway.session.store.embedded_named import EmbeddedNamed
 from gateway.session.store.embedded_thread import DatabaseThread
@@ -40,6 +41,9 @@ class EmbeddedStore:
         self._lost: Callable[[], None] = nobody_listens
         self._changed: Callable[[str], None] = nobody_listens
         self._listener: asyncio.Task[None] | None = None
+
+    def vouch_with(self, keys: Keys) -> None:
+        self._thread.keys = keys
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._heard, self._lost = heard, lost

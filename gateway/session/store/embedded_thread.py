@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.errors import SessionsUnavailable
+from gateway.session.store.codec import Keys
 from gateway.session.store.database import Database
 
 # How long a writer waits for other processes' writes, which take milliseconds.
@@ -20,18 +21,20 @@ T = TypeVar("T")
 
 
 class DatabaseThread:
-    """For the file `path`; `clock`: Unix seconds. All of it may raise `SessionsUnavailable`."""
+    """For the file `path`; `clock`: Unix seconds; `keys`: those for its records, before `open`. All
+    of it may raise `SessionsUnavailable`."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
         self._thread: ThreadPoolExecutor | None = None
         self._database: Database | None = None
+        self.keys: Keys | None = None
 
     async def open(self) -> None:
         self._thread = ThreadPoolExecutor(1, "sessions")
         try:
-            self._database = await self._run(lambda: Database(self._path, self._clock))
+            self._database = await self._run(lambda: Database(self._path, self._clock, self.keys))
         except SessionsUnavailable:
             self._thread.shutdown()
             raise

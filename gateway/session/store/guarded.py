@@ -14,6 +14,7 @@ from gateway.operate.outage import Part
 from gateway.session.model import Session
 from gateway.session.store import NamedStore, Store
 from gateway.session.store.attempts import Throttle
+from gateway.session.store.codec import Keys
 
 # No session has this key: keys are SHA-256 values of random ids.
 _NOBODY = "0" * 64
@@ -32,6 +33,9 @@ class Guarded:
     @property
     def is_gone(self) -> bool:
         return self._part.is_gone
+
+    def vouch_with(self, keys: Keys) -> None:
+        self._store.vouch_with(keys)
 
     async def open(self) -> None:
         await self._store.open()

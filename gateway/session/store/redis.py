@@ -17,7 +17,7 @@ from gateway.secret import Secret
 from gateway.session.model import Session
 from gateway.session.store import CHANGED, NamedStore, nobody_listens, pass_on
 from gateway.session.store import redis_scripts as scripts
-from gateway.session.store.codec import Stored, decode, encode
+from gateway.session.store.codec import Keys, Stored, decode, encode
 from gateway.session.store.redis_named import RedisNamed
 from gateway.session.store.redis_news import News
 from gateway.session.store.redis_server import PREFIX, Server, milliseconds
@@ -43,6 +43,10 @@ class RedisStore:
         self._changed: Callable[[str], None] = nobody_listens
         self._news: News | None = None
         self._labelling: asyncio.Task[None] | None = None
+        self._keys: Keys | None = None
+
+    def vouch_with(self, keys: Keys) -> None:
+        self._keys = keys
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._heard, self._lost = heard, lost
@@ -88,7 +92,7 @@ class RedisStore:
             scripts.CREATE,
             _names(session),
             session.key,
-            encode(session),
+            encode(session, self._keys),
             repr(session.seen),
             repr(session.idle),
             repr(session.started + session.lifetime),
@@ -99,7 +103,7 @@ class RedisStore:
 
     async def load(self, key: str) -> Session | None:
         found = await self._server.command("HMGET", _SESSION + key, "record", "seen", "labels")
-        return await self._alive(key, *found)
+        return await self._alive(key, *found, keys=self._keys)
 
     async def touch(self, key: str, seen: float) -> None:
         await self._server.script(scripts.TOUCH, [_SESSION + key], repr(seen), repr(self._clock()))
@@ -107,15 +111,14 @@ class RedisStore:
     async def change(self, key: str, change: Callable[[Session], Session | None]) -> Session | None:
         for _ in range(_MOST_TRIES):
             found = await self._server.command("HMGET", _SESSION + key, "record", "seen", "labels")
-            before = await self._alive(key, *found)
+            before = await self._alive(key, *found, keys=self._keys)
             after = None if before is None else change(before)
             if after is None or after == before:
                 return before
             times = (after.idle, after.started + after.lifetime, self._clock())
             told = (*map(repr, times), _ENDED, CHANGED + key)
-            if await self._server.script(
-                scripts.CHANGE, [_SESSION + key], found[0], encode(after), *told
-            ):
+            record = encode(after, self._keys)
+            if await self._server.script(scripts.CHANGE, [_SESSION + key], found[0], record, *told):
                 return after
         raise SessionsUnavailable("a session is being changed all the time")
 
@@ -169,11 +172,17 @@ class RedisStore:
         return {key: session for key, session in sessions.items() if session is not None}
 
     async def _alive(
-        self, key: str, record: bytes | None, seen: bytes | None, labels: bytes | None
+        self,
+        key: str,
+        record: bytes | None,
+        seen: bytes | None,
+        labels: bytes | None,
+        *,
+        keys: Keys | None = None,
     ) -> Session | None:
         if record is None or seen is None:
             return None
-        session, now = decode(Stored(record, float(seen)), key), self._clock()
+        session, now = decode(Stored(record, float(seen)), key, keys), self._clock()
         if session is None or not session.alive(now):
             return None
         if labels is None:

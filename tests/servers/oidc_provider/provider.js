@@ -8,6 +8,8 @@
 //   {"account": {"id": "jo", "claims": {"sub": …}}} -> {"ok": true}     add or replace one
 //   {"account": {"id": "jo", "claims": null}}       -> {"ok": true}     switch one off
 //   {"roll": {}}                                    -> {"kid": "…"}     a new signing key, at once
+//   {"granted": {"client_id": "…"}}                 -> {"granted": […]} its tokens so far, in order
+//   {"revoke": {"client_id": "…", "account": "jo"}} -> {"revoked": 1}   what it may do for somebody
 //
 // The interaction page is our own: it signs in the account that `login_hint` names (its id or its
 // email), else it lets one pick.
@@ -26,6 +28,7 @@ console.warn = console.error;
 
 const clients = new Map();
 const accounts = new Map();
+const granted = [];
 const cookieKeys = [randomBytes(32).toString('hex')];
 
 // Clients come and go while the server runs, because a gateway's port is known only then.
@@ -70,6 +73,20 @@ async function logoutSource(ctx, form) {
 <button name="logout" value="yes">Sign out</button> <button>Stay</button></form>`)}`;
 }
 
+// What the token endpoint was asked, and what it gave.
+function note({ oidc, body, req }, error) {
+  granted.push({
+    client: oidc.client?.clientId,
+    account: oidc.entities.Account?.accountId,
+    grant: oidc.entities.Grant?.jti,
+    type: oidc.params?.grant_type,
+    used: oidc.params?.refresh_token ?? null,
+    given: error ? null : body.refresh_token ?? null,
+    error: error?.error ?? null,
+    port: req.socket.remotePort,
+  });
+}
+
 function makeProvider(issuer, key) {
   const provider = new Provider(issuer, {
     adapter: Adapter,
@@ -92,11 +109,15 @@ function makeProvider(issuer, key) {
     fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     findAccount,
     interactions: interactions(),
+    // Google gives one for `access_type=offline`, and knows no scope `offline_access`.
+    issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
     loadExistingGrant: consent,
     pkce: { required: () => true },
     // The strictest there is: each refresh token works once, and using one twice ends them all.
     rotateRefreshToken: true,
   });
+  provider.on('grant.success', note);
+  provider.on('grant.error', note);
   provider.on('server_error', (ctx, error) => console.error(error));
   provider.on('backchannel.error', (ctx, error) => console.error(error));
   return provider;
@@ -167,6 +188,14 @@ async function start({ port }) {
 const commands = {
   start,
   roll,
+  granted: ({ client_id: id }) => ({ granted: granted.filter(({ client }) => client === id) }),
+  revoke: async ({ client_id: id, account }) => {
+    const grants = granted.filter((each) => each.client === id && each.account === account);
+    const ids = [...new Set(grants.map(({ grant }) => grant))];
+    const found = await Promise.all(ids.map((grant) => running.provider.Grant.find(grant)));
+    await Promise.all(found.filter(Boolean).map((grant) => grant.destroy()));
+    return { revoked: found.filter(Boolean).length };
+  },
   client: (client) => { clients.set(client.client_id, client); return { ok: true }; },
   account: ({ id, claims }) => {
     if (claims === null) accounts.delete(id);

@@ -4,12 +4,16 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass as checked_dataclass
 from structlog.testing import capture_logs
 
 from gateway.identity.model import GoogleVoucher, MicrosoftVoucher, StandardVoucher, Voucher
+from gateway.session.keys import KeyRing
+from gateway.session.keys.model import root_key
 from gateway.session.model import Session
-from gateway.session.store.codec import VERSION, Stored, decode, encode
-from tests.session.samples import a_session, an_account, an_identity
+from gateway.session.store.codec import VERSION, Stored, _mac, decode, encode
+from tests.session.samples import a_session, an_account, an_identity, ring_of
 
 NOW = 1_800_000_000.25
 
@@ -107,6 +111,78 @@ def test_another_s_record_is_none() -> None:
 def test_keeps_what_the_provider_calls_its_session() -> None:
     session = a_session(NOW, identity=an_identity(sid="a-session-there"))
     assert decode(Stored(encode(session), NOW), session.key) == session
+
+
+KEYS = ring_of({})
+
+
+def test_with_keys_there_and_back() -> None:
+    session = a_session(NOW)
+    record = encode(session, KEYS)
+    assert decode(Stored(record, NOW), session.key, KEYS) == session
+    assert decode(Stored(record, NOW), session.key) == session, "a command has no keys"
+    assert json.loads(record)["version"] == VERSION, "it is JSON all the same"
+
+
+def test_a_record_that_any_one_byte_was_changed_of_is_none() -> None:
+    """Whoever may write to the store has no key."""
+    session = a_session(NOW)
+    record = encode(session, KEYS)
+    with capture_logs() as logs:
+        for place in range(len(record)):
+            changed = record[:place] + bytes([record[place] ^ 1]) + record[place + 1 :]
+            assert decode(Stored(changed, NOW), session.key, KEYS) is None, place
+    assert {tuple(log["problems"]) for log in logs} == {("mac",)}
+
+
+@pytest.mark.parametrize("cut", [1, 2, 44, 62, 70, 71])
+def test_a_record_without_its_mac_lets_nobody_in(cut: int) -> None:
+    session = a_session(NOW)
+    with capture_logs() as logs:
+        assert decode(Stored(encode(session), NOW), session.key, KEYS) is None
+        assert decode(Stored(encode(session, KEYS)[:-cut], NOW), session.key, KEYS) is None
+    assert [log["problems"] for log in logs] == [["mac"], ["mac"]]
+
+
+def test_a_rotation_signs_nobody_out_and_a_revoked_key_vouches_for_nobody() -> None:
+    session = a_session(NOW)
+    old, new = root_key("0" * 16, bytes(32)), root_key("1" * 16, bytes(range(32)))
+    before = encode(session, KeyRing([old]))
+    both = KeyRing([old, new])
+    assert both.root_id == new.id
+    assert decode(Stored(before, NOW), session.key, both) == session
+    after = encode(session, both)
+    assert decode(Stored(after, NOW), session.key, KeyRing([new])) == session
+    with capture_logs():
+        assert decode(Stored(before, NOW), session.key, KeyRing([new])) is None
+
+
+def test_processes_of_version_2_read_what_is_written_now() -> None:
+    """As they did: by `reads`, leaving aside what they do not know."""
+
+    @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+    class Record:
+        session: Session
+        version: int
+        reads: int
+
+    session = a_session(NOW)
+    record = encode(session, KEYS)
+    known = json.loads(record)
+    assert 1 <= known["reads"] <= 2 < known["version"]
+    assert TypeAdapter(Record).validate_json(record, extra="ignore").session == session
+
+
+def test_what_a_later_version_adds_is_vouched_for_too() -> None:
+    """By the rule that its MAC comes last."""
+    session = a_session(NOW)
+    content = later(session, reads=VERSION).record[:-1]
+    mac = _mac(KEYS, KEYS.root_id, content)
+    assert mac is not None
+    record = content + b',"mac":"%b.%b"}' % (KEYS.root_id.encode(), mac)
+    assert decode(Stored(record, NOW), session.key, KEYS) == session
+    with capture_logs():
+        assert decode(Stored(record.replace(b"[1]", b"[2]"), NOW), session.key, KEYS) is None
 
 
 # Written by the code that wrote version 1, before there was another.
