@@ -143,7 +143,7 @@ def list_links(config_file: Path, email: Email | None, account: str | None, as_j
     if as_json:
         click.echo(json.dumps(command.as_json(found), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(command.as_text(found)) or "none")
+        click.echo("\n".join(command.as_text(found)) or "no links")
 
 
 @links.command()

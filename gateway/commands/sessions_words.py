@@ -62,7 +62,7 @@ def list_(
     elif found:
         click.echo("\n".join(command.as_text(found)))
     else:
-        click.echo("nobody")
+        click.echo("no sessions")
 
 
 @sessions.command()

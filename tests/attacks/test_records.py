@@ -139,7 +139,7 @@ async def test_a_record_under_another_gateways_key_is_none(
 ) -> None:
     cookie, own = await sessions.create(MALLORY, an_account("mallory"), None, time.time())
     theirs = place.new()
-    theirs.vouch_with(KeyRing.load(tmp_path / "theirs"))
+    theirs.vouch_with(new_keys(tmp_path / "theirs"))
     await theirs.open()
     await theirs.end(own.key)
     await theirs.create(own)

@@ -47,7 +47,7 @@ async def test_links_are_listed(config: Config, run: Run) -> None:
     (one,) = json.loads(run("links", "list", "--email", "nora@acme.example", "--json").stdout)
     assert (one["subject"], one["last_used"]) == ("nora", None)
     assert one["linked"] == "1970-01-01T00:00:01Z"
-    assert run("links", "list", "--account", "nobody's").stdout == "none\n"
+    assert run("links", "list", "--account", "nobody's").stdout == "no links\n"
 
 
 async def test_a_link_that_is_removed_ends_its_sessions_and_no_others(

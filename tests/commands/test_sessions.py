@@ -67,7 +67,7 @@ async def sign_in(gateway: Sessions, username: str) -> tuple[str, Live]:
 
 async def test_nobody_is_listed_and_nothing_is_made(config: Config, run: Run) -> None:
     listed = run("sessions", "list")
-    assert (listed.returncode, listed.stdout) == (0, "nobody\n"), listed.stderr
+    assert (listed.returncode, listed.stdout) == (0, "no sessions\n"), listed.stderr
     assert json.loads(run("sessions", "list", "--json").stdout) == []
     assert run("sessions", "revoke", "--all").stdout == "0 ended\n"
     assert not config.sessions.path.exists()

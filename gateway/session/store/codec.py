@@ -86,10 +86,13 @@ class Stored:
 def encode(session: Session, keys: Keys | None = None) -> bytes:
     """`keys`: those it is vouched for with; without, it lets nobody in."""
     content = _RECORD.dump_json(_Record(session))
-    mac = None if keys is None else _mac(keys, keys.root_id, content[:-1])
-    if keys is None or mac is None:
+    if keys is None:
         return content
-    return b'%b,"mac":"%b.%b"}' % (content[:-1], keys.root_id.encode(), mac)
+    root_id = keys.root_id
+    mac = _mac(keys, root_id, content[:-1])
+    if mac is None:
+        raise LookupError("the current root key is not in its own ring")
+    return b'%b,"mac":"%b.%b"}' % (content[:-1], root_id.encode(), mac)
 
 
 def decode(stored: Stored, key: str, keys: Keys | None = None) -> Session | None:
