@@ -92,8 +92,8 @@ script_refused: Look in Sonar's own pages for a script that is not Sonar's (cros
 form_not_sent: Nothing; [which forms are kept](operating.md#forms-that-met-no-session).
 form_gone: Nothing.
 password_wrong: Many for one account or address: somebody guesses; the audit has the address.
-username_throttled: Somebody guesses at this username, or its owner forgot the password: `sonar-gateway audit --reason username_throttled`, and `password_wrong`, name who and from where. The owner is let in on Sonar's own page meanwhile.
 password_throttled: As for `password_wrong`. How many, and how long: `passwords` in config.yaml.
+username_throttled: Somebody guesses at this username, or its owner forgot the password: `sonar-gateway audit --reason username_throttled`, and `password_wrong`, name who and from where. The owner is let in on Sonar's own page meanwhile.
 account_not_offered: One: it was taken away meanwhile. Many: somebody tries.
 proof_of_another: One: two accounts at the provider. Many: somebody is at another's computer.
 
