@@ -13,5 +13,5 @@ herald.py       tells those who sign in with the Sonar password alone;
 tables.py       its tables; migrations/ brings a database to them, by Alembic; revision.py looks
                 whether it is there
 database.py     how both databases are reached, with time limits and one kind of exception;
-                own_database.py opens the gateway's own
+                postgresql.py has TLS as libpq says it; own_database.py opens the gateway's own
 """

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.account.postgresql import read_options
 from gateway.errors import ConfigError, Problem, Unavailable
 from gateway.operate.outage import Part, Untold
 from gateway.secret import Secret
@@ -108,6 +109,8 @@ def open_database(
                 settings["default_transaction_read_only"] = "on"
             arguments |= {"timeout": timeout, "command_timeout": timeout}
             arguments["server_settings"] = settings
+            parsed, tls = read_options(parsed, key)
+            arguments |= tls
     try:
         engine = create_async_engine(
             parsed,
@@ -198,7 +201,7 @@ async def _connection(database: Database) -> AsyncIterator[AsyncConnection]:
         # Drivers raise their own exceptions while connecting (asyncpg: InvalidPasswordError);
         # nothing of ours runs in there.
         database.idle.end()
-        raise database.unavailable(_told(error)) from error
+        raise database.unavailable(f"{_where(database)}: {_told(error)}") from error
     interruption = await _interrupt_sqlite(database, connection)
     try:
         yield connection
@@ -224,6 +227,14 @@ async def _interrupt_sqlite(
     loop = asyncio.get_running_loop()
     return loop.call_later(
         database.timeout, lambda: asyncio.ensure_future(driver.interrupt(), loop=loop)
+    )
+
+
+def _where(database: Database) -> str:
+    """Which one it is, without its password."""
+    url = database.engine.url
+    return str(
+        database.file or f"{url.host or url.query.get('host')}:{url.port or '(default port)'}"
     )
 
 

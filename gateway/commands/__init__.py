@@ -3,7 +3,8 @@ answers.
 
 serve.py     run the gateway
 check.py     does everything the config names work? one line each
-             (check_upstream.py: Sonar; lines.py: how it is said)
+             (check_upstream.py: Sonar; check_database.py: the way to databases;
+             lines.py: how it is said)
 keys.py      which keys there are, and replacing them (keys_words.py: its words)
 explain.py   what would happen to this email address, step by step
 audit.py     who was let in or refused, and is the record of it whole? (audit_words.py: its words)

@@ -16,6 +16,7 @@ from gateway.account.directory import open_directory
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.account.trail import Trail
+from gateway.commands.check_database import check_directory_way, check_own_way
 from gateway.commands.check_upstream import check_upstream
 from gateway.commands.lines import Line, Lines, as_text
 from gateway.config import Config, warnings_about
@@ -59,8 +60,10 @@ async def check(config: Config) -> Lines:
             _tried("policies", _policies(config)),
             _tried("keys", _keys(config)),
             _tried("links database", _links(config)),
+            _tried("links database", check_own_way(config)),
             _tried("sessions", _sessions(config)),
             _tried("directory", _directory(config)),
+            _tried("directory", check_directory_way(config)),
             _tried("upstream", check_upstream(config)),
             _tried("certificate", _certificate(config)),
             *(_tried(provider.name, _provider(provider)) for provider in Providers(config, http)),
