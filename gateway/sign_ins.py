@@ -117,7 +117,9 @@ class SignIns:
             self._closing.push_async_callback(postman.stop)
 
     async def _start_herald(self, directory: Directory, links: LinkStore) -> None:
-        readers = PasswordReaders(self._parts.sealer, CookieNames(self._parts.config.server.secure))
+        config = self._parts.config
+        sonar = (cookie.name for cookie in config.upstream.session_cookies)
+        readers = PasswordReaders(self._parts.sealer, CookieNames(config.server.secure), sonar)
         herald = Herald(directory, links.notices, readers)
         await herald.start()
         self._closing.push_async_callback(herald.stop)

@@ -73,7 +73,8 @@ class Herald:
 
     async def greet(self, username: str, password: Secret, cookie_header: str) -> str | None:
         """The `Set-Cookie` value with which the portal's notices are told to this browser, which
-        sends `cookie_header`; `None` when there is nothing to tell, or the password is wrong.
+        sends `cookie_header` from now on; `None` when there is nothing to tell, or the password is
+        wrong.
 
         Raises DirectoryUnavailable, LinksUnavailable.
         """
@@ -88,7 +89,8 @@ class Herald:
         account = await self._directory.verify(username, password)
         if account is None or account.id != meant.id or not account.active:
             return None
-        return self._readers.keep(PasswordReader(browser, account.id, now))
+        sonar = self._readers.sonar(cookie_header)
+        return self._readers.keep(PasswordReader(browser, account.id, now, sonar))
 
     async def look(self) -> None:
         """Learn which accounts have got notices since the last look. Raises LinksUnavailable."""

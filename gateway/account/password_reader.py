@@ -2,20 +2,24 @@
 
 A password user has no session of ours. That they have just typed the account's password, on Sonar's
 own page, is proof enough to be told of a new link and to take it away: no more than that password
-is asked of who makes one. It is good for ten minutes, for one account, in this browser.
+is asked of who makes one. It is good for ten minutes, for one account, in this browser, and only
+while the browser has the very session that Sonar gave for that password: who signs in next, at the
+same browser, proved another one.
 
 Whoever made a link knew the password, too. So what is read by password is read by this browser, and
 not by everybody who knows it: the browser keeps its name when the proof is over.
 """
 
+import hashlib
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.account.model import Reader
 from gateway.account.notices import KEPT
-from gateway.session.cookie import CookieNames, set_cookie
+from gateway.session.cookie import SEALED_PREFIX, CookieNames, set_cookie
 from gateway.session.seal import Sealer
 
 # Time to read what it says, and to think about it.
@@ -29,27 +33,33 @@ _PURPOSE = "password-reader"
 @dataclass(frozen=True, slots=True)
 class PasswordReader:
     """A browser by its name, and in which account's name it proved the password at `proved` (Unix
-    seconds)."""
+    seconds). `sonar`: what it got from Sonar for that (`PasswordReaders.sonar`)."""
 
     browser: str
     account_id: str
     proved: float
+    sonar: tuple[str, ...] = ()
 
     @property
     def reader(self) -> Reader:
         return Reader.of_browser(self.browser)
 
-    def counts(self, now: float) -> bool:
-        """Whether the proof is still good."""
+    def counts(self, now: float, sonar: tuple[str, ...]) -> bool:
+        """Whether the proof is still good, in a browser that has these sessions of Sonar's. One in
+        another path may not be sent along; one that was not there then is somebody else's."""
+        if not sonar or not set(sonar).issubset(self.sonar):
+            return False
         return -_CLOCKS_APART <= now - self.proved < LIFETIME
 
 
 class PasswordReaders:
-    """Cookies of password readers, sealed: nobody else makes one, or reads one."""
+    """Cookies of password readers, sealed: nobody else makes one, or reads one. `sonar`: the names
+    of Sonar's session cookies."""
 
-    def __init__(self, sealer: Sealer, names: CookieNames) -> None:
+    def __init__(self, sealer: Sealer, names: CookieNames, sonar: Iterable[str]) -> None:
         self._sealer = sealer
         self._names = names
+        self._sonar = frozenset(sonar)
 
     @property
     def cookie_name(self) -> str:
@@ -66,7 +76,16 @@ class PasswordReaders:
         if opened is None:
             return None
         told: dict[str, Any] = json.loads(opened)
-        return PasswordReader(**told)
+        return PasswordReader(**told | {"sonar": tuple(told.get("sonar", ()))})
+
+    def sonar(self, cookie_header: str) -> tuple[str, ...]:
+        """Digests of Sonar's own session cookies in a Cookie header."""
+        pairs = (piece.strip(" \t").partition("=") for piece in cookie_header.split(";"))
+        return tuple(
+            hashlib.sha256(f"{name}={value}".encode("utf-8", "surrogateescape")).hexdigest()
+            for name, _, value in pairs
+            if name in self._sonar and value and not value.startswith(SEALED_PREFIX)
+        )
 
     def keep(self, reader: PasswordReader) -> str:
         """The `Set-Cookie` value that carries it."""

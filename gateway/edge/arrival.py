@@ -59,8 +59,8 @@ class Herald(Protocol):
         """Whether there may be news for who types this username. At once."""
 
     async def greet(self, username: str, password: Secret, cookie_header: str) -> str | None:
-        """What the browser that sends `cookie_header` is given, as a `Set-Cookie` value, to hear
-        the news; `None`: nothing. May raise `Unavailable`."""
+        """What the browser that sends `cookie_header` from now on is given, as a `Set-Cookie`
+        value, to hear the news; `None`: nothing. May raise `Unavailable`."""
 
 
 def arriving(inbound: Inbound, shared: Shared) -> "Arrival | None":
@@ -110,8 +110,10 @@ class Arrival:
     async def told(self, answer: Answer) -> bytes:
         """What the browser gets, when Sonar's reply is whole."""
         reply = answer.reply
-        cookie = await self._greeting()
-        if cookie is None or reply is None:
+        if reply is None:
+            return bytes(self._reply)
+        cookie = await self._greeting(_sent_from_now_on(reply, self._inbound, self._shared.rules))
+        if cookie is None:
             return bytes(self._reply)
         answer.sent = 0
         where = f"{NOTICES_PATH}?next={quote(self._next, safe='/')}"
@@ -126,11 +128,11 @@ class Arrival:
         )
         return browser_head(sent_on, self._inbound.minor, keep_alive=answer.keep_alive)
 
-    async def _greeting(self) -> str | None:
+    async def _greeting(self, cookies: str) -> str | None:
         """What the herald says, or nothing if that takes too long. It is not cancelled then: that
         may take as long as the database that it waits for."""
         heard: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._shared.later(self._ask(heard))
+        self._shared.later(self._ask(heard, cookies))
         await asyncio.wait({heard}, timeout=_PATIENCE)
         if heard.done():
             return heard.result()
@@ -138,8 +140,7 @@ class Arrival:
         _log.info("notice_not_told", error="no answer in time")
         return None
 
-    async def _ask(self, heard: "asyncio.Future[str | None]") -> None:
-        cookies = self._inbound.fields.cookies.header.decode("latin-1")
+    async def _ask(self, heard: "asyncio.Future[str | None]", cookies: str) -> None:
         cookie: str | None = None
         try:
             if self._typed is not None:
@@ -172,15 +173,34 @@ def _led_on(reply: Outbound, inbound: Inbound, rules: Rules) -> str | None:
     from the sign-in page, with a session. `None`: it has not, or it leads elsewhere."""
     if reply.status not in {302, 303} or leads_to_login(reply.location, inbound, rules):
         return None
-    gives = any(
-        name.lower() == b"set-cookie" and value.partition(b"=")[0].strip() in rules.cookies.legacy
-        for name, value in reply.fields
-    )
     place = own_place(reply.location, inbound, rules)
-    if place is None or not (gives or inbound.fields.password_user):
+    if place is None or not (_given(reply, rules) or inbound.fields.password_user):
         return None
     there = place._replace(scheme="", netloc="", fragment="").geturl()
     return safe_next(there, str(rules.public), (rules.login_path, rules.logout_path))
+
+
+def _given(reply: Outbound, rules: Rules) -> list[bytes]:
+    """The session cookies that Sonar gives, `name=value` each."""
+    pairs = [
+        value.partition(b";")[0].strip(b" \t")
+        for name, value in reply.fields
+        if name.lower() == b"set-cookie"
+    ]
+    return [pair for pair in pairs if _name(pair) in rules.cookies.legacy]
+
+
+def _name(pair: bytes) -> bytes:
+    return pair.partition(b"=")[0].strip(b" \t")
+
+
+def _sent_from_now_on(reply: Outbound, inbound: Inbound, rules: Rules) -> str:
+    """The Cookie header of this browser with the sessions that Sonar gives it."""
+    given = _given(reply, rules)
+    renewed = frozenset(map(_name, given))
+    before = (pair.strip(b" \t") for pair in inbound.fields.cookies.header.split(b";"))
+    stay = [pair for pair in before if pair and _name(pair) not in renewed]
+    return b"; ".join([*stay, *given]).decode("utf-8", "surrogateescape")
 
 
 def read_typed(form: bytes, fields: LoginFields) -> tuple[str, Secret] | None:

@@ -117,11 +117,13 @@ async def _owner(visit: Visit) -> _Owner | None:
 
 
 async def _password_user(visit: Visit) -> _Owner | None:
-    """Who has just typed the password. Only while Sonar's own session is there: whoever signs out
-    leaves nothing to who sits down next."""
-    readers = PasswordReaders(visit.parts.sealer, visit.names)
+    """Who has just typed the password. Only with the session that Sonar gave for it: whoever signs
+    out leaves nothing to who sits down next, and signs in as somebody else."""
+    sonar = (cookie.name for cookie in visit.parts.config.upstream.session_cookies)
+    readers = PasswordReaders(visit.parts.sealer, visit.names, sonar)
     known = readers.known(visit.request.cookies.get(readers.cookie_name))
-    if known is None or not known.counts(visit.now) or not has_own_session(visit):
+    header = "; ".join(visit.request.headers.getall("Cookie", ()))
+    if known is None or not known.counts(visit.now, readers.sonar(header)):
         return None
     account = await visit.parts.directory.by_id(known.account_id)
     if account is None or not account.active:

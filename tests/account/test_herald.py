@@ -67,7 +67,7 @@ async def directory(tmp_path: Path, passwords: Passwords) -> AsyncIterator[Direc
 
 @pytest.fixture
 def readers(tmp_path: Path) -> PasswordReaders:
-    return PasswordReaders(Sealer(new_keys(tmp_path)), CookieNames(secure=True))
+    return PasswordReaders(Sealer(new_keys(tmp_path)), CookieNames(secure=True), ["SONARSESSID"])
 
 
 @pytest.fixture
@@ -96,11 +96,13 @@ async def test_who_types_the_right_password_is_told(
     herald: Herald, links: LinkStore, readers: PasswordReaders
 ) -> None:
     await links.add(LINK, NEWS)
-    cookie = await herald.greet("JMarch", PASSWORD, "a=b")
+    cookie = await herald.greet("JMarch", PASSWORD, "a=b; SONARSESSID=1")
     assert cookie is not None
     reader = readers.known(cookie.partition("=")[2].partition(";")[0])
     assert reader is not None
     assert (reader.account_id, reader.proved) == ("7", NOW)
+    assert reader.counts(NOW, readers.sonar("SONARSESSID=1"))
+    assert not reader.counts(NOW, readers.sonar("SONARSESSID=2"))
     again = await herald.greet("jmarch", PASSWORD, header_of(cookie))
     assert again is not None
     assert readers.browser(again.partition("=")[2].partition(";")[0]) == reader.browser

@@ -94,7 +94,8 @@ async def test_who_has_news_hears_it_and_goes_on_to_where_sonar_led(
     assert cookies(reply) == ["SONARSESSID=new; Path=/", "theme=dark", NEWS]
     assert reply.headers["x-sonar"] == "1"
     assert "content-type" not in reply.headers
-    assert herald.asked == [("jo", Secret("march hare"), "a=b; sonar_tx_reader=old")]
+    cookies_then = "a=b; sonar_tx_reader=old; SONARSESSID=new"
+    assert herald.asked == [("jo", Secret("march hare"), cookies_then)]
     seen = bytes(world.sonar.calls[0].seen)
     assert seen.endswith(FORM), "Sonar gets the form as it is"
     assert b"sonar_tx_reader" not in seen
@@ -198,7 +199,12 @@ async def test_a_session_that_sonar_does_not_renew(world: World, herald: Herald)
     reply = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
     request = post(FORM, "Cookie: SONARSESSID=1")
     assert (await sign_in(world, reply, request)).headers["location"] == "/sso/notices?next=/"
-    assert len(herald.asked) == 1
+    assert [cookies for _, _, cookies in herald.asked] == ["SONARSESSID=1"]
+
+
+async def test_a_session_that_sonar_renews_is_the_new_one(world: World, herald: Herald) -> None:
+    await sign_in(world, request=post(FORM, "Cookie: SONARSESSID=1; a=b;; SONARSESSID=0"))
+    assert [cookies for _, _, cookies in herald.asked] == ["a=b; SONARSESSID=new"]
 
 
 PLACES = {

@@ -150,8 +150,10 @@ def signs_in_by_password(
     world: World, browser: Browser, name: str = "b" * 22, account_id: str = "1001"
 ) -> None:
     """What Sonar and the herald have given a browser."""
-    readers = PasswordReaders(world.app[PORTAL].sealer, CookieNames(secure=False))
-    reader = PasswordReader(name, account_id, world.clock())
+    names = CookieNames(secure=False)
+    readers = PasswordReaders(world.app[PORTAL].sealer, names, ["SONARSESSID"])
+    sonar = readers.sonar("SONARSESSID=1")
+    reader = PasswordReader(name, account_id, world.clock(), sonar)
     browser.jar.update_cookies(SimpleCookie(readers.keep(reader)), URL(world.origin))
     browser.jar.update_cookies({"SONARSESSID": "1"}, URL(world.origin))
 
@@ -218,6 +220,23 @@ async def test_what_a_password_proved_is_over_soon(
     assert (await browser.open("/sso/notices?next=/calls")).text == "Sonar /calls"
     assert await is_refused()
     assert len(await world.links.find(None, "1001")) == 1, "nothing was taken away"
+
+
+async def test_who_signs_in_next_at_the_same_browser_is_somebody_else(
+    world: World, browser: Browser, other_browser: Browser
+) -> None:
+    """Ann, who has no news, minutes after Jo: nothing says so but Sonar's own session."""
+    await link_jos_account(world, other_browser)
+    signs_in_by_password(world, browser)
+    page = await browser.open("/sso/notices?next=/calls")
+    form = page.form("No, take it away")
+    pressed = {**form.fields, **dict([form.buttons["No, take it away"]])}
+    browser.jar.update_cookies({"SONARSESSID": "2"}, URL(world.origin))
+    assert (await browser.open("/sso/notices?next=/calls")).text == "Sonar /calls"
+    for path in ("/sso/notices/read", "/sso/notices/undo"):
+        assert (await browser.request("POST", path, data=pressed))[0] == 401
+    browser.jar.update_cookies({"SONARSESSID": "1"}, URL(world.origin))
+    assert "A new way to sign in" in (await browser.open("/sso/notices")).text
 
 
 async def test_a_password_user_goes_on_when_nobody_can_say(
