@@ -21,11 +21,15 @@ class Stopwatch:
 
     def seconds(self) -> float:
         """How long it has been, without what the machine withheld."""
+        return time.monotonic() - self._began - self.withheld()
+
+    def withheld(self) -> float:
+        """How much of the time that has been nothing could be done, in seconds."""
         passed = time.monotonic() - self._began
-        withheld = sum(
+        waited = sum(
             now - before for now, before in zip(self._so_far(), self._withheld, strict=True)
         )
-        return passed - min(passed, max(0.0, withheld))
+        return min(passed, max(0.0, waited))
 
     def _so_far(self) -> list[float]:
         return [_waited(schedule) for schedule in self._schedules]

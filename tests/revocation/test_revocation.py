@@ -163,11 +163,13 @@ async def test_access_ends_everywhere_within_a_second(
     end, email = REASONS[reason]
     person = await three.sign_in(email)
     async with three.open(person) as opened:
+        watches = [world.stopwatch() for world in three.worlds]
         took = await opened.ended(await end(three, person))
+        withheld = max(watch.withheld() for watch in watches)
     worst = max(took, key=lambda what: took[what])
     with capsys.disabled():
         print(f"\n{reason:<28} {took[worst]:6.3f} s  (last: {worst[1]} at gateway {worst[0]})")
-    assert took[worst] < BOUND, {what: round(at, 3) for what, at in took.items()}
+    assert took[worst] - withheld < BOUND, {what: round(at, 3) for what, at in took.items()}
     assert bystander.all_last()
 
 
