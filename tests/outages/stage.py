@@ -7,6 +7,7 @@ to sign in while the part is down.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -63,6 +64,29 @@ class Stage:
             assert (status, text) == (200, self.as_before["pat"])
             assert watch.seconds() < AT_ONCE
         assert await self.world.is_ready()
+
+    @asynccontextmanager
+    async def under_load(self, reason: Reason) -> AsyncIterator[None]:
+        """All three ask all the time, four at once each, and are answered as themselves; but for
+        password users they may be refused."""
+        asked, over = Counter[str](), asyncio.Event()
+
+        async def asks(name: str, browser: Browser) -> None:
+            while not over.is_set():
+                seen = await self._seen(browser, name)
+                assert seen in ({"as before"} if name == "pat" else {"as before", reason}), seen
+                asked[name] += 1
+
+        everybody = {"pat": self.pat, "jo": self.jo, "hank": self.hank}
+        async with asyncio.TaskGroup() as asking:
+            for name, browser in everybody.items():
+                for _ in range(4):
+                    asking.create_task(asks(name, browser))
+            try:
+                yield
+            finally:
+                over.set()
+        assert min(asked[name] for name in everybody) > 50, asked
 
     async def signed_in_go_on(self) -> None:
         for name, browser in (("jo", self.jo), ("hank", self.hank)):

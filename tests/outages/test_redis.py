@@ -68,11 +68,12 @@ async def everything_is_refused(stage: Stage) -> None:
 
 
 async def test_redis_gone(redis: Redis, stage: Stage) -> None:
-    stage.breaks()
-    await redis.way.cut()
-    await everything_is_refused(stage)
-    await redis.way.open()
-    await stage.recovers()
+    async with stage.under_load(GONE):
+        stage.breaks()
+        await redis.way.cut()
+        await everything_is_refused(stage)
+        await redis.way.open()
+        await stage.recovers()
 
 
 async def test_redis_cut_off(redis: Redis, stage: Stage) -> None:
