@@ -28,6 +28,7 @@ from gateway.portal.parts import Portal
 from gateway.session.cookie import CookieNames
 from gateway.session.recheck import Recheck
 from gateway.session.renewal import Renewals
+from gateway.session.store.attempts import Throttle
 
 # Longer than the edge keeps an idle connection to the portal, so that the edge, which can tell,
 # is the side that closes it.
@@ -117,10 +118,11 @@ class SignIns:
             self._closing.push_async_callback(postman.stop)
 
     async def _start_herald(self, directory: Directory, links: LinkStore) -> None:
-        config = self._parts.config
+        config, sessions = self._parts.config, self._parts.sessions
         sonar = (cookie.name for cookie in config.upstream.session_cookies)
         readers = PasswordReaders(self._parts.sealer, CookieNames(config.server.secure), sonar)
-        herald = Herald(directory, links.notices, readers)
+        throttle = Throttle.of(config.passwords)
+        herald = Herald(directory, links.notices, readers, sessions.named, throttle)
         await herald.start()
         self._closing.push_async_callback(herald.stop)
         self.herald = herald

@@ -7,19 +7,27 @@ and none while it does not answer. `greet`, for one of these whom Sonar has let 
 That Sonar let somebody in is the edge's guess by the look of a reply. So nothing is told unless the
 password is right by our own look at it, as for a link: were the guess ever wrong, the edge would
 tell anybody which names exist and have news.
+
+Nor may it be wrong as often as somebody likes: many a Sonar leads whoever has a session of it away
+from the sign-in page, whatever they type there, and they could try one password after the other of
+whom they please, seen by no Sonar. So wrong ones are throttled here, apart from those of links: a
+guesser at one must not keep the owner from the other.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 
 import structlog
 
 from gateway.account.directory import Directory
-from gateway.account.model import Reader, folded
+from gateway.account.model import Account, Reader, folded
 from gateway.account.notices import Notices
 from gateway.account.password_reader import PasswordReader, PasswordReaders
-from gateway.errors import LinksUnavailable
+from gateway.errors import DirectoryUnavailable, LinksUnavailable
 from gateway.secret import Secret
+from gateway.session.store import NamedStore
+from gateway.session.store.attempts import Throttle
 from gateway.tasks import Rounds
 
 _log = structlog.get_logger()
@@ -40,13 +48,16 @@ TOLD_FOR = 90 * 86400.0
 
 
 class Herald:
-    """`await start()`, `await stop()`. `clock` in Unix seconds, `look_every` in seconds."""
+    """`await start()`, `await stop()`. `named`: where wrong passwords are counted, which `throttle`
+    makes wait. `clock` in Unix seconds, `look_every` in seconds."""
 
     def __init__(
         self,
         directory: Directory,
         notices: Notices,
         readers: PasswordReaders,
+        named: NamedStore,
+        throttle: Throttle,
         *,
         look_every: float = _LOOK_EVERY,
         clock: Callable[[], float] = time.time,
@@ -54,6 +65,8 @@ class Herald:
         self._directory = directory
         self._notices = notices
         self._readers = readers
+        self._named = named
+        self._throttle = throttle
         self._clock = clock
         # Of a dict the oldest entry is the first.
         self._names: dict[str, None] = {}
@@ -76,7 +89,7 @@ class Herald:
         sends `cookie_header` from now on; `None` when there is nothing to tell, or the password is
         wrong.
 
-        Raises DirectoryUnavailable, LinksUnavailable.
+        Raises DirectoryUnavailable, LinksUnavailable, SessionsUnavailable.
         """
         meant = await self._directory.by_username(username)
         if meant is None:
@@ -86,11 +99,27 @@ class Herald:
         now = self._clock()
         if all(notice.created <= now - TOLD_FOR for notice in unread):
             return None
-        account = await self._directory.verify(username, password)
+        account = await self._verified(meant, username, password)
         if account is None or account.id != meant.id or not account.active:
             return None
         sonar = self._readers.sonar(cookie_header)
         return self._readers.keep(PasswordReader(browser, account.id, now, sonar))
+
+    async def _verified(self, meant: Account, username: str, password: Secret) -> Account | None:
+        """Whose password it is; nobody's while there were too many wrong ones. Counted before it is
+        looked at: many at once get no more tries than one after the other."""
+        attempts = f"password:notice:{hashlib.sha256(meant.id.encode()).hexdigest()}"
+        if await self._named.attempt(attempts, self._throttle) > 0:
+            _log.info("notice_not_told", error="too many wrong passwords", account=meant.id)
+            return None
+        try:
+            account = await self._directory.verify(username, password)
+        except DirectoryUnavailable:
+            await self._named.pardon(attempts)
+            raise
+        if account is not None:
+            await self._named.forget(attempts)
+        return account
 
     async def look(self) -> None:
         """Learn which accounts have got notices since the last look. Raises LinksUnavailable."""

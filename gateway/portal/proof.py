@@ -130,8 +130,7 @@ def _of_who_has_it(visit: Visit, key: IdentityKey, account_id: str) -> tuple[Cou
 
 
 def _throttle(visit: Visit) -> Throttle:
-    settings = visit.parts.config.passwords
-    return Throttle(settings.attempts, settings.wait, settings.longest_wait, settings.window)
+    return Throttle.of(visit.parts.config.passwords)
 
 
 async def _take_back(visit: Visit, names: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Who is told, of those who sign in with the Sonar password alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,13 @@ from gateway.account.model import Link, News, Reader
 from gateway.account.password_reader import PasswordReaders
 from gateway.account.passwords import Passwords
 from gateway.config import FileDirectory
+from gateway.errors import DirectoryUnavailable
 from gateway.identity.model import IdentityKey
 from gateway.secret import Secret
 from gateway.session.cookie import CookieNames
 from gateway.session.seal import Sealer
+from gateway.session.store.attempts import Throttle
+from gateway.session.store.embedded import EmbeddedStore
 from tests.account.conftest import Sql
 from tests.session.samples import new_keys, until
 
@@ -70,9 +74,38 @@ def readers(tmp_path: Path) -> PasswordReaders:
     return PasswordReaders(Sealer(new_keys(tmp_path)), CookieNames(secure=True), ["SONARSESSID"])
 
 
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def herald(directory: Directory, links: LinkStore, readers: PasswordReaders) -> Herald:
-    return Herald(directory, links.notices, readers, look_every=0.02, clock=lambda: NOW)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[EmbeddedStore]:
+    made = EmbeddedStore(tmp_path / "sessions.db", clock)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def herald(
+    directory: Directory,
+    links: LinkStore,
+    readers: PasswordReaders,
+    store: EmbeddedStore,
+    clock: Clock,
+) -> Herald:
+    throttle = Throttle(3, 60.0, 3600.0, 86400.0)
+    return Herald(
+        directory, links.notices, readers, store.named, throttle, look_every=0.02, clock=clock
+    )
 
 
 def header_of(set_cookie: str) -> str:
@@ -116,6 +149,45 @@ async def test_a_wrong_password_is_told_nothing(
         await links.add(Link(KEY, account_id, "google", "", THEN, None), NEWS)
     for wrong in ("march", "", "MARCH-HARE"):
         assert await herald.greet(username, Secret(wrong), "") is None
+
+
+async def test_who_guesses_on_waits_and_learns_nothing_meanwhile(
+    herald: Herald, links: LinkStore, clock: Clock
+) -> None:
+    """With a session of their own, at a Sonar that leads whoever has one away from its sign-in page
+    whatever is typed there."""
+    await links.add(LINK, NEWS)
+    guesses = [Secret(f"guess {number}") for number in range(9)]
+    greetings = await asyncio.gather(*(herald.greet("jmarch", guess, "") for guess in guesses))
+    assert greetings == [None] * 9
+    for spelled in ("jmarch", "JMarch", " jmarch"):
+        assert await herald.greet(spelled, PASSWORD, "") is None
+    clock.now += 61.0
+    assert await herald.greet("jmarch", PASSWORD, "") is not None
+    assert await herald.greet("jmarch", Secret("wrong"), "") is None
+    assert await herald.greet("jmarch", PASSWORD, "") is not None, "what was counted is forgotten"
+
+
+async def test_who_is_right_never_waits(herald: Herald, links: LinkStore) -> None:
+    await links.add(LINK, NEWS)
+    for _ in range(5):
+        assert await herald.greet("jmarch", PASSWORD, "") is not None
+
+
+async def test_a_directory_that_is_away_costs_no_attempts(
+    herald: Herald, links: LinkStore, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await links.add(LINK, NEWS)
+
+    async def away(username: str, password: Secret) -> None:
+        raise DirectoryUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(directory, "verify", away)
+        for _ in range(5):
+            with pytest.raises(DirectoryUnavailable):
+                await herald.greet("jmarch", PASSWORD, "")
+    assert await herald.greet("jmarch", PASSWORD, "") is not None
 
 
 async def test_the_right_password_of_who_has_no_news_or_may_not_come_in(

@@ -10,6 +10,9 @@ keep the owner out as well. The two stores do the same step, each in one go.
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Self
+
+from gateway.config import Passwords
 
 # Two to the power of more than this is for ever, and near what a float can hold.
 _MOST_DOUBLINGS = 30
@@ -24,6 +27,10 @@ class Throttle:
     first: float
     longest: float
     memory: float
+
+    @classmethod
+    def of(cls, settings: Passwords) -> Self:
+        return cls(settings.attempts, settings.wait, settings.longest_wait, settings.window)
 
     def wait_after(self, attempts: int) -> float:
         """How long after so many attempts the next one has to wait, in seconds."""
