@@ -18,6 +18,7 @@ from demo.providers.app import make_app
 from demo.providers.standin import Client, make_stand_in
 from demo.sonar.app import SonarConfig, make_sonar
 from demo.sonar.assertion import GatewayTrust
+from gateway.config import Server
 from gateway.values import ListenAddress
 
 _ROOT = Path(__file__).parent.parent
@@ -139,9 +140,19 @@ def _sonar(plan: Plan) -> web.Application:
     trust = GatewayTrust(
         issuer=server.public_url,
         audience=plan.config.assertion.audience,
-        jwks_url=f"http://{server.listen}/sso/jwks.json",
+        jwks_url=jwks_url(server),
+        certificate=None if server.tls is None else server.tls.certificate,
     )
     return make_sonar(SonarConfig(plan.database, plan.data / "recordings", trust))
+
+
+def jwks_url(server: Server) -> str:
+    """Where the gateway's keys are for who is on the same machine: at what it listens on, and not
+    at the address that browsers type, which may lead round by a proxy."""
+    scheme = "http" if server.tls is None else "https"
+    everywhere = server.listen.host in ("", "0.0.0.0", "::")  # noqa: S104 - where it listens
+    near = server.listen._replace(host="127.0.0.1") if everywhere else server.listen
+    return f"{scheme}://{near}/sso/jwks.json"
 
 
 @asynccontextmanager

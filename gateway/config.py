@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.errors import ConfigError, Problem
 from gateway.names import ProviderName
-from gateway.secret_values import LiteralSecret, holds_password
+from gateway.secret_values import ExposedSecret, LiteralSecret, holds_password
 from gateway.section import Section, checked, shape_of
 from gateway.settings.http import (
     Assertion,
@@ -188,6 +188,7 @@ def warnings_about(config: Config) -> tuple[str, ...]:
         for name, provider in config.providers.items()
         if isinstance(provider.client_secret, LiteralSecret)
     ]
+    providers = config.providers.items()
     urls = {"links.database": config.links.database, "sessions.store": config.sessions.store}
     if isinstance(config.directory, SqlDirectory):
         urls["directory.url"] = config.directory.url
@@ -195,6 +196,14 @@ def warnings_about(config: Config) -> tuple[str, ...]:
         f"{key} has its password in the file itself; better env:NAME or file:PATH"
         for key, url in sorted(urls.items())
         if holds_password(url)
+    ]
+    secrets = {f"providers.{name}.client_secret": each.client_secret for name, each in providers}
+    if config.mail is not None and config.mail.password is not None:
+        secrets["mail.password"] = config.mail.password
+    found += [
+        f"{key}: {secret.told}"
+        for key, secret in (secrets | urls).items()
+        if isinstance(secret, ExposedSecret)
     ]
     if config.keys.overlap < _VERIFIERS_KEEP_KEYS:
         found.append("keys.overlap is shorter than the hour for which verifiers keep the keys")

@@ -44,6 +44,16 @@ class LiteralSecret(Secret):
     __slots__ = ()
 
 
+class ExposedSecret(Secret):
+    """A secret from a file that others on the machine may read. `told` says how, and what to do."""
+
+    __slots__ = ("told",)
+
+    def __init__(self, value: str, told: str) -> None:
+        super().__init__(value)
+        self.told = told
+
+
 def secret_text(value: object, info: ValidationInfo) -> Secret:
     """`env:NAME` or `file:PATH`, read now; other text is the secret itself, a LiteralSecret."""
     if isinstance(value, Secret):
@@ -54,7 +64,7 @@ def secret_text(value: object, info: ValidationInfo) -> Secret:
     if kind == "env":
         return Secret(_from_environment(name, info))
     if kind == "file":
-        return Secret(_from_file(base_of(info) / name))
+        return _from_file(base_of(info) / name)
     if not value.strip():
         raise secret_error("must not be empty; use env:NAME or file:PATH")
     return LiteralSecret(value)
@@ -71,7 +81,7 @@ def _from_environment(name: str, info: ValidationInfo) -> str:
     return str(found)
 
 
-def _from_file(path: Path) -> str:
+def _from_file(path: Path) -> Secret:
     """The file's text less the line break that editors put at the end."""
     try:
         with path.open("rb") as file:
@@ -82,7 +92,11 @@ def _from_file(path: Path) -> str:
         raise secret_error(f"the file {path} cannot be read: {why}") from None
     if not text or len(content) > _LARGEST_SECRET:
         raise secret_error(f"the file {path} is {'empty' if not text else 'too large'}")
-    return text
+    try:
+        private_content(path)
+    except (Exposed, OSError) as error:
+        return ExposedSecret(text, f"{path}: {error}")
+    return Secret(text)
 
 
 def keys_secret(value: object, info: ValidationInfo) -> Secret:
@@ -112,7 +126,8 @@ def database_url(value: object, info: ValidationInfo) -> Secret:
         path = url.removeprefix("sqlite:///")
         if not path or "?" in path or "#" in path:
             raise secret_error("must name a file, as in sqlite:///var/sonar.db")
-        return type(secret)(f"sqlite:///{(base_of(info) / path).absolute()}")
+        absolute = f"sqlite:///{(base_of(info) / path).absolute()}"
+        return LiteralSecret(absolute) if isinstance(secret, LiteralSecret) else Secret(absolute)
     if url.startswith("postgresql://") and _has_host(url):
         return secret
     raise secret_error("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")

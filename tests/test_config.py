@@ -466,6 +466,7 @@ def test_every_problem_at_once() -> None:
 def test_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SONAR_TEST_SECRET", SECRET)
     (tmp_path / "ms").write_text("from a file\n")
+    (tmp_path / "ms").chmod(0o600)
     file = tmp_path / "config.yaml"
     providers = {
         "google": provider(client_secret="env:SONAR_TEST_SECRET"),
@@ -534,6 +535,26 @@ def test_warnings() -> None:
     ]
     (warning,) = warnings_about(config_from(mapping(), Path("/srv")))
     assert "nobody can sign in" in warning
+
+
+def test_a_secret_in_a_file_that_others_may_read_is_warned_of(tmp_path: Path) -> None:
+    for name, mode in (("google", 0o644), ("links", 0o640), ("closed", 0o600)):
+        file = tmp_path / name
+        file.write_text("postgresql://sonar:x@db/gateway")
+        file.chmod(mode)
+    config = config_from(
+        mapping(
+            providers={"google": provider(client_secret="file:google")},
+            links={"database": "file:links"},
+            directory={"kind": "sql", "url": "file:closed"},
+        ),
+        tmp_path,
+    )
+    assert warnings_about(config) == (
+        f"providers.google.client_secret: {tmp_path}/google: mode 0644 lets others at it; "
+        "run: chmod 600 google",
+        f"links.database: {tmp_path}/links: mode 0640 lets others at it; run: chmod 600 links",
+    )
 
 
 def test_a_config_is_frozen() -> None:

@@ -6,9 +6,11 @@ Sonar past the gateway could write them. An assertion only the gateway's key can
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeGuard
 
 import aiohttp
@@ -44,11 +46,23 @@ class Untrusted:
 
 @dataclass(frozen=True, slots=True)
 class GatewayTrust:
-    """The gateway we believe: its `iss`, the `aud` that means us, and where its keys are."""
+    """The gateway we believe: its `iss`, the `aud` that means us, and where its keys are.
+    `certificate`: the one it must show there, over https."""
 
     issuer: str
     audience: str
     jwks_url: str
+    certificate: Path | None = None
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """What a gateway on the same machine is asked with: it is asked by its number, which its
+        certificate does not name, so that it is the certificate itself that is looked for."""
+        if self.certificate is None:
+            return True
+        context = ssl.create_default_context(cafile=self.certificate)
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
 
 
 class Assertions:
@@ -56,6 +70,7 @@ class Assertions:
 
     def __init__(self, trust: GatewayTrust, http: aiohttp.ClientSession) -> None:
         self._trust = trust
+        self._tls = trust.tls()
         self._http = http
         self._keys: dict[str, ECKey] = {}
         self._fetched = self._tried = float("-inf")
@@ -97,7 +112,9 @@ class Assertions:
     async def _fetch(self) -> None:
         """Replace the keys; without an answer the old ones serve until they are stale."""
         try:
-            async with self._http.get(self._trust.jwks_url, allow_redirects=False) as answer:
+            async with self._http.get(
+                self._trust.jwks_url, allow_redirects=False, ssl=self._tls
+            ) as answer:
                 answer.raise_for_status()
                 listed = KeySet.import_key_set(await answer.json()).keys
         except (aiohttp.ClientError, TimeoutError, JoseError, ValueError, TypeError, KeyError):

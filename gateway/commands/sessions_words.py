@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.commands.words import EmailType, with_config
+from gateway.commands.words import PROBLEM, EmailType, with_config
 from gateway.config import load_config
 from gateway.email import Email
 
@@ -70,9 +70,9 @@ def list_(
 @click.option("--all", "everybody", is_flag=True, help="All there are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_config
-@click.pass_obj
+@click.pass_context
 def revoke(
-    config_file: Path,
+    ctx: click.Context,
     email: Email | None,
     account: str | None,
     username: str | None,
@@ -82,16 +82,22 @@ def revoke(
 ) -> None:
     """End sessions, on every gateway within a second.
 
-    Of several options all must fit. Nobody is kept out by this: who may sign in can do so again;
-    `users block` keeps them out.
+    Of several options all must fit; ends with 1 when nobody does. Nobody is kept out by this: who
+    may sign in can do so again; `users block` keeps them out.
     """
     from gateway.commands import sessions as command
 
     chosen = command.Chosen(email, account, username, session)
     if everybody is not (chosen == command.Chosen()):
         raise click.UsageError("say whose: --email, --account, --username, --session, or --all")
-    ended = asyncio.run(command.revoked(load_config(config_file), chosen))
+    file = ctx.obj
+    assert isinstance(file, Path)  # noqa: S101 - the group's contract, not input
+    ended = asyncio.run(command.revoked(load_config(file), chosen))
     if as_json:
         click.echo(json.dumps(command.as_json(ended), indent=2, ensure_ascii=False))
     else:
         click.echo(f"{len(ended)} ended")
+    if not ended and not everybody:
+        # A slip must not look like somebody who was signed out.
+        click.echo("nobody fits that; `sessions list` says who is signed in", err=True)
+        ctx.exit(PROBLEM)

@@ -81,7 +81,7 @@ async def get_page(http: aiohttp.ClientSession, url: str) -> tuple[int, str, str
             location = response.headers.get("Location", "")
             return response.status, location, content.decode("utf-8", "replace")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _unavailable(url, type(error).__name__) from error
+        raise _unavailable(url, _told(error)) from error
 
 
 async def _request(
@@ -104,7 +104,7 @@ async def _request(
             content = await _read(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         sent = method == "POST" and not isinstance(error, _NEVER_SENT)
-        raise _unavailable(url, type(error).__name__, may_have_been_done=sent) from error
+        raise _unavailable(url, _told(error), may_have_been_done=sent) from error
     if response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
         done = method == "POST" and response.status >= 500 and response.status != 503
         raise _unavailable(url, f"status {response.status}", may_have_been_done=done)
@@ -142,6 +142,13 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _is_json(content_type: str) -> bool:
     return content_type == "application/json" or content_type.endswith("+json")
+
+
+def _told(error: Exception) -> str:
+    """With the port and why, where nobody was reached; what else aiohttp says may hold a URL whole,
+    with its query."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, aiohttp.ClientConnectorError) else name
 
 
 def _unavailable(url: str, what: str, *, may_have_been_done: bool = False) -> ProviderUnavailable:

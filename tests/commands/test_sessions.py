@@ -47,11 +47,11 @@ async def gateway(config: Config) -> AsyncIterator[Sessions]:
     await sessions.stop()
 
 
-def invoke(config: Config, *words: str) -> str:
+def invoke(config: Config, *words: str, code: int = 0) -> str:
     """Run the command in this process, on a loop of its own: a new one takes seconds to start."""
     file = str(config.policies.parent / "config.yaml")
     result = CliRunner().invoke(main, ["--config", file, *words])
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == code, result.stderr
     return result.stdout
 
 
@@ -70,6 +70,9 @@ async def test_nobody_is_listed_and_nothing_is_made(config: Config, run: Run) ->
     assert (listed.returncode, listed.stdout) == (0, "no sessions\n"), listed.stderr
     assert json.loads(run("sessions", "list", "--json").stdout) == []
     assert run("sessions", "revoke", "--all").stdout == "0 ended\n"
+    slip = run("sessions", "revoke", "--email", "noboddy@acme.example")
+    assert (slip.returncode, slip.stdout) == (1, "0 ended\n")
+    assert "nobody fits that" in slip.stderr
     assert not config.sessions.path.exists()
 
 
@@ -112,8 +115,11 @@ async def test_what_is_revoked_ends_at_the_gateway_within_a_second(
     for name, (_, live) in signed_in.items():
         live.closers.add(lambda name=name: closed.append(name))  # type: ignore[misc]
     named = [w.replace("of jo", signed_in["jo"][1].session.public_id) for w in words]
-    ended = await asyncio.to_thread(invoke, config, "sessions", "revoke", *named, "--json")
     gone = {"jo", "al"} - set(left)
+    code = 0 if gone else 1
+    ended = await asyncio.to_thread(
+        invoke, config, "sessions", "revoke", *named, "--json", code=code
+    )
     assert {one["account"]["username"] for one in json.loads(ended)} == gone
     await until(lambda: set(closed) == gone, within=1.0)
     for name, (cookie, _) in signed_in.items():

@@ -2,16 +2,22 @@
 
 import base64
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from demo.sonar import assertion
 from demo.sonar.assertion import Asserted, Assertions, Untrusted, read_claims
+from tests.certificates import make_pair
 from tests.demo.conftest import GatewayKeys, genuine_claims, new_key
 
 NOW = 1_800_000_000.0
@@ -172,3 +178,26 @@ class TestKeys:
         monkeypatch.setattr(assertion, "_KEYS_AGE", 0.0)
         stale = await assertions.verify(gateway_keys.assertion())
         assert stale == Untrusted("signed with an unknown key")
+
+
+@pytest.mark.parametrize(("shown", "believed"), [("own", True), ("another", False)])
+async def test_keys_over_tls_come_from_the_gateways_own_certificate(
+    tmp_path: Path, shown: str, believed: bool
+) -> None:
+    """By the machine's number, which no certificate names, as from the machine itself."""
+    pairs = {"own": make_pair("sonar.acme.example"), "another": make_pair("sonar.acme.example")}
+    expected = Path(pairs["own"].write(tmp_path)["certificate"])
+    (other := tmp_path / shown).mkdir()
+    files = pairs[shown].write(other)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files["certificate"], files["key"])
+    keys = GatewayKeys()
+    app = web.Application()
+    app.router.add_get("/sso/jwks.json", keys.answer)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=context)
+    async with server, aiohttp.ClientSession() as http:
+        keys.url = str(server.make_url("/sso/jwks.json"))
+        trust = replace(keys.trust(), certificate=expected)
+        found = await Assertions(trust, http).verify(keys.assertion(1001))
+    assert isinstance(found, Asserted) is believed

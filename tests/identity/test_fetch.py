@@ -124,9 +124,13 @@ async def test_urls_that_are_not_asked(http: aiohttp.ClientSession, url: str) ->
 async def test_nobody_there(http: aiohttp.ClientSession) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/x"
-        with pytest.raises(ProviderUnavailable, match="ClientConnectorError"):
-            await get_json(http, url)
+        port = unused.getsockname()[1]
+        url = f"http://127.0.0.1:{port}/x"
+        with pytest.raises(ProviderUnavailable, match=f"ClientConnectorError.*:{port}.*Connect"):
+            await get_json(http, f"{url}?secret=s3cret")
+        with pytest.raises(ProviderUnavailable) as caught:
+            await get_json(http, f"{url}?secret=s3cret")
+        assert "s3cret" not in str(caught.value)
         with pytest.raises(ProviderUnavailable):
             await get_page(http, url)
 

@@ -10,6 +10,7 @@ Sentinels with a password of their own: `?sentinel_username=…&sentinel_passwor
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,11 @@ _SENTINEL_PORT = 26379
 # answering, cut off from the others.
 _LOOK_EVERY = 0.5
 
+# How redis-py shows a Sentinel in what it raises.
+_SENTINEL_OBJECT = re.compile(
+    r"<redis\.asyncio\.client\.Redis.*?\bhost=([^,]*),port=(\d+).*?>\)>\)>"
+)
+
 _SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 
 
@@ -56,6 +62,11 @@ def pool_for(url: Secret) -> "Pool":
         raise SessionsUnavailable(
             "sessions.store is not a URL such as redis://host:6379/0"
         ) from None
+
+
+def told(error: Exception) -> str:
+    """What redis-py says of an error. Of a Sentinel it shows the whole object: here, who it is."""
+    return _SENTINEL_OBJECT.sub(r"\1:\2", str(error))
 
 
 async def close_pool(pool: ConnectionPool) -> None:
@@ -121,7 +132,7 @@ class Follower:
                 now = await self._pool.get_master_address()  # type: ignore[no-untyped-call]
             except (RedisError, OSError) as error:
                 if not silent:
-                    _log.warning("sentinels_silent", error=str(error))
+                    _log.warning("sentinels_silent", error=told(error))
                 silent = True
             else:
                 silent = False

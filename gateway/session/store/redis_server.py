@@ -21,7 +21,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.secret import Secret
-from gateway.session.store.redis_pool import Follower, Pool, close_pool, pool_for
+from gateway.session.store.redis_pool import Follower, Pool, close_pool, pool_for, told
 
 # What the name of everything of ours begins with.
 PREFIX = "sonar:"
@@ -89,7 +89,7 @@ class Server:
             if isinstance(error, ReadOnlyError):
                 await self._look_elsewhere()
             refused = isinstance(error, ResponseError)
-            raise SessionsUnavailable(f"Redis: {error}", refused=refused) from error
+            raise SessionsUnavailable(f"Redis: {told(error)}", refused=refused) from error
 
     async def _placed(self, work: Callable[[], Awaitable[T]]) -> T:
         began = time.monotonic()

@@ -2,16 +2,24 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedSSLConnection
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
 from gateway.session.store.redis import RedisStore
-from gateway.session.store.redis_pool import pool_for
+from gateway.session.store.redis_pool import pool_for, told
 from tests.servers.valkey import Sentinels, Valkey
 from tests.session.samples import Clock, a_session, until
 
@@ -96,3 +104,17 @@ async def test_a_new_master_is_followed(
         await store.close()
     finally:
         sentinels.stop()
+
+
+@pytest.mark.parametrize("options", [{}, {"ssl": True}], ids=["plain", "tls"])
+async def test_a_sentinel_that_does_not_answer_is_named_and_no_object_shown(
+    options: dict[str, Any],
+) -> None:
+    times = {"socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
+    sentinels = Sentinel([("127.0.0.1", 1), ("127.0.0.1", 2)], sentinel_kwargs=times | options)  # type: ignore[no-untyped-call]
+    with pytest.raises(RedisError) as caught:
+        await sentinels.discover_master("sonar")
+    said = told(caught.value)
+    assert "127.0.0.1:1 - " in said
+    assert "127.0.0.1:2 - " in said
+    assert "<" not in said
