@@ -18,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.account.postgresql import read_options
 from gateway.errors import ConfigError, Problem, Unavailable
@@ -46,28 +47,28 @@ class Idle:
 
     When one fails, the others may be of no more use. A network that lost one may have lost them
     all, without a sign, and whoever took one would wait until their time is up. SQLite opens a file
-    that may not be written for reading, and never looks again. A connection that was ended is
-    noticed when it is taken, and made anew.
+    that may not be written for reading, and never looks again. Their places in the pool are emptied
+    with them: a driver may not notice that the connection it is asked on was ended.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._connections: set[Any] = set()
+        self._places: set[ConnectionPoolEntry] = set()
         event.listen(engine.sync_engine, "checkin", self._given_back)
         event.listen(engine.sync_engine, "checkout", self._taken)
         event.listen(engine.sync_engine, "close", self._taken)
 
     def end(self) -> None:
-        connections, self._connections = self._connections, set()
-        for connection in connections:
-            connection.terminate()
+        places, self._places = self._places, set()
+        for place in places:
+            place.invalidate()
 
-    def _given_back(self, connection: object, _entry: object) -> None:
+    def _given_back(self, connection: object, place: ConnectionPoolEntry) -> None:
         # Nothing, when it broke meanwhile.
         if connection is not None:
-            self._connections.add(connection)
+            self._places.add(place)
 
-    def _taken(self, connection: object, *_: object) -> None:
-        self._connections.discard(connection)
+    def _taken(self, _connection: object, place: ConnectionPoolEntry, *_: object) -> None:
+        self._places.discard(place)
 
 
 class Database(NamedTuple):
