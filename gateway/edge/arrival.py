@@ -7,7 +7,8 @@ of a form that is sent to the sign-in page, and of nothing else, a copy is kept 
 Strategy
     take      each part of the form, on its way
     passes    each part of the reply: it goes on at once, but for one that lets somebody in for whom
-              there may be news (the herald knows, from memory). That one waits until it is whole
+              there may be news (the herald knows, from memory). That one waits until it is whole,
+              for a moment: browsers follow a redirect when they have its head
     told      then the herald looks closely, password and all. Is there news, the browser is sent to
               the page that tells it, and from there to where Sonar would have sent it, with every
               cookie that Sonar gives it. Else it gets the reply as it was
@@ -77,7 +78,17 @@ def arriving(inbound: Inbound, shared: Shared) -> "Arrival | None":
 class Arrival:
     """`waiting`: Sonar's reply is withheld until `told`."""
 
-    __slots__ = ("_form", "_herald", "_inbound", "_next", "_reply", "_shared", "_typed", "waiting")
+    __slots__ = (
+        "_form",
+        "_herald",
+        "_inbound",
+        "_next",
+        "_reply",
+        "_shared",
+        "_typed",
+        "_until",
+        "waiting",
+    )
 
     def __init__(self, inbound: Inbound, shared: Shared, herald: Herald) -> None:
         self.waiting = False
@@ -88,6 +99,7 @@ class Arrival:
         self._reply = bytearray()
         self._typed: tuple[str, Secret] | None = None
         self._next = "/"
+        self._until = 0.0
 
     def take(self, data: bytes) -> None:
         """A part of the form, which goes to Sonar."""
@@ -102,8 +114,15 @@ class Arrival:
         if not self.waiting:
             return out
         self._reply += out
-        if len(self._reply) <= _LONGEST_REPLY:
-            return b""
+        return b"" if len(self._reply) <= _LONGEST_REPLY else self.give_up()
+
+    @property
+    def patience(self) -> float:
+        """How long, in seconds, Sonar's reply is waited for."""
+        return max(0.0, self._until - self._shared.clock())
+
+    def give_up(self) -> bytes:
+        """What was withheld; the rest follows as it comes."""
         self.waiting, self._typed = False, None
         return bytes(self._reply)
 
@@ -165,6 +184,7 @@ class Arrival:
         if typed is None or not self._herald.expects(typed[0]):
             return False
         self._typed, self._next = typed, where
+        self._until = self._shared.clock() + _PATIENCE
         return True
 
 

@@ -115,6 +115,8 @@ class Asking(ABC):
     @property
     def patience(self) -> float | None:
         """How long the next part of the reply may take, in seconds; `None`: any time."""
+        if self.arrival is not None and self.arrival.waiting:
+            return self.arrival.patience
         return None if self.asked and self.answer.streams_events else self.shared.response_timeout
 
     def take(self, event: bytes | End | Malformed) -> None:

@@ -96,7 +96,10 @@ class Ending(Asking):
 
     def timed_out(self) -> None:
         """Nothing has happened for too long."""
-        if self.takes_body:
+        if self.arrival is not None and self.arrival.waiting:
+            self.client.transport.write(self.arrival.give_up())
+            self.client.wait(self.patience)
+        elif self.takes_body:
             self.refuse(Refusal(408, Reason.REQUEST_TOO_SLOW, "the body did not come"))
         else:
             if self._connection is not None:

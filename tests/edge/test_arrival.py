@@ -300,6 +300,53 @@ async def test_a_reply_that_breaks_off_is_no_whole_one(world: World, herald: Her
     assert herald.asked == []
 
 
+@pytest.mark.parametrize("drips", [False, True])
+async def test_a_redirect_that_does_not_end_is_not_waited_for(
+    world: World, herald: Herald, drips: bool
+) -> None:
+    """Of a Sonar that works on behind its redirect: browsers follow one when its head is there."""
+    given = asyncio.Event()
+    head = SIGNED_IN.replace(b"Content-Length: 5\r\n\r\nmoved", b"Content-Length: 9000\r\n\r\n")
+
+    async def script(call: Call) -> None:
+        await call.head()
+        await call.body(len(FORM))
+        await call.say(head)
+        while not given.is_set():
+            await call.say(b"." if drips else b"")
+            world.clock.pass_by(0.2)
+            await asyncio.sleep(0.01)
+        call.cut()
+
+    world.sonar.script = script
+    browser = await world.browser()
+    await browser.say(post())
+    reply = Reply.of(await browser.head())
+    given.set()
+    assert (reply.status, reply.headers["location"]) == (302, "/calls?page=2")
+    assert cookies(reply) == ["SONARSESSID=new; Path=/", "theme=dark"]
+    assert herald.asked == []
+    with suppress(ConnectionError):
+        await browser.eof()
+
+
+async def test_what_is_sent_ahead_waits_for_what_is_withheld(world: World, herald: Herald) -> None:
+    """Replies come in order, each for its own request, whoever is told what."""
+    herald.hangs = True
+    world.sonar.script = answering(SIGNED_IN)
+    browser = await world.browser()
+    other = post(FORM.replace(b"=jo", b"=ann"))
+    await browser.say(post() + other + post(b"username=jo&password=wrong"))
+    await until(lambda: herald.asked)
+    assert len(world.sonar.calls) == 1
+    assert bytes(world.sonar.calls[0].seen).count(b"POST ") == 1
+    herald.hangs = False
+    herald.go.set()
+    places = [(await browser.reply()).headers["location"] for _ in range(3)]
+    assert places == ["/sso/notices?next=/calls%3Fpage%3D2", "/calls?page=2", "/calls?page=2"]
+    assert [typed[1] for typed in herald.asked] == [Secret("march hare"), Secret("wrong")]
+
+
 async def test_a_browser_that_leaves_meanwhile(world: World, herald: Herald) -> None:
     herald.hangs = True
     world.sonar.script = answering(SIGNED_IN)
