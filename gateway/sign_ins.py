@@ -19,7 +19,7 @@ from gateway.account.passwords import Passwords
 from gateway.account.trail import Trail
 from gateway.identity.fetch import open_http
 from gateway.identity.provider import Providers
-from gateway.identity.transaction import Transactions
+from gateway.identity.sealed import Transactions
 from gateway.mail.postman import Postman
 from gateway.operate.audit.chain import Chain
 from gateway.parts import Parts

@@ -56,6 +56,7 @@ SHOWN_BY = {
     "identity/model.py": "identity/test_claims.py",
     "identity/recall.py": "identity/test_logout_token.py",
     "identity/published.py": "identity/test_provider.py",
+    "identity/sealed.py": "identity/test_transaction.py",
     "operate/audit/record.py": "operate/audit/test_keeper.py",
     "operate/audit/verify.py": "account/test_trail.py",
     "operate/audit/waiting.py": "operate/audit/test_keeper.py",

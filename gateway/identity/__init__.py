@@ -15,6 +15,7 @@ checks.py       what `sonar-gateway check` finds out about a provider
 recall.py       what a provider tells of its own accord:
                 logout_token.py that somebody is signed out,
                 security_event.py that an account is in trouble
-transaction.py  what the browser carries between our redirect and the end of its sign-in, sealed
+transaction.py  what the browser carries between our redirect and the end of its sign-in;
+                sealed.py has it carried, one sealed cookie a tab
 next_path.py    where it goes then: a path of our own origin, or `/`
 """

@@ -166,7 +166,7 @@ async def _is_fresh(visit: Visit, live: Live) -> bool:
 
 
 async def _ask(visit: Visit, provider: ProviderClient, session: Session) -> web.Response:
-    transaction = visit.parts.transactions.begin(
+    transaction = Transaction.begin(
         provider.name,
         visit.next(),
         visit.now,

@@ -11,7 +11,7 @@ from gateway.account.directory import Directory
 from gateway.account.links import LinkStore
 from gateway.config import Config
 from gateway.identity.provider import Providers
-from gateway.identity.transaction import Transactions
+from gateway.identity.sealed import Transactions
 from gateway.operate.audit import Audit
 from gateway.operate.metrics import Counters
 from gateway.policy.model import Policies

@@ -7,7 +7,7 @@ from gateway.account.resolution import Choose, Prove, Refuse, SignIn
 from gateway.errors import Unavailable
 from gateway.identity.model import Refused
 from gateway.identity.provider import Arrival, ProviderClient
-from gateway.identity.transaction import Transaction
+from gateway.identity.transaction import Proven, Transaction
 from gateway.policy.model import Policy
 from gateway.portal import confirm
 from gateway.portal.candidates import decide, stand
@@ -67,7 +67,7 @@ async def start(visit: Visit) -> web.Response:
     return await depart(
         visit,
         provider,
-        visit.parts.transactions.begin(provider.name, next_path, visit.now),
+        Transaction.begin(provider.name, next_path, visit.now),
         login_hint=visit.query("login_hint"),
         select_account=visit.query("select_account") is not None,
     )
@@ -155,7 +155,7 @@ async def _demand(
     """The policy wants a newer proof than the provider spoke of: from the provider, asked once, if
     it can be made to ask; else the Sonar password."""
     if transaction.max_age is None and await provider.reauthenticates():
-        again = visit.parts.transactions.begin(
+        again = Transaction.begin(
             provider.name, transaction.next, visit.now, max_age=policy.max_age
         )
         return await depart(visit, provider, again, login_hint=str(arrival.identity.email))
@@ -167,7 +167,7 @@ async def _ask(
 ) -> web.Response:
     """Carry the verified identity, sealed, to the page that asks which account."""
     transactions = visit.parts.transactions
-    proven = transactions.prove(arrival.identity, next_path, reason, visit.now)
+    proven = Proven.of(arrival.identity, next_path, reason, visit.now)
     if arrival.refresh_token is not None:
         await carry(visit, proven, arrival.refresh_token)
     response = see_other(link_to(path, tx=proven.id))

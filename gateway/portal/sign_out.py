@@ -125,7 +125,7 @@ def _forget_unfinished(visit: Visit, response: web.Response) -> None:
 def _to_signed_out(visit: Visit, identity: Identity, **done: str) -> web.Response:
     """The page that says so, which knows by a cookie of its own who has left."""
     transactions = visit.parts.transactions
-    leaving = transactions.leave(identity.provider, identity.logout_hint, visit.now)
+    leaving = Leaving.of(identity.provider, identity.logout_hint, visit.now)
     response = see_other(link_to(PATH, tx=leaving.id, **done))
     add_cookie(response, transactions.keep(leaving))
     return response

@@ -15,7 +15,8 @@ from gateway.identity.model import (
     StandardVoucher,
     Voucher,
 )
-from gateway.identity.transaction import LIFETIME, MOST, Proven, Transaction, Transactions
+from gateway.identity.sealed import MOST, Transactions
+from gateway.identity.transaction import LIFETIME, Leaving, Proven, Transaction
 from gateway.reasons import Reason
 from gateway.session.cookie import CookieNames
 from gateway.session.keys import KeyRing
@@ -52,7 +53,7 @@ def identity(voucher: Voucher, email: Email | None = None) -> Identity:
 
 
 def test_a_transaction_comes_back(transactions: Transactions) -> None:
-    begun = transactions.begin("google", "/voicemail?box=7", NOW)
+    begun = Transaction.begin("google", "/voicemail?box=7", NOW)
     cookies = jar(transactions.keep(begun))
     assert transactions.of_state(begun.state, cookies, NOW + 1) == begun
     assert begun.next == "/voicemail?box=7"
@@ -60,7 +61,7 @@ def test_a_transaction_comes_back(transactions: Transactions) -> None:
 
 
 def test_everything_secret_is_new_each_time(transactions: Transactions) -> None:
-    several = [transactions.begin("google", "/", NOW) for _ in range(20)]
+    several = [Transaction.begin("google", "/", NOW) for _ in range(20)]
     for secret in ("id", "state", "nonce", "code_verifier"):
         assert len({getattr(begun, secret) for begun in several}) == 20
     assert all(43 <= len(begun.code_verifier) <= 128 for begun in several)
@@ -68,7 +69,7 @@ def test_everything_secret_is_new_each_time(transactions: Transactions) -> None:
 
 
 def test_the_cookie_is_ours_alone_and_says_nothing(transactions: Transactions) -> None:
-    begun = transactions.begin("google", "/voicemail", NOW)
+    begun = Transaction.begin("google", "/voicemail", NOW)
     header = transactions.keep(begun)
     assert header.startswith(f"__Host-sonar_tx_{begun.id}=")
     for attribute in ("Path=/", "HttpOnly", "SameSite=Lax", "Secure"):
@@ -92,7 +93,7 @@ def test_what_was_proven_comes_back(
     transactions: Transactions, voucher: Voucher, email: Email | None
 ) -> None:
     who = identity(voucher, email)
-    proven = transactions.prove(who, "/calls", Reason.NO_ACCOUNT, NOW)
+    proven = Proven.of(who, "/calls", Reason.NO_ACCOUNT, NOW)
     found = transactions.proven(proven.id, jar(transactions.keep(proven)), NOW + 1)
     assert found == proven
     assert isinstance(found, Proven)
@@ -105,16 +106,16 @@ def test_what_was_proven_comes_back(
     [(0, None), (LIFETIME - 1, None), (LIFETIME, EXPIRED), (9e9, EXPIRED), (-3600, EXPIRED)],
 )
 def test_both_expire(transactions: Transactions, after: float, expected: Reason | None) -> None:
-    begun = transactions.begin("google", "/", NOW)
-    proven = transactions.prove(identity(StandardVoucher(True)), "/", Reason.SEVERAL_ACCOUNTS, NOW)
+    begun = Transaction.begin("google", "/", NOW)
+    proven = Proven.of(identity(StandardVoucher(True)), "/", Reason.SEVERAL_ACCOUNTS, NOW)
     cookies = jar(transactions.keep(begun), transactions.keep(proven))
     assert reason(transactions.of_state(begun.state, cookies, NOW + after)) == expected
     assert reason(transactions.proven(proven.id, cookies, NOW + after)) == expected
 
 
 def test_where_an_entry_led_is_known_after_its_time(transactions: Transactions) -> None:
-    begun = transactions.begin("google", "/voicemail", NOW)
-    proven = transactions.prove(identity(StandardVoucher(True)), "/calls", Reason.NO_ACCOUNT, NOW)
+    begun = Transaction.begin("google", "/voicemail", NOW)
+    proven = Proven.of(identity(StandardVoucher(True)), "/calls", Reason.NO_ACCOUNT, NOW)
     cookies = jar(transactions.keep(begun), transactions.keep(proven))
     assert transactions.led_to(begun.id, cookies) == "/voicemail"
     assert transactions.led_to(proven.id, cookies) == "/calls"
@@ -124,8 +125,8 @@ def test_where_an_entry_led_is_known_after_its_time(transactions: Transactions) 
 
 def test_a_state_without_its_cookie_is_unknown(transactions: Transactions) -> None:
     """Login CSRF: the attacker's callback URL, opened in the victim's browser."""
-    attackers = transactions.begin("google", "/", NOW)
-    victims = transactions.begin("google", "/", NOW)
+    attackers = Transaction.begin("google", "/", NOW)
+    victims = Transaction.begin("google", "/", NOW)
     cookies = jar(transactions.keep(victims))
     assert reason(transactions.of_state(attackers.state, {}, NOW)) == UNKNOWN
     assert reason(transactions.of_state(attackers.state, cookies, NOW)) == UNKNOWN
@@ -149,14 +150,14 @@ def test_a_state_without_its_cookie_is_unknown(transactions: Transactions) -> No
 )
 def test_an_altered_state_is_unknown(transactions: Transactions, alter: object) -> None:
     assert callable(alter)
-    begun = transactions.begin("google", "/", NOW)
+    begun = Transaction.begin("google", "/", NOW)
     cookies = jar(transactions.keep(begun))
     assert reason(transactions.of_state(alter(begun.state), cookies, NOW)) == UNKNOWN
 
 
 def test_an_altered_or_moved_cookie_is_unknown(transactions: Transactions) -> None:
-    begun = transactions.begin("google", "/", NOW)
-    other = transactions.begin("google", "/", NOW)
+    begun = Transaction.begin("google", "/", NOW)
+    other = Transaction.begin("google", "/", NOW)
     name = f"__Host-sonar_tx_{begun.id}"
     sealed = jar(transactions.keep(begun))[name]
     others = jar(transactions.keep(other))[f"__Host-sonar_tx_{other.id}"]
@@ -166,8 +167,8 @@ def test_an_altered_or_moved_cookie_is_unknown(transactions: Transactions) -> No
 
 def test_one_kind_never_passes_for_the_other(transactions: Transactions) -> None:
     """A transaction anybody can have, by clicking a button; a proven identity they cannot."""
-    begun = transactions.begin("google", "/", NOW)
-    proven = transactions.prove(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, NOW)
+    begun = Transaction.begin("google", "/", NOW)
+    proven = Proven.of(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, NOW)
     cookies = jar(transactions.keep(begun), transactions.keep(proven))
     assert reason(transactions.proven(begun.id, cookies, NOW)) == UNKNOWN
     assert reason(transactions.of_state(f"{proven.id}.x", cookies, NOW)) == UNKNOWN
@@ -175,14 +176,14 @@ def test_one_kind_never_passes_for_the_other(transactions: Transactions) -> None
 
 def test_another_gateways_cookie_is_unknown(transactions: Transactions, tmp_path: Path) -> None:
     elsewhere = Transactions(Sealer(ring_in(tmp_path / "other")), CookieNames(secure=True))
-    begun = elsewhere.begin("google", "/", NOW)
+    begun = Transaction.begin("google", "/", NOW)
     cookies = jar(elsewhere.keep(begun))
     assert reason(transactions.of_state(begun.state, cookies, NOW)) == UNKNOWN
 
 
 def test_where_it_led_is_known_beyond_its_time(transactions: Transactions) -> None:
-    begun = transactions.begin("google", "/calls", NOW)
-    proven = transactions.prove(identity(StandardVoucher(True)), "/fax", Reason.NO_ACCOUNT, NOW)
+    begun = Transaction.begin("google", "/calls", NOW)
+    proven = Proven.of(identity(StandardVoucher(True)), "/fax", Reason.NO_ACCOUNT, NOW)
     cookies = jar(transactions.keep(begun), transactions.keep(proven))
     assert transactions.led_to(begun.id, cookies) == "/calls"
     assert transactions.led_to(proven.id, cookies) == "/fax"
@@ -191,7 +192,7 @@ def test_where_it_led_is_known_beyond_its_time(transactions: Transactions) -> No
 
 
 def kept(transactions: Transactions, count: int) -> tuple[list[Transaction], dict[str, str]]:
-    begun = [transactions.begin("google", "/", NOW + at) for at in range(count)]
+    begun = [Transaction.begin("google", "/", NOW + at) for at in range(count)]
     return begun, jar(*(transactions.keep(entry) for entry in begun))
 
 
@@ -215,7 +216,7 @@ def test_the_oldest_are_evicted(transactions: Transactions) -> None:
 def test_the_dead_are_evicted_first(transactions: Transactions) -> None:
     begun, cookies = kept(transactions, MOST)
     late = NOW + LIFETIME + 1.5
-    proven = transactions.prove(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, late)
+    proven = Proven.of(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, late)
     cookies |= jar(transactions.keep(proven)) | {"__Host-sonar_tx_AAAAAAAAAAAAAAAA": "junk"}
     gone = removed(transactions.surplus(cookies, late))
     assert gone == {begun[0].id, begun[1].id, "AAAAAAAAAAAAAAAA"}
@@ -242,16 +243,14 @@ def test_a_cookie_is_never_larger_than_browsers_take(transactions: Transactions)
     who = Identity(key, "g" * 32, email, voucher, "\U0001f600" * 200, NOW, "d" * 255)
     long = f"/{'n' * 1999}"
     for entry in (
-        transactions.begin("g" * 32, long, NOW),
-        transactions.prove(who, long, Reason.NO_ACCOUNT, NOW),
+        Transaction.begin("g" * 32, long, NOW),
+        Proven.of(who, long, Reason.NO_ACCOUNT, NOW),
     ):
         header = transactions.keep(entry)
         assert len(header.partition(";")[0]) <= 4096
         fits = isinstance(entry, Transaction)
         assert transactions.led_to(entry.id, jar(header)) == (long if fits else "/")
-    usual = transactions.prove(
-        identity(voucher, Email("jo", "acme.example")), long, Reason.NO_ACCOUNT, NOW
-    )
+    usual = Proven.of(identity(voucher, Email("jo", "acme.example")), long, Reason.NO_ACCOUNT, NOW)
     assert transactions.led_to(usual.id, jar(transactions.keep(usual))) == long
 
 
@@ -261,7 +260,7 @@ def test_a_made_up_name_stays_out_of_our_headers(transactions: Transactions) -> 
 
 
 def test_who_leaves_is_known_by_the_state_that_comes_back(transactions: Transactions) -> None:
-    leaving = transactions.leave("microsoft", "O.mara", NOW)
+    leaving = Leaving.of("microsoft", "O.mara", NOW)
     cookies = jar(transactions.keep(leaving))
 
     assert transactions.leaving(leaving.id, cookies, NOW + 1) == leaving
@@ -274,8 +273,8 @@ def test_who_leaves_is_known_by_the_state_that_comes_back(transactions: Transact
 
 
 def test_leaving_is_no_sign_in_and_the_other_way_round(transactions: Transactions) -> None:
-    leaving = transactions.leave("google", None, NOW)
-    begun = transactions.begin("google", "/", NOW)
+    leaving = Leaving.of("google", None, NOW)
+    begun = Transaction.begin("google", "/", NOW)
     cookies = jar(transactions.keep(leaving), transactions.keep(begun))
 
     assert reason(transactions.of_state(leaving.state, cookies, NOW)) is UNKNOWN
@@ -285,7 +284,7 @@ def test_leaving_is_no_sign_in_and_the_other_way_round(transactions: Transaction
 
 
 def test_the_next_sign_in_clears_what_was_left(transactions: Transactions) -> None:
-    leaving = transactions.leave("google", None, NOW)
+    leaving = Leaving.of("google", None, NOW)
     cookies = jar(transactions.keep(leaving))
 
     (dropped,) = transactions.surplus(cookies, NOW + 1)
@@ -303,11 +302,11 @@ def test_a_key_that_is_retired_for_longer_than_a_sign_in_takes_seals_none() -> N
 
     def makes_up(at: float) -> object:
         clock.now = at
-        proven = thief.prove(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, at)
+        proven = Proven.of(identity(StandardVoucher(True)), "/", Reason.NO_ACCOUNT, at)
         return ours.proven(proven.id, jar(thief.keep(proven)), at)
 
     assert isinstance(makes_up(NOW + LIFETIME), Proven)
     assert reason(makes_up(NOW + LIFETIME + SLACK)) == UNKNOWN
-    begun = thief.begin("google", "/calls", NOW - 1)
+    begun = Transaction.begin("google", "/calls", NOW - 1)
     cookies = jar(thief.keep(begun))
     assert ours.led_to(begun.id, cookies) == "/calls"

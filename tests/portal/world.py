@@ -24,7 +24,7 @@ from gateway.account.passwords import Passwords
 from gateway.account.trail import Trail
 from gateway.config import Config, config_from
 from gateway.identity.provider import Providers
-from gateway.identity.transaction import Transactions
+from gateway.identity.sealed import Transactions
 from gateway.operate.audit import Audit
 from gateway.operate.audit.chain import Chain, Record
 from gateway.operate.metrics import Counters
