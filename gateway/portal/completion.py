@@ -53,7 +53,7 @@ async def complete(
     cookie, session = await visit.parts.sessions.create(
         identity, account, standing.policy, visit.now, _origin(visit, reason, came, refresh_token)
     )
-    if await is_recalled(visit, identity, visit.now):
+    if await is_recalled(visit, identity, visit.now if came is None else came.started):
         # A logout that came between the proof and the session has found none.
         await visit.parts.sessions.end(session.key)
         return refused_recalled(visit, identity, next_path)

@@ -92,8 +92,11 @@ async def everywhere(visit: Visit) -> web.Response:
     label = identity_label(session.identity.key)
     ended: int | None = None
     try:
-        ended = await visit.parts.sessions.end_labelled(label)
-        await recall(visit, label)
+        try:
+            # First: what becomes a session after they were looked for has to find it.
+            await recall(visit, label)
+        finally:
+            ended = await visit.parts.sessions.end_labelled(label)
         response = _to_signed_out(visit, session.identity, done="everywhere")
     except SessionsUnavailable as error:
         # They end as soon as the store answers; but nobody is told that it has happened.

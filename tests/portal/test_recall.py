@@ -1,5 +1,6 @@
 """Who has proved an identity and has no session yet is signed out by the provider all the same."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -91,6 +92,45 @@ async def test_who_signs_out_everywhere_takes_back_what_is_half_done(
 
     refused = await other_browser.press(left_open, "Acme Support Desk")
     assert "provider_signed_out" in refused.text
+    assert await world.live() == {}
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_who_signs_out_everywhere_in_the_moment_in_which_another_browser_signs_in(
+    world: World,
+    browser: Browser,
+    other_browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    later: bool,
+) -> None:
+    """Whoever of the two is held up in between: nothing that was proven before stays. `later`:
+    the other browser's last step begins after the sign-out did."""
+    left_open = await world.arrive(other_browser, "google", "sam")
+    await browser.press(await world.arrive(browser, "google", "sam"), "Acme Support Desk")
+    page = await browser.open("/sso/logout")
+    create, put = world.store.create, world.store.named.put
+    noting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held_up(name: str, value: bytes, seconds: float) -> None:
+        if name.startswith("recalled:"):
+            noting.set()
+            await go_on.wait()
+        await put(name, value, seconds)
+
+    async def meanwhile(session: Session) -> None:
+        if later:
+            go_on.set()
+            await leaving
+        await create(session)
+
+    monkeypatch.setattr(world.store.named, "put", held_up)
+    leaving = asyncio.create_task(browser.press(page, "Sign out everywhere"))
+    await noting.wait()
+    world.clock.ahead += 1.0
+    monkeypatch.setattr(world.store, "create", meanwhile)
+    await other_browser.press(left_open, "Acme Support Desk")
+    go_on.set()
+    assert "signed out everywhere" in (await leaving).text
     assert await world.live() == {}
 
 
