@@ -17,7 +17,7 @@ from gateway.commands.access_words import links, pilots, users
 from gateway.commands.audit_words import audit
 from gateway.commands.keys_words import keys
 from gateway.commands.sessions_words import sessions
-from gateway.commands.words import FILE, PROBLEM, EmailType, with_config
+from gateway.commands.words import FILE, PROBLEM, EmailType, config_to_look_after, with_config
 from gateway.config import Config, load_config
 from gateway.email import Email
 from gateway.errors import ConfigError, GatewayError
@@ -132,7 +132,7 @@ def migrate(config_file: Path) -> None:
     """Bring the gateway's own database to the schema of this version."""
     from gateway.account.migrations import migrate as run
 
-    applied = asyncio.run(run(load_config(config_file).links.database))
+    applied = asyncio.run(run(config_to_look_after(config_file).links.database))
     click.echo(f"applied {', '.join(applied)}" if applied else "nothing to do")
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.errors import ConfigError, Problem
 from gateway.names import ProviderName
+from gateway.secret import Secret
 from gateway.secret_values import ExposedSecret, LiteralSecret, holds_password
 from gateway.section import Section, checked, shape_of
 from gateway.settings.http import (
@@ -149,8 +150,13 @@ class Config(Section):
         return providers
 
 
-def load_config(path: Path) -> Config:
-    """Read `path` and the secrets it names; raise ConfigError with every problem."""
+def load_config(path: Path, *, signs_in: bool = True) -> Config:
+    """Read `path` and the secrets it names; raise ConfigError with every problem.
+
+    `signs_in`: whether anybody is to be signed in or written to. Without, the secrets that only
+    providers and mail servers ask for are not read: who blocks somebody in an emergency may well
+    not have them.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -163,7 +169,7 @@ def load_config(path: Path) -> Config:
     document = read_yaml(content, str(path), shape_of(Config))
     if not isinstance(document, Document):
         raise ConfigError(document)
-    return _config(document, path.parent)
+    return _config(document, path.parent, signs_in=signs_in)
 
 
 def config_from(mapping: Mapping[str, object], base: Path) -> Config:
@@ -171,14 +177,36 @@ def config_from(mapping: Mapping[str, object], base: Path) -> Config:
     return _config(Document("config.yaml", mapping), base)
 
 
-def _config(document: Document, base: Path) -> Config:
+def _config(document: Document, base: Path, *, signs_in: bool = True) -> Config:
     # Named, so that the relative paths in their defaults start at `base` too.
     value = {"links": {}, "sessions": {}, "keys": {}} | dict(document.value)
+    if not signs_in:
+        value = _without_outer_secrets(value)
     context = {"base": base.absolute(), "environ": os.environ}
     result = checked(Config, Document(document.file, value, document.lines), context)
     if isinstance(result, tuple):
         raise ConfigError(result)
     return result
+
+
+def _without_outer_secrets(value: dict[str, object]) -> dict[str, object]:
+    """With an empty secret where one is read from elsewhere that somebody else checks."""
+    providers = value.get("providers")
+    if isinstance(providers, Mapping):
+        named = {name: _unread(one, "client_secret") for name, one in providers.items()}
+        value = {**value, "providers": named}
+    if "mail" in value:
+        value = {**value, "mail": _unread(value["mail"], "password")}
+    return value
+
+
+def _unread(section: object, key: str) -> object:
+    if not isinstance(section, Mapping):
+        return section
+    told = section.get(key)
+    if not isinstance(told, str) or not told.startswith(("env:", "file:")):
+        return section
+    return {**section, key: Secret("")}
 
 
 def warnings_about(config: Config) -> tuple[str, ...]:

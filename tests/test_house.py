@@ -31,7 +31,6 @@ SHOWN_BY = {
     "account/migrations/versions/0005_readings.py": "account/test_migrations.py",
     "account/migrations/versions/0002_audit.py": "account/test_trail.py",
     "account/migrations/versions/0003_keys.py": "account/test_migrations.py",
-    "account/tables.py": "account/test_migrations.py",
     "commands/access_words.py": "commands/test_policies.py",
     "commands/audit_words.py": "commands/test_audit.py",
     "commands/keys_words.py": "commands/test_keys.py",

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.commands.words import PROBLEM, EmailType, with_config
-from gateway.config import load_config
+from gateway.commands.words import PROBLEM, EmailType, config_to_look_after, with_config
 from gateway.email import Email, InvalidEmail, parse_domain
 
 
@@ -48,7 +47,7 @@ def block(config_file: Path, email: Email) -> None:
     from gateway.commands import blocking as command
 
     with command.or_not_blocked(email):
-        config = load_config(config_file)
+        config = config_to_look_after(config_file)
     click.echo(asyncio.run(command.block(config, email)))
 
 
@@ -63,7 +62,7 @@ def unblock(config_file: Path, email: Email) -> None:
     """
     from gateway.commands import blocking as command
 
-    click.echo(asyncio.run(command.unblock(load_config(config_file), email)))
+    click.echo(asyncio.run(command.unblock(config_to_look_after(config_file), email)))
 
 
 @click.group()
@@ -82,7 +81,7 @@ def list_pilots(config_file: Path, as_json: bool) -> None:
     """
     from gateway.commands import policies as command
 
-    found = command.pilots(load_config(config_file))
+    found = command.pilots(config_to_look_after(config_file))
     if as_json:
         click.echo(json.dumps(command.pilots_as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -101,7 +100,7 @@ def enable(config_file: Path, who: Email | str) -> None:
     """
     from gateway.commands import policies as command
 
-    click.echo(command.enable(load_config(config_file), who))
+    click.echo(command.enable(config_to_look_after(config_file), who))
 
 
 @pilots.command()
@@ -116,7 +115,7 @@ def disable(config_file: Path, who: Email | str) -> None:
     """
     from gateway.commands import policies as command
 
-    click.echo(command.disable(load_config(config_file), who))
+    click.echo(command.disable(config_to_look_after(config_file), who))
 
 
 @click.group()
@@ -139,7 +138,7 @@ def list_links(config_file: Path, email: Email | None, account: str | None, as_j
     """
     from gateway.commands import links as command
 
-    found = asyncio.run(command.listed(load_config(config_file), email, account))
+    found = asyncio.run(command.listed(config_to_look_after(config_file), email, account))
     if as_json:
         click.echo(json.dumps(command.as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -165,7 +164,7 @@ def remove(ctx: click.Context, email: Email, account: str) -> None:
 
     file = ctx.obj
     assert isinstance(file, Path)  # noqa: S101 - the group's contract, not input
-    done = asyncio.run(command.removed(load_config(file), email, account, time.time()))
+    done = asyncio.run(command.removed(config_to_look_after(file), email, account, time.time()))
     nothing = not done.linked and not done.matched
     for line in command.removal_as_text(done, email, account):
         click.echo(line, err=nothing)

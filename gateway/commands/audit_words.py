@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from gateway.commands.words import PROBLEM, EmailType, with_config
-from gateway.config import load_config
+from gateway.commands.words import PROBLEM, EmailType, config_to_look_after, with_config
 from gateway.email import Email
 from gateway.operate.audit.event import EventKind
 from gateway.reasons import Reason
@@ -113,7 +112,7 @@ def audit(
 
     address = None if email is None else str(email)
     wanted = Wanted(event, reason, address, account, domain and domain.lower(), since, request)
-    config = load_config(_file(ctx))
+    config = config_to_look_after(_file(ctx))
 
     async def show() -> None:
         any_there = False
@@ -154,7 +153,7 @@ def verify(
 
     from gateway.commands import audit as command
 
-    found = asyncio.run(command.verified(load_config(_file(ctx)), after, dict(told)))
+    found = asyncio.run(command.verified(config_to_look_after(_file(ctx)), after, dict(told)))
     click.echo(json.dumps(asdict(found), indent=2) if as_json else command.verdict(found))
     if found.misfit is not None:
         ctx.exit(PROBLEM)

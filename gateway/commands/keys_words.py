@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.commands.words import PROBLEM, with_config
-from gateway.config import load_config
+from gateway.commands.words import PROBLEM, config_to_look_after, with_config
 from gateway.errors import Problem
 
 
@@ -33,7 +32,7 @@ def keys_list(config_file: Path, as_json: bool) -> None:
     """
     from gateway.commands import keys as command
 
-    listed = asyncio.run(command.list_keys(load_config(config_file)))
+    listed = asyncio.run(command.list_keys(config_to_look_after(config_file)))
     _print(command.list_json(listed) if as_json else command.list_text(listed))
     _complain(listed.problems)
 
@@ -76,7 +75,7 @@ def keys_rotate(
     if revoke and not at_once:
         raise click.UsageError("--revoke drops a key at once, so it goes with --now")
     rotating = command.rotate_keys(
-        load_config(config_file), at_once=at_once, revoke=revoke, write=write
+        config_to_look_after(config_file), at_once=at_once, revoke=revoke, write=write
     )
     done, listed = asyncio.run(rotating)
     _print(command.rotation_json(done, listed) if as_json else command.rotation_text(done, listed))

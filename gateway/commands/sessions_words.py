@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.commands.words import PROBLEM, EmailType, with_config
-from gateway.config import load_config
+from gateway.commands.words import PROBLEM, EmailType, config_to_look_after, with_config
 from gateway.email import Email
 
 
@@ -56,7 +55,7 @@ def list_(
     from gateway.commands import sessions as command
 
     chosen = command.Chosen(email, account, username, session)
-    found = asyncio.run(command.listed(load_config(config_file), chosen))
+    found = asyncio.run(command.listed(config_to_look_after(config_file), chosen))
     if as_json:
         click.echo(json.dumps(command.as_json(found), indent=2, ensure_ascii=False))
     elif found:
@@ -92,7 +91,7 @@ def revoke(
         raise click.UsageError("say whose: --email, --account, --username, --session, or --all")
     file = ctx.obj
     assert isinstance(file, Path)  # noqa: S101 - the group's contract, not input
-    ended = asyncio.run(command.revoked(load_config(file), chosen))
+    ended = asyncio.run(command.revoked(config_to_look_after(file), chosen))
     if as_json:
         click.echo(json.dumps(command.as_json(ended), indent=2, ensure_ascii=False))
     else:

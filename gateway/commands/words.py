@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from gateway.config import Config, load_config
 from gateway.email import Email, InvalidEmail
 
 PROBLEM = 1
@@ -25,6 +26,11 @@ with_config = click.option(
     callback=_read_this,
     help="The configuration file, as before the command.",
 )
+
+
+def config_to_look_after(file: Path) -> Config:
+    """The config for a command that signs nobody in: it needs no secret of a provider's."""
+    return load_config(file, signs_in=False)
 
 
 class EmailType(click.ParamType[Email]):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gateway.account.migrations import migrate
 from gateway.account.trail import Wanted
@@ -205,3 +206,25 @@ async def test_what_is_done_but_not_recorded_is_said_to_be_done(
     with pytest.raises(AuditUnavailable, match=r"^jo@acme\.example is blocked, in"):
         await command.block(config, JO)
     assert JO in in_force(config, "acme.example").blocked_users
+
+
+async def test_no_secret_of_a_provider_is_asked_for(config: Config, folder: Path, run: Run) -> None:
+    """They are in the environment of the service; who blocks somebody may well not have it."""
+    file = folder / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    for provider in content["providers"].values():
+        provider["client_secret"] = "env:NOT_SET_HERE"
+    content["mail"] = {
+        "host": "mail.acme.example",
+        "sender": "sonar@acme.example",
+        "username": "sonar",
+        "password": "file:not-there",
+    }
+    file.write_text(yaml.safe_dump(content))
+    blocked = await asyncio.to_thread(run, "users", "block", str(JO))
+    assert blocked.returncode == 0, blocked.stderr
+    assert blocked.stdout.startswith("jo@acme.example is blocked, in")
+    # Who signs people in needs them.
+    checked = await asyncio.to_thread(run, "check")
+    assert checked.returncode == 1
+    assert "NOT_SET_HERE is not set" in checked.stderr
