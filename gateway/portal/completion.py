@@ -60,10 +60,21 @@ async def complete(
     replaced = None if previous is None else previous.session
     await _record(visit, reason, session, replaced)
     await remember_owner(visit, session)
-    if replaced is not None:
-        await visit.parts.sessions.end(replaced.key)
+    before = came if isinstance(came, Session) else replaced
+    was_there = before is None or await visit.parts.sessions.end(before.key)
+    if isinstance(came, Session) and not was_there:
+        return await _ended_meanwhile(visit, session, next_path)
     visit.parts.counters.sign_ins[reason] += 1
     return _onward(visit, identity.key, cookie, onward)
+
+
+async def _ended_meanwhile(visit: Visit, session: Session, next_path: str) -> web.Response:
+    """Whoever ended the session that this one goes on from has not found it. Of a form that was
+    sent twice the other one has made a session, too, and that one stays."""
+    await visit.parts.sessions.end(session.key)
+    event = visit.event(EventKind.SESSION_ENDED, Reason.SESSION_EXPIRED, session=session)
+    visit.parts.audit.note(event)
+    return see_other(next_path)
 
 
 def _origin(

@@ -204,13 +204,13 @@ class Sessions:
         self._cache.put(cookie.value, live)
         return cookie.value, live.session
 
-    async def end(self, key: str) -> None:
-        """End a session: here at once, elsewhere within a second.
+    async def end(self, key: str) -> bool:
+        """End a session: here at once, elsewhere within a second. Whether it was there.
 
         When the store cannot be told, raises `SessionsUnavailable`; this process refuses the
         session all the same and goes on telling the store until it takes it.
         """
-        await self._endings.end(key)
+        return await self._endings.end(key)
 
     async def end_these(
         self, sessions: Iterable[Session], note: Note | None = None

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from gateway.session.model import Session
 from tests.journeys.browser import Browser
 from tests.portal.world import World
 
@@ -145,6 +148,26 @@ async def test_switching_needs_no_provider_and_makes_a_new_session(
     async with Browser(world.origin) as thief:
         status, _, _ = await thief.request("GET", "/sso/me", cookies={"sonar_sso": before})
     assert status == 401
+
+
+async def test_a_session_that_ends_while_its_person_switches_does_not_go_on(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed out in another tab, or revoked, in the moment before the new one is there."""
+    await browser.press(await world.arrive(browser, "google", "sam"), "Acme Support Desk")
+    page = await browser.open("/sso/accounts?next=/calls")
+    (before,) = await world.store.all()
+    create = world.store.create
+
+    async def too_late(session: Session) -> None:
+        await world.sessions.end(before.key)
+        await create(session)
+
+    monkeypatch.setattr(world.store, "create", too_late)
+    await browser.press(page, "Sam Rivera")
+
+    assert await world.store.all() == ()
+    assert (await browser.request("GET", "/sso/me"))[0] == 401
 
 
 async def test_switching_expires_sonars_own_cookies(world: World, browser: Browser) -> None:
