@@ -55,7 +55,7 @@ async def test_an_account_that_was_closed_meanwhile_is_not_opened(
     world: World, browser: Browser
 ) -> None:
     page = await world.arrive(browser, "google", "sam")
-    world.change_sonar("UPDATE accounts SET active = 0 WHERE id = ?", int(DESK))
+    await world.change_sonar("UPDATE accounts SET active = 0 WHERE id = ?", int(DESK))
 
     chosen = await browser.press(page, "Acme Support Desk")
 
@@ -207,10 +207,10 @@ async def test_a_directory_that_is_down_leaves_the_password_and_the_choice(
     world: World, browser: Browser
 ) -> None:
     page = await world.arrive(browser, "google", "sam", "/calls")
-    world.change_sonar("ALTER TABLE accounts RENAME TO gone")
+    await world.change_sonar("ALTER TABLE accounts RENAME TO gone")
 
     failed = await browser.press(page, "Sam Rivera")
-    world.change_sonar("ALTER TABLE gone RENAME TO accounts")
+    await world.change_sonar("ALTER TABLE gone RENAME TO accounts")
     chosen = await browser.press(page, "Sam Rivera")
 
     assert failed.status == 503

@@ -127,8 +127,8 @@ async def test_there_is_nothing_to_see_without_news(world: World, browser: Brows
 async def test_each_contact_address_gets_a_letter_and_no_sign_in_waits_for_it(
     world: World, browser: Browser
 ) -> None:
-    world.change_sonar("INSERT INTO addresses VALUES (1001, 'jo@other.example', 'contact')")
-    world.change_sonar("INSERT INTO addresses VALUES (1001, 'jo@phone.example', 'voicemail')")
+    await world.change_sonar("INSERT INTO addresses VALUES (1001, 'jo@other.example', 'contact')")
+    await world.change_sonar("INSERT INTO addresses VALUES (1001, 'jo@phone.example', 'voicemail')")
 
     assert (await link_jos_account(world, browser)).text == "Sonar /"
 
@@ -216,7 +216,7 @@ async def test_what_a_password_proved_is_over_soon(
     assert (await browser.open("/sso/notices?next=/calls")).path == "/sso/login"
     assert await is_refused()
     signs_in_by_password(world, browser)
-    world.change_sonar("UPDATE accounts SET active = 0 WHERE id = 1001")
+    await world.change_sonar("UPDATE accounts SET active = 0 WHERE id = 1001")
     assert (await browser.open("/sso/notices?next=/calls")).text == "Sonar /calls"
     assert await is_refused()
     assert len(await world.links.find(None, "1001")) == 1, "nothing was taken away"

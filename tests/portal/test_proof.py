@@ -170,10 +170,10 @@ async def test_an_address_has_more_attempts_than_a_person_and_an_end(
 async def test_a_64_of_ipv6_is_one_address(world: World, browser: Browser) -> None:
     form = await proof_of(world, browser)
     for attempt in range(30):
-        world.forget_attempts("password:identity")
+        await world.forget_attempts("password:identity")
         typed = {"username": f"n{attempt}", "password": "wrong"}
         assert await send(browser, form, typed, f"2001:db8:1:2::{attempt}") == 403
-    world.forget_attempts("password:identity")
+    await world.forget_attempts("password:identity")
 
     assert await send(browser, form, GOOD, "2001:db8:1:2:ffff::1") == 429
     assert await send(browser, form, GOOD, "2001:db8:1:3::1") == 303
@@ -239,7 +239,7 @@ async def test_no_history_of_attempts_tells_whether_a_name_exists(
             for _ in range(2):
                 # Somebody with as many identities and addresses as it takes.
                 for key in ("password:identity", "password:address"):
-                    world.forget_attempts(key)
+                    await world.forget_attempts(key)
                 typed = {"username": spelling, "password": "wrong"}
                 told[name].append(await send(at, form, typed))
     assert told["nlindqvist"] == told["xlindqvist"]
@@ -250,10 +250,10 @@ async def test_an_attempt_that_nobody_could_judge_does_not_count(
     world: World, browser: Browser
 ) -> None:
     form = await proof_of(world, browser)
-    world.change_sonar("ALTER TABLE accounts RENAME COLUMN password_hash TO hash")
+    await world.change_sonar("ALTER TABLE accounts RENAME COLUMN password_hash TO hash")
     for _ in range(5):
         assert await send(browser, form, GOOD) == 503
-    world.change_sonar("ALTER TABLE accounts RENAME COLUMN hash TO password_hash")
+    await world.change_sonar("ALTER TABLE accounts RENAME COLUMN hash TO password_hash")
 
     assert await send(browser, form, GOOD) == 303
 

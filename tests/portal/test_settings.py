@@ -248,7 +248,7 @@ async def test_the_notice_says_nothing_an_address_made_up(world: World, browser:
 
 async def test_names_from_sonar_are_text_and_nothing_else(world: World, browser: Browser) -> None:
     name = '"><script>alert(1)</script>'
-    world.change_sonar("UPDATE accounts SET display_name = ? WHERE id = 1001", name)
+    await world.change_sonar("UPDATE accounts SET display_name = ? WHERE id = 1001", name)
 
     page = await settings_of(world, browser)
 
@@ -297,4 +297,4 @@ async def test_whatever_is_typed_is_wrong_and_no_more(
         page = await browser.press(settings, "Add account", username=name, password=typed)
         assert page.status == 403
         assert "Username or password is wrong" in page.text
-        world.forget_attempts("password:")
+        await world.forget_attempts("password:")

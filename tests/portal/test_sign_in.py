@@ -119,7 +119,7 @@ async def test_a_username_that_is_somebodys_address_finds_nobody(
     world: World, browser: Browser
 ) -> None:
     """CVE-2021-3754: whoever may choose a username chooses the victim's email."""
-    world.change_sonar("UPDATE accounts SET username = 'nora@acme.example' WHERE id = 1014")
+    await world.change_sonar("UPDATE accounts SET username = 'nora@acme.example' WHERE id = 1014")
 
     page = await world.arrive(browser, "google", "nora")
 

@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,16 @@ class Clock:
         self.stands = time.time()
 
 
+async def _change(file: Path, statement: str, values: tuple[object, ...] = ()) -> None:
+    """Not on the loop: the gateway may have to go on before it lets the file go."""
+
+    def change() -> None:
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute(statement, values)
+
+    await asyncio.to_thread(change)
+
+
 @dataclass
 class World:
     """What a test may look at and change. `policies` is the snapshot in force;
@@ -84,28 +94,18 @@ class World:
     app: web.Application = field(default_factory=web.Application)
     misses: Misses = field(default_factory=lambda: Misses(MOST_MISSES, MISSES_WINDOW))
 
-    def change_sonar(self, statement: str, *values: object) -> None:
+    async def change_sonar(self, statement: str, *values: object) -> None:
         """Change Sonar's own database, as its administrator would."""
-        with sqlite3.connect(self.sonar) as database:
-            database.execute(statement, values)
-        database.close()
+        await _change(self.sonar, statement, values)
 
     async def change_own(self, file: str, statement: str) -> None:
-        """Break one of the gateway's own databases (`links.db`, `sessions.db`), or mend it. Not on
-        the loop: the gateway may have to go on before it lets the file go."""
+        """Break one of the gateway's own databases (`links.db`, `sessions.db`), or mend it."""
+        await _change(self.sonar.parent / file, statement)
 
-        def change() -> None:
-            with sqlite3.connect(self.sonar.parent / file) as database:
-                database.execute(statement)
-            database.close()
-
-        await asyncio.to_thread(change)
-
-    def forget_attempts(self, prefix: str) -> None:
+    async def forget_attempts(self, prefix: str) -> None:
         """As after long enough."""
-        with sqlite3.connect(self.sonar.parent / "sessions.db") as database:
-            database.execute("DELETE FROM attempts WHERE name GLOB ?", (f"{prefix}*",))
-        database.close()
+        statement = "DELETE FROM attempts WHERE name GLOB ?"
+        await _change(self.sonar.parent / "sessions.db", statement, (f"{prefix}*",))
 
     def forget_documents(self) -> None:
         """What the providers say of themselves has to be asked for again, as after a restart."""

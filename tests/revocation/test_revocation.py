@@ -3,12 +3,14 @@
 One line of REASONS is one reason; what it names makes the reason true and returns when it did.
 """
 
+import asyncio
 import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -90,16 +92,22 @@ async def is_in_a_domain_turned_off(three: Three, _person: Person) -> float:
     return began
 
 
-async def is_switched_off_in_sonar(three: Three, person: Person) -> float:
-    """Nobody tells the gateways, so one of them asks: from when it has found out."""
+def _switch_off(sonars: Path, email: str) -> None:
     query = "SELECT account_id FROM addresses WHERE email = ?"
-    with closing(sqlite3.connect(three.folder / "var" / "sonar.db", timeout=30)) as sonar, sonar:
+    with closing(sqlite3.connect(sonars, timeout=30)) as sonar, sonar:
         # A transaction that reads first is refused at once, without waiting, when Sonar writes.
         sonar.execute("BEGIN IMMEDIATE")
-        sonar.execute(f"UPDATE accounts SET active = 0 WHERE id IN ({query})", (person.email,))  # noqa: S608 - ours
+        sonar.execute(f"UPDATE accounts SET active = 0 WHERE id IN ({query})", (email,))  # noqa: S608 - ours
+
+
+async def is_switched_off_in_sonar(three: Three, person: Person) -> float:
+    """Nobody tells the gateways, so one of them asks: from when it has found out."""
+    # Not on the loop: Sonar is in this process, and may have to go on before it lets the file go.
+    await asyncio.to_thread(_switch_off, three.folder / "var" / "sonar.db", person.email)
 
     def found_out() -> list[float]:
-        lines = (json.loads(x) for x in three.worlds[0].said().splitlines() if x.startswith("{"))
+        said = (line for world in three.worlds for line in world.said().splitlines())
+        lines = (json.loads(line) for line in said if line.startswith("{"))
         return [
             datetime.fromisoformat(line["timestamp"]).timestamp()
             for line in lines
