@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from structlog.testing import capture_logs
 
 from gateway.identity.model import Refused
@@ -300,7 +301,8 @@ async def went(process: asyncio.subprocess.Process) -> str:
 
 
 def _refuses(method: str, url: str, **_: object) -> object:
-    raise aiohttp.ClientConnectorError(None, OSError("refused"))  # type: ignore[arg-type]
+    nobody = ConnectionKey("127.0.0.1", 1, True, True, None, None, None, None)
+    raise aiohttp.ClientConnectorError(nobody, OSError("refused"))
 
 
 def _loses(request):  # type: ignore[no-untyped-def]
