@@ -94,7 +94,7 @@ class Herald:
         meant = await self._directory.by_username(username)
         if meant is None:
             return None
-        browser = self._readers.browser(_cookie(cookie_header, self._readers.cookie_name))
+        browser = self._readers.browser(self._readers.cookie_in(cookie_header))
         unread = await self._notices.unread(meant.id, Reader.of_browser(browser))
         now = self._clock()
         if all(notice.created <= now - TOLD_FOR for notice in unread):
@@ -143,10 +143,3 @@ class Herald:
             # Who signs in must not wait for it; afterwards it is all read again.
             self._names, self._seen = {}, _BEGINNING
             _log.debug("notices_unavailable", reason=error.reason, error=str(error))
-
-
-def _cookie(header: str, name: str) -> str | None:
-    """The one value of a cookie; of two, one may be anybody's."""
-    pairs = (piece.strip().partition("=") for piece in header.split(";"))
-    values = [value for key, _, value in pairs if key == name]
-    return values[0] if len(values) == 1 else None

@@ -13,7 +13,7 @@ not by everybody who knows it: the browser keeps its name when the proof is over
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -65,6 +65,11 @@ class PasswordReaders:
     def cookie_name(self) -> str:
         return self._names.reader
 
+    def cookie_in(self, cookie_header: str) -> str | None:
+        """Its one value in a Cookie header; of two, one may be anybody's."""
+        values = [value for name, value in _pairs(cookie_header) if name == self.cookie_name]
+        return values[0] if len(values) == 1 else None
+
     def browser(self, cookie: str | None) -> str:
         """The browser's name: a new one, until it has one."""
         known = self.known(cookie)
@@ -80,10 +85,9 @@ class PasswordReaders:
 
     def sonar(self, cookie_header: str) -> tuple[str, ...]:
         """Digests of Sonar's own session cookies in a Cookie header."""
-        pairs = (piece.strip(" \t").partition("=") for piece in cookie_header.split(";"))
         return tuple(
             hashlib.sha256(f"{name}={value}".encode("utf-8", "surrogateescape")).hexdigest()
-            for name, _, value in pairs
+            for name, value in _pairs(cookie_header)
             if name in self._sonar and value and not value.startswith(SEALED_PREFIX)
         )
 
@@ -92,3 +96,10 @@ class PasswordReaders:
         sealed = self._sealer.seal(_PURPOSE, "", json.dumps(asdict(reader)).encode())
         secure = self._names.secure
         return set_cookie(self._names.reader, sealed, secure=secure, max_age=int(KEPT))
+
+
+def _pairs(cookie_header: str) -> Iterator[tuple[str, str]]:
+    """Each name and value."""
+    for piece in cookie_header.split(";"):
+        name, _, value = piece.strip(" \t").partition("=")
+        yield name, value

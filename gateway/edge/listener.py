@@ -31,8 +31,6 @@ _log = structlog.get_logger()
 _AT_ONCE = 16
 # What a process may have run out of: its own descriptors, the system's, the kernel's memory.
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-# Once that it happened is enough for a log.
-_SAY_AGAIN_SECONDS = 60.0
 # For those accepted last, when the gateway stops.
 _LAST_ONES_SECONDS = 1.0
 
@@ -53,7 +51,6 @@ class Listener:
         self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._exhausted = False
-        self._told_exhausted = float("-inf")
 
     def open(self) -> None:
         """Begin to accept."""
@@ -117,8 +114,6 @@ class Listener:
         self._shared.counters.accepts_failed += 1
         for sock in self.sockets:
             self._loop.remove_reader(sock)
-        now = self._shared.clock()
-        if now - self._told_exhausted >= _SAY_AGAIN_SECONDS:
-            self._told_exhausted = now
+        if self._shared.is_news("descriptors_exhausted"):
             inside = self._shared.admission.inside
             _log.error("descriptors_exhausted", error=error.strerror, connections=inside)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.edge.tunnel import Tunnel
 
 # How often a log needs to hear the same: that a proxy says nothing sensible, that the house is
-# full, that Sonar believes nobody.
+# full, that there are no descriptors, that Sonar believes nobody.
 _SAY_AGAIN_SECONDS = 60.0
 # Readers kept for reuse: as many as there are requests arriving at one moment.
 _SPARE_READERS = 64

@@ -111,21 +111,21 @@ class Transactions:
     def surplus(self, cookies: Mapping[str, str], now: float) -> tuple[str, ...]:
         """Cookies to remove so that one more entry makes at most `MOST`: whatever does not open or
         is past its time, then the oldest."""
-        prefix = self._names.transaction_prefix
-        ids = [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)]
-        started = {entry_id: self._started(entry_id, cookies, now) for entry_id in ids}
+        started = {
+            entry_id: self._started(entry_id, cookies, now) for entry_id in self._ids(cookies)
+        }
         dead = [entry_id for entry_id, at in started.items() if at is None]
         living = sorted((at, entry_id) for entry_id, at in started.items() if at is not None)
         oldest = [entry_id for _, entry_id in living[: max(0, len(living) - MOST + 1)]]
-        removed = [entry_id for entry_id in (*oldest, *dead) if TRANSACTION_ID.fullmatch(entry_id)]
-        return tuple(self.drop(entry_id) for entry_id in removed[:MOST_REMOVED])
+        return tuple(self.drop(entry_id) for entry_id in (*oldest, *dead)[:MOST_REMOVED])
 
     def of_others(
         self, key: IdentityKey, cookies: Mapping[str, str], now: float
     ) -> tuple[str, ...]:
         """Cookies to remove when this identity signs in: what somebody else has proven here and not
         used. Whoever goes back to that tab would be signed in as them."""
-        found = [(entry_id, self.proven(entry_id, cookies, now)) for entry_id in self._ids(cookies)]
+        ids = self._ids(cookies)[:MOST_REMOVED]
+        found = [(entry_id, self.proven(entry_id, cookies, now)) for entry_id in ids]
         others = [at for at, it in found if isinstance(it, Proven) and it.identity.key != key]
         return tuple(self.drop(entry_id) for entry_id in others)
 
@@ -137,7 +137,7 @@ class Transactions:
     def _ids(self, cookies: Mapping[str, str]) -> list[str]:
         prefix = self._names.transaction_prefix
         ids = [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)]
-        return [entry_id for entry_id in ids if TRANSACTION_ID.fullmatch(entry_id)][:MOST_REMOVED]
+        return [entry_id for entry_id in ids if TRANSACTION_ID.fullmatch(entry_id)]
 
     def _started(self, entry_id: str, cookies: Mapping[str, str], now: float) -> float | None:
         transaction = self._open(Transaction, entry_id, cookies, now)

@@ -25,7 +25,6 @@ more, or anybody could write one. Processes of version 2 read version 3, and lea
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -33,6 +32,7 @@ import structlog
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from gateway import base64url
 from gateway.session.keys import KEY_ID
 from gateway.session.model import Session
 
@@ -139,7 +139,7 @@ def _mac(keys: Keys, root_id: str, content: bytes) -> bytes | None:
     key = keys.subkey(root_id, _PURPOSE)
     if key is None:
         return None
-    return urlsafe_b64encode(hmac.digest(key, content, "sha256")).rstrip(b"=")
+    return base64url.encode(hmac.digest(key, content, "sha256")).encode()
 
 
 def _session_in(record: bytes) -> Session | None:
