@@ -60,8 +60,14 @@ async def few_at_a_time(
     most: int, work: Callable[[T], Awaitable[R]], items: Iterable[T]
 ) -> list[R]:
     """What `work` makes of each item, in their order; at most so many at once. After a failure none
-    more are begun, and it is raised."""
+    more are begun, and it is raised when those under way are over: else they would go on behind
+    the back of whoever counts what was done."""
     waiting, done = list(items), list[R]()
     for begin in range(0, len(waiting), most):
-        done += await asyncio.gather(*map(work, waiting[begin : begin + most]))
+        for made in await asyncio.gather(
+            *map(work, waiting[begin : begin + most]), return_exceptions=True
+        ):
+            if isinstance(made, BaseException):
+                raise made
+            done.append(made)
     return done

@@ -114,3 +114,17 @@ async def test_none_more_are_begun_after_a_failure() -> None:
     with pytest.raises(LookupError):
         await few_at_a_time(3, work, range(10))
     assert begun == [0, 1, 2]
+
+
+async def test_a_failure_is_told_when_those_under_way_are_over() -> None:
+    over = []
+
+    async def work(number: int) -> None:
+        if number == 0:
+            raise LookupError
+        await asyncio.sleep(0)
+        over.append(number)
+
+    with pytest.raises(LookupError):
+        await few_at_a_time(3, work, range(10))
+    assert over == [1, 2]

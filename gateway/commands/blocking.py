@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gateway.commands.auditing import auditing, operator
 from gateway.commands.policies import policy_files
-from gateway.commands.sessions import ending, opened
+from gateway.commands.sessions import end_all, ending, opened
 from gateway.config import Config
 from gateway.email import Email
 from gateway.errors import (
@@ -25,10 +25,7 @@ from gateway.policy.edit import adding, removing
 from gateway.policy.model import Policy, Sso
 from gateway.reasons import Reason
 from gateway.session.model import Session
-from gateway.tasks import few_at_a_time
 
-# Sessions ended at a time: as many as Redis has connections.
-_AT_ONCE = 16
 _STILL_OPEN = (
     "Their Sonar password still opens Sonar's own sign-in page: switch the account off in Sonar."
 )
@@ -45,13 +42,13 @@ async def block(config: Config, email: Email) -> str:
             policies.write(meant, policies.prepared(meant, adding("blocked_users", email)))
     done = f"{email} is blocked{' already' if before else ''}, in {policy.file}"
     events = [] if before else [_event(EventKind.USER_BLOCKED, email)]
+    ended: list[Session] = []
     try:
-        alone = replace(policy, blocked_users=before | {email})
-        ended = await _end_sessions(config, alone)
-        events += [ending(session, Reason.BLOCKED_USER) for session in ended]
+        await _end_sessions(config, replace(policy, blocked_users=before | {email}), ended)
         sessions = _told_of(len(ended))
     except GatewayError as error:
         sessions = f"A gateway that reads the file ends their sessions; the store says: {error}."
+    events += [ending(session, Reason.BLOCKED_USER) for session in ended]
     told = f"{done}. {sessions} {_STILL_OPEN}"
     try:
         async with auditing(config) as audit:
@@ -98,15 +95,13 @@ def _told_of(ended: int) -> str:
     return f"{ended} session{'s' if ended > 1 else ''} of theirs ended."
 
 
-async def _end_sessions(config: Config, policy: Policy) -> list[Session]:
-    """Those of whom the policy blocks, ended here and now, and not when a gateway reads the file.
-    Raises `SessionsUnavailable`."""
+async def _end_sessions(config: Config, policy: Policy, ended: list[Session]) -> None:
+    """Those of whom the policy blocks, here and now, and not when a gateway reads the file; put
+    into `ended`. Raises `SessionsUnavailable`."""
     async with opened(config) as store:
-        if store is None:
-            return []
-        found = [session for session in await store.all() if _is_blocked(policy, session)]
-        there = await few_at_a_time(_AT_ONCE, store.end, (session.key for session in found))
-        return [session for session, was in zip(found, there, strict=True) if was]
+        if store is not None:
+            found = [session for session in await store.all() if _is_blocked(policy, session)]
+            await end_all(store, found, ended)
 
 
 def _is_blocked(policy: Policy, session: Session) -> bool:

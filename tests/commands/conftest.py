@@ -10,6 +10,10 @@ import pytest
 import yaml
 
 from demo.sonar.accounts import make_database
+from gateway.account.migrations import migrate
+from gateway.config import Config, load_config
+from gateway.policy.model import Policy
+from gateway.policy.store import PolicyStore
 
 ROOT = Path(__file__).parent.parent.parent
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,6 +34,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+async def config(folder: Path) -> Config:
+    """The folder's, with the gateway's own database."""
+    config = load_config(folder / "config.yaml")
+    await migrate(config.links.database)
+    return config
+
+
+@pytest.fixture
 def run(folder: Path) -> Run:
     """Run `sonar-gateway` in that folder, as a process of its own."""
 
@@ -45,3 +57,15 @@ def run(folder: Path) -> Run:
         )
 
     return run
+
+
+def acme(folder: Path) -> Path:
+    """One of the policies' files."""
+    return folder / "policies" / "acme.example.yaml"
+
+
+def in_force(config: Config, domain: str) -> Policy:
+    """The policy of a domain as a gateway reads it now."""
+    store = PolicyStore(config.policies, config.kinds)
+    store.load()
+    return store.current.by_domain[domain]

@@ -11,38 +11,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.account.migrations import migrate
 from gateway.account.trail import Wanted
 from gateway.commands import blocking as command
 from gateway.commands.audit import listed
-from gateway.config import Config, load_config
+from gateway.config import Config
 from gateway.email import Email
-from gateway.errors import AuditUnavailable, NotBlocked
-from gateway.policy.model import Policies, Policy
+from gateway.errors import AuditUnavailable, NotBlocked, SessionsUnavailable
+from gateway.policy.model import Policies
 from gateway.policy.store import PolicyStore
 from gateway.session.keys.choose import ring_for
 from gateway.session.store.choose import store_for
-from tests.commands.conftest import Run
+from gateway.session.store.embedded import EmbeddedStore
+from tests.commands.conftest import Run, acme, in_force
 from tests.session.samples import an_account, an_identity, sessions_on
 
 JO = Email.parse("jo@acme.example")
-
-
-@pytest.fixture
-async def config(folder: Path) -> Config:
-    config = load_config(folder / "config.yaml")
-    await migrate(config.links.database)
-    return config
-
-
-def acme(folder: Path) -> Path:
-    return folder / "policies" / "acme.example.yaml"
-
-
-def in_force(config: Config, domain: str) -> Policy:
-    store = PolicyStore(config.policies, config.kinds)
-    store.load()
-    return store.current.by_domain[domain]
 
 
 async def kinds(config: Config) -> list[tuple[str, str | None]]:
@@ -89,6 +72,23 @@ async def test_their_sessions_end_under_every_alias_and_nobody_elses(config: Con
     await store.close()
     assert "No session of theirs was open." in await command.block(config, JO)
     assert [kind for kind, _ in await kinds(config)] == ["user_blocked", *["session_ended"] * 2]
+
+
+async def test_what_ended_before_the_store_broke_is_recorded(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_in(config, "jo@acme.example", "jo+sonar@acme.ca")
+    end, left = EmbeddedStore.end, [1]
+
+    async def breaks(store: EmbeddedStore, key: str) -> bool:
+        if not left:
+            raise SessionsUnavailable("broke")
+        left.pop()
+        return await end(store, key)
+
+    monkeypatch.setattr(EmbeddedStore, "end", breaks)
+    assert "the store says: broke" in await command.block(config, JO)
+    assert [kind for kind, _ in await kinds(config)] == ["user_blocked", "session_ended"]
 
 
 async def test_who_is_blocked_by_another_address_is_unblocked(config: Config) -> None:
