@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from gateway.account.links import LinkStore
+from gateway.account.migrations import migrate
 from gateway.account.passwords import Passwords
 from gateway.secret import Secret
 
@@ -37,6 +39,16 @@ def sql(request: pytest.FixtureRequest, tmp_path: Path) -> Sql:
     if request.param == "sqlite":
         return Sql(f"sqlite:///{tmp_path}/var/database.db")
     return Sql(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def links(sql: Sql) -> AsyncIterator[LinkStore]:
+    """What the gateway stores, empty."""
+    await migrate(sql.url)
+    store = LinkStore(sql.url)
+    await store.open()
+    yield store
+    await store.close()
 
 
 @pytest.fixture

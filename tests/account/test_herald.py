@@ -13,7 +13,6 @@ from gateway.account import herald as module
 from gateway.account.directory import Directory, open_directory
 from gateway.account.herald import TOLD_FOR, Herald
 from gateway.account.links import LinkStore
-from gateway.account.migrations import migrate
 from gateway.account.model import Link, News, Reader
 from gateway.account.password_reader import PasswordReaders
 from gateway.account.passwords import Passwords
@@ -34,15 +33,6 @@ THEN = NOW - 3600.0
 LINK = Link(KEY, "7", "google", "vera@acme.example", THEN, None)
 NEWS = News("jmarch", "192.0.2.1")
 PASSWORD = Secret("march-hare")
-
-
-@pytest.fixture
-async def links(sql: Sql) -> AsyncIterator[LinkStore]:
-    await migrate(sql.url)
-    store = LinkStore(sql.url)
-    await store.open()
-    yield store
-    await store.close()
 
 
 @pytest.fixture

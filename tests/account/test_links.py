@@ -1,7 +1,6 @@
 """Links, removals, preferences and pins, on SQLite and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,15 +38,6 @@ NOT_JO = [
     IdentityKey(GOOGLE, "%"),
     IdentityKey(GOOGLE, "1001' OR '1'='1"),
 ]
-
-
-@pytest.fixture
-async def links(sql: Sql) -> AsyncIterator[LinkStore]:
-    await migrate(sql.url)
-    store = LinkStore(sql.url)
-    await store.open()
-    yield store
-    await store.close()
 
 
 async def test_a_link_is_kept_as_it_was_proved(links: LinkStore) -> None:

@@ -1,14 +1,12 @@
 """What an account's owner is told: with the link, or not at all; on both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.account.links import LinkStore
-from gateway.account.migrations import migrate
 from gateway.account.model import Letter, Link, News, Reader
 from gateway.account.notices import Mention
 from gateway.errors import LinksUnavailable
@@ -20,15 +18,6 @@ OTHER = Reader.of_identity(IdentityKey("https://accounts.google.com", "2"))
 BROWSER = Reader.of_browser("a browser")
 LINK = Link(JO, "7", "google", "jo@acme.example", 1000.0, None)
 NEWS = News("jmarch", "192.0.2.1", ("jo@home.example", "jo@acme.example"))
-
-
-@pytest.fixture
-async def links(sql: Sql) -> AsyncIterator[LinkStore]:
-    await migrate(sql.url)
-    store = LinkStore(sql.url)
-    await store.open()
-    yield store
-    await store.close()
 
 
 async def letters(links: LinkStore, now: float) -> list[Letter]:

@@ -4,22 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.account.migrations import migrate
 from gateway.account.trail import Wanted
 from gateway.commands.audit import listed
 from gateway.commands.auditing import auditing, operator
-from gateway.config import Config, load_config
+from gateway.config import Config
 from gateway.errors import AuditUnavailable
 from gateway.operate.audit import Event, EventKind
 
 BLOCKED = Event(EventKind.USER_BLOCKED, email="jo@acme.example", detail={"by": operator()})
-
-
-@pytest.fixture
-async def config(folder: Path) -> Config:
-    config = load_config(folder / "config.yaml")
-    await migrate(config.links.database)
-    return config
 
 
 async def test_a_command_is_recorded(config: Config, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,33 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.account.migrations import migrate
 from gateway.commands import policies as command
-from gateway.config import Config, load_config
+from gateway.config import Config
 from gateway.email import Email
 from gateway.errors import CannotStart, ConfigError
-from gateway.policy.model import Policy
-from gateway.policy.store import PolicyStore
-from tests.commands.conftest import Run
+from tests.commands.conftest import Run, acme, in_force
 
 JO = Email.parse("jo@acme.example")
-
-
-@pytest.fixture
-async def config(folder: Path) -> Config:
-    config = load_config(folder / "config.yaml")
-    await migrate(config.links.database)
-    return config
-
-
-def acme(folder: Path) -> Path:
-    return folder / "policies" / "acme.example.yaml"
-
-
-def in_force(config: Config, domain: str) -> Policy:
-    store = PolicyStore(config.policies, config.kinds)
-    store.load()
-    return store.current.by_domain[domain]
 
 
 def test_pilot_users_come_and_go(config: Config) -> None:

@@ -158,6 +158,12 @@ def signs_in_by_password(
     browser.jar.update_cookies({"SONARSESSID": "1"}, URL(world.origin))
 
 
+def taking_away(page: Page) -> dict[str, str]:
+    """What a browser sends when that button is pressed."""
+    form = page.form("No, take it away")
+    return form.fields | dict([form.buttons["No, take it away"]])
+
+
 async def test_a_password_user_hears_of_it_and_takes_it_away(
     world: World, browser: Browser, other_browser: Browser
 ) -> None:
@@ -199,8 +205,7 @@ async def test_what_a_password_proved_is_over_soon(
     await link_jos_account(world, other_browser)
     signs_in_by_password(world, browser)
     page = await browser.open("/sso/notices?next=/calls")
-    form = page.form("No, take it away")
-    pressed = {**form.fields, **dict([form.buttons["No, take it away"]])}
+    pressed = taking_away(page)
 
     async def is_refused() -> bool:
         status, _, _ = await browser.request("POST", "/sso/notices/undo", data=pressed)
@@ -229,8 +234,7 @@ async def test_who_signs_in_next_at_the_same_browser_is_somebody_else(
     await link_jos_account(world, other_browser)
     signs_in_by_password(world, browser)
     page = await browser.open("/sso/notices?next=/calls")
-    form = page.form("No, take it away")
-    pressed = {**form.fields, **dict([form.buttons["No, take it away"]])}
+    pressed = taking_away(page)
     browser.jar.update_cookies({"SONARSESSID": "2"}, URL(world.origin))
     assert (await browser.open("/sso/notices?next=/calls")).text == "Sonar /calls"
     for path in ("/sso/notices/read", "/sso/notices/undo"):
@@ -257,13 +261,11 @@ async def test_a_password_user_can_do_nothing_for_another_account(
     await link_jos_account(world, other_browser)
     signs_in_by_password(world, browser)
     page = await browser.open("/sso/notices")
-    form = page.form("No, take it away")
-    button = dict([form.buttons["No, take it away"]])
+    pressed = taking_away(page)
     signs_in_by_password(world, other_browser, account_id="1002")
     other_browser.jar.clear(lambda cookie: cookie.key == "sonar_sso")
     assert (await other_browser.open("/sso/notices")).text == "Sonar /"
     for path in ("/sso/notices/read", "/sso/notices/undo"):
-        data = form.fields | button
-        status, _, text = await other_browser.request("POST", path, data=data)
+        status, _, text = await other_browser.request("POST", path, data=pressed)
         assert (status, "form_forged" in text) == (403, True)
     assert "A new way to sign in" in (await browser.open("/sso/notices")).text
