@@ -463,6 +463,7 @@ async def test_a_slow_head_is_told_as_it_asked_so_far(make_world: MakeWorld) -> 
 async def test_requests_sent_ahead_are_bounded(make_world: MakeWorld) -> None:
     """What is beyond the limit stays in the network: the browser cannot send it."""
     world = await make_world(limits={"pipelined": "4KiB"})
+    world.narrow()
     go = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -488,6 +489,7 @@ async def test_requests_sent_ahead_are_bounded(make_world: MakeWorld) -> None:
 
 
 async def test_a_browser_that_does_not_read_holds_upstream_not_memory(world: World) -> None:
+    world.narrow()
     sent = 0
 
     async def script(call: Call) -> None:
@@ -546,6 +548,7 @@ async def test_a_browser_that_never_reads_is_given_up(make_world: MakeWorld) -> 
 
 
 async def test_an_upload_waits_for_upstream(world: World) -> None:
+    world.narrow()
     go = asyncio.Event()
     size = 30_000_000
 

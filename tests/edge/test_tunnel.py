@@ -153,6 +153,7 @@ async def test_h2c_is_not_switched_to(world: World) -> None:
 
 
 async def test_a_slow_side_holds_the_other(world: World) -> None:
+    world.narrow()
     sent = 0
 
     async def script(call: Call) -> None:
@@ -175,6 +176,7 @@ async def test_a_slow_side_holds_the_other(world: World) -> None:
 
 async def test_a_side_that_is_slow_already_holds_the_other_from_the_start(world: World) -> None:
     """That a buffer is full the event loop says once, and it was said before there was a tunnel."""
+    world.narrow()
     sent = 0
 
     def unsent() -> int:

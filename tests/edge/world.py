@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,15 @@ def deaf_port(port: int = 0) -> Iterator[int]:
         else:
             raise AssertionError("its queue has no end")
         yield port
+
+
+def narrow(sock: socket.socket) -> None:
+    """Let the kernel keep little of what comes and is not read.
+
+    Else it keeps as much as it likes, on some machines tens of megabytes: a whole body. A
+    connection has this of the socket that listened for it.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
 
 
 async def settled(value: Callable[[], int]) -> int:
@@ -134,9 +143,14 @@ class Sonar:
         self._server: asyncio.Server | None = None
 
     @property
-    def port(self) -> int:
+    def sockets(self) -> Sequence[socket.socket]:
+        """Those that listen."""
         assert self._server is not None
-        port: int = self._server.sockets[0].getsockname()[1]
+        return self._server.sockets
+
+    @property
+    def port(self) -> int:
+        port: int = self.sockets[0].getsockname()[1]
         return port
 
     @property
@@ -267,6 +281,7 @@ class World:
         self.policies = Policies({"acme.example": POLICY})
         self.herald: Herald | None = None
         self._browsers: list[Browser] = []
+        self._narrow = False
 
     async def start(self) -> None:
         """Start every part; whatever happens, `stop` stops what was started."""
@@ -330,6 +345,13 @@ class World:
             self.folder,
         )
 
+    def narrow(self) -> None:
+        """Let the kernel keep little of what the gateway, Sonar and browsers do not read."""
+        self._narrow = True
+        assert self.edge._listener is not None
+        for listening in (*self.edge._listener.sockets, *self.sonar.sockets):
+            narrow(listening)
+
     async def browser(self, tls: ssl.SSLContext | None = None) -> Browser:
         """A new connection, with TLS if it is told whom to trust."""
         reader, writer = await asyncio.open_connection(
@@ -338,6 +360,8 @@ class World:
             ssl=tls,
             server_hostname=None if tls is None else "localhost",
         )
+        if self._narrow:
+            narrow(writer.get_extra_info("socket"))
         browser = Browser(reader, writer)
         self._browsers.append(browser)
         return browser
