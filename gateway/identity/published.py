@@ -16,6 +16,10 @@ from gateway.identity.token import ID_TOKEN, SigningKey, TokenType, open_token, 
 from gateway.operate.outage import Part
 from gateway.reasons import Reason
 
+# The only key of a set may have no id (OpenID Connect Core section 10.1), and a provider that was
+# set up anew may call its new key by the old one's: then the key is known and the signature wrong.
+_PERHAPS_ROLLED = frozenset((Reason.TOKEN_KEY_UNKNOWN, Reason.TOKEN_SIGNATURE))
+
 
 class Published:
     """Of the provider `name`, apart from every other's. `clock` is monotonic seconds. What asks
@@ -47,13 +51,13 @@ class Published:
         return await self._keys.get()
 
     async def opened(self, token: str, wanted: TokenType = ID_TOKEN) -> UnverifiedClaims | Refused:
-        """What a token says whose signature is right. An unknown key is asked for again, as
-        providers roll theirs. An ID token comes from the provider, anything else from whoever knows
-        our address."""
+        """What a token says whose signature is right. Where newer keys may know better they are
+        asked for, as providers roll theirs. An ID token comes from the provider, anything else from
+        whoever knows our address."""
         algorithms, stranger = self._settings.algorithms, wanted is not ID_TOKEN
         keys = await self._keys.get(stranger=stranger)
         found = open_token(token, keys, algorithms, wanted)
-        if isinstance(found, Refused) and found.reason is Reason.TOKEN_KEY_UNKNOWN:
+        if isinstance(found, Refused) and found.reason in _PERHAPS_ROLLED:
             keys = await self._keys.renewed(stranger=stranger)
             found = open_token(token, keys, algorithms, wanted)
         return found

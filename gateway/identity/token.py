@@ -123,7 +123,7 @@ def open_token(
 ) -> UnverifiedClaims | Refused:
     """The claims of a token that one of `keys` signed with one of `algorithms`.
 
-    `TOKEN_KEY_UNKNOWN` means that newer keys may know better.
+    `TOKEN_KEY_UNKNOWN` and `TOKEN_SIGNATURE` mean that newer keys may know better.
     """
     header = _header(token, wanted)
     if isinstance(header, Refused):

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from demo.people import CONSUMER_TENANT, GLOBEX_TENANT
-from tests.attacks.liar import Liar, Realm, Signing, honest_keys, more_keys, rsa
+from tests.attacks.liar import Liar, Realm, Signing, honest_keys, more_keys, only_key, rsa
 from tests.attacks.lied_to import LiedTo, a_gateway_lied_to
 from tests.attacks.nonsense import nonsense
 from tests.edge.world import World
@@ -48,6 +48,8 @@ async def lied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiedTo
         Realm("corp", "oidc", honest_keys("oidc")),
         Realm("lax", "oidc", honest_keys("oidc") | more_keys(), algorithms=("ES256", "EdDSA")),
         Realm("rolling", "google", honest_keys("google")),
+        Realm("same-name", "google", {"honest": only_key(rsa("honest"), "k1")}),
+        Realm("nameless", "google", {"honest": only_key(rsa("honest"), None)}),
         *nonsense(),
     )
     async with a_gateway_lied_to(tmp_path_factory.mktemp("lies"), liar) as lied:

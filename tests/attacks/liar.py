@@ -169,6 +169,12 @@ def honest_keys(kind: Kind) -> dict[str, Signing]:
     return {"honest": Signing(rsa("honest"), jwk=jwk), "evil": Signing(rsa("evil"))}
 
 
+def only_key(key: RSAKey, kid: str | None) -> Signing:
+    """Published under this name, or under none."""
+    jwk = {**published(key, alg="RS256"), "kid": kid}
+    return Signing(key, jwk={name: value for name, value in jwk.items() if value is not None})
+
+
 def more_keys() -> dict[str, Signing]:
     """Keys that a set may hold and that must not open anything where RS256 is configured."""
     elliptic = ECKey.generate_key("P-256")

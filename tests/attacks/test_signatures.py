@@ -13,7 +13,7 @@ from joserfc.jwk import RSAKey
 
 from demo.providers.faults import ABSENT
 from gateway.reasons import Reason
-from tests.attacks.liar import SECRET, Lie, Realm, Signing, rsa
+from tests.attacks.liar import SECRET, Lie, Realm, Signing, only_key, rsa
 from tests.attacks.lied_to import LiedTo
 from tests.identity.crafting import b64, craft, published, signature
 
@@ -193,3 +193,19 @@ async def test_keys_rolled_between_the_way_there_and_back_fail_nobody(lied: Lied
     await lied.is_refused(rolling, Lie(key="honest"), R.TOKEN_KEY_UNKNOWN)
     await lied.is_let_in(rolling, Lie(key="second"), "jmarch")
     assert rolling.asked["keys"] == 2
+
+
+@pytest.mark.parametrize(("name", "kid"), [("same-name", "k1"), ("nameless", None)])
+async def test_a_key_rolled_under_the_same_name_or_none_fails_nobody(
+    lied: LiedTo, name: str, kid: str | None
+) -> None:
+    """The only key of a set needs no name (OpenID Connect Core section 10.1). Who still has the old
+    one is refused, and nobody asks again for them."""
+    realm = lied.liar[name]
+    await lied.is_let_in(realm, Lie(), "jmarch")
+    realm.keys |= {"old": Signing(rsa("honest")), "honest": only_key(rsa("second"), kid)}
+    await asyncio.gather(*(lied.is_let_in(realm, Lie(), "jmarch") for _ in range(5)))
+    for _ in range(3):
+        header = {"kid": ABSENT if kid is None else kid}
+        await lied.is_refused(realm, Lie(key="old", header=header), R.TOKEN_SIGNATURE)
+    assert realm.asked["keys"] == 2
