@@ -266,21 +266,32 @@ async def test_a_herd_asks_once_for_each_session(redis: Redis, stage: Stage) -> 
     assert redis.way.opened - opened < 20
 
 
+@asynccontextmanager
+async def looked_after(
+    folder: Path, provider: OidcProvider, master: Valkey, replica: Valkey
+) -> AsyncIterator[tuple[Stage, Sentinels]]:
+    """A gateway, everybody at it, and the Sentinels that it asks for the master."""
+    sentinels = Sentinels(folder, master)
+    place = folder / "world"
+    place.mkdir()
+    sessions = {"store": sentinels.url.reveal(), "outage_grace": "20s"}
+    replica.follow(master)
+    try:
+        await asyncio.to_thread(sentinels.start)
+        async with (
+            a_world(place, provider, sessions=sessions) as world,
+            a_stage(world) as stage,
+        ):
+            yield stage, sentinels
+    finally:
+        sentinels.stop()
+
+
 async def test_redis_fails_over(
     tmp_path: Path, oidc_provider: OidcProvider, own_valkey: Valkey, other_valkey: Valkey
 ) -> None:
-    sentinels = Sentinels(tmp_path, own_valkey)
-    place = tmp_path / "world"
-    place.mkdir()
-    sessions = {"store": sentinels.url.reveal(), "outage_grace": "20s"}
-    other_valkey.follow(own_valkey)
-    try:
-        await asyncio.to_thread(sentinels.start)
-        async with a_world(place, oidc_provider, sessions=sessions) as world:  # noqa: SIM117
-            async with a_stage(world) as stage:
-                await _fail_over(stage, own_valkey, other_valkey, sentinels)
-    finally:
-        sentinels.stop()
+    async with looked_after(tmp_path, oidc_provider, own_valkey, other_valkey) as (stage, asked):
+        await _fail_over(stage, own_valkey, other_valkey, asked)
 
 
 async def _fail_over(stage: Stage, master: Valkey, replica: Valkey, sentinels: Sentinels) -> None:
@@ -313,6 +324,20 @@ async def _fail_over(stage: Stage, master: Valkey, replica: Valkey, sentinels: S
     await stage.within(RECOVERED, up, watch)
     await stage.signing_in_works()
     await nothing_changes()
+
+
+async def test_sentinels_gone(
+    tmp_path: Path, oidc_provider: OidcProvider, own_valkey: Valkey, other_valkey: Valkey
+) -> None:
+    """All of them, and every connection to the master has to be made anew."""
+    async with looked_after(tmp_path, oidc_provider, own_valkey, other_valkey) as (stage, asked):
+        asked.stop()
+        for kind in ("NORMAL", "PUBSUB"):
+            own_valkey.command("CLIENT", "KILL", "TYPE", kind)
+        await asyncio.gather(*(stage.signing_in_works() for _ in range(8)))
+        await stage.signed_in_go_on()
+        await stage.password_users_see_nothing()
+        assert stage.told() == []
 
 
 def _say(port: int, words: str) -> None:

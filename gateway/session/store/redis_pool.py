@@ -21,10 +21,11 @@ import structlog
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import SessionsUnavailable
 from gateway.secret import Secret
@@ -44,7 +45,7 @@ _LOOK_EVERY = 0.5
 
 # How redis-py shows a Sentinel in what it raises.
 _SENTINEL_OBJECT = re.compile(
-    r"<redis\.asyncio\.client\.Redis.*?\bhost=([^,]*),port=(\d+).*?>\)>\)>"
+    r"<redis\.asyncio\.client\.Redis.*?\bhost=([^,]*),port=(\d+).*?\)>\)>\)>"
 )
 
 _SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
@@ -96,10 +97,46 @@ class Pool(ConnectionPool):
         await super().ensure_connection(connection)
 
 
-class _MasterPool(Pool, SentinelConnectionPool):
+class MasterPool(Pool, SentinelConnectionPool):
     """redis-py's parts with the idle connections to a master that was. One that is busy at that
     moment would come back and be used for as long as the old master answers: here it is parted
-    with, too."""
+    with, too.
+
+    And it makes no connection while no Sentinel answers, though the master does. Here the one known
+    last is the master until a Sentinel says something else, even that there is none."""
+
+    _unattended = False
+
+    async def look(self) -> tuple[str, int]:
+        """Who the Sentinels say is the master; `RedisError` when none says so."""
+        try:
+            # It closes the idle connections to the one before.
+            found: tuple[str, int] = await super().get_master_address()  # type: ignore[no-untyped-call]
+        except MasterNotFoundError:
+            self._unattended = await self._nobody_answers()
+            raise
+        self._unattended = False
+        return found
+
+    async def get_master_address(self) -> tuple[str, int]:
+        """Where a new connection leads."""
+        known: tuple[str, int] | None = self.master_address
+        if known is None or not self._unattended:
+            try:
+                return await self.look()
+            except MasterNotFoundError:
+                if known is None or not self._unattended:
+                    raise
+        return known
+
+    async def _nobody_answers(self) -> bool:
+        for sentinel in self.sentinel_manager.sentinels:
+            try:
+                await sentinel.ping()
+            except (RedisConnectionError, RedisTimeoutError, OSError):
+                continue
+            return False
+        return True
 
     async def release(self, connection: AbstractConnection) -> None:
         # Only Sentinel's connections, which have an address, are made here.
@@ -111,7 +148,7 @@ class _MasterPool(Pool, SentinelConnectionPool):
 class Follower:
     """Asks the Sentinels who the master is, and calls `moved()` when it is another one."""
 
-    def __init__(self, pool: SentinelConnectionPool, moved: Callable[[], None]) -> None:
+    def __init__(self, pool: MasterPool, moved: Callable[[], None]) -> None:
         self._pool = pool
         self._moved = moved
         self._task: asyncio.Task[None] | None = None
@@ -128,8 +165,7 @@ class Follower:
         before: object = None
         while True:
             try:
-                # It closes the idle connections to the one before.
-                now = await self._pool.get_master_address()  # type: ignore[no-untyped-call]
+                now = await self._pool.look()
             except (RedisError, OSError) as error:
                 if not silent:
                     _log.warning("sentinels_silent", error=told(error))
@@ -155,7 +191,7 @@ def _common() -> dict[str, Any]:
     }
 
 
-def _sentinel_pool(url: str) -> "_MasterPool":
+def _sentinel_pool(url: str) -> MasterPool:
     parts = urlsplit(url)
     user, _, addresses = parts.netloc.rpartition("@")
     name, _, database = parts.path.strip("/").partition("/")
@@ -177,7 +213,7 @@ def _sentinel_pool(url: str) -> "_MasterPool":
         [_address(text) for text in addresses.split(",")],
         sentinel_kwargs={**_common(), **sentinel, **times},
     )
-    return _MasterPool(name, manager, **_common(), **server)
+    return MasterPool(name, manager, **_common(), **server)
 
 
 def _address(text: str) -> tuple[str, int]:

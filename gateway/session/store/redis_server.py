@@ -14,14 +14,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import SessionsUnavailable, TooBusy
 from gateway.secret import Secret
-from gateway.session.store.redis_pool import Follower, Pool, close_pool, pool_for, told
+from gateway.session.store.redis_pool import Follower, MasterPool, Pool, close_pool, pool_for, told
 
 # What the name of everything of ours begins with.
 PREFIX = "sonar:"
@@ -51,7 +50,7 @@ class Server:
         master, or may be. Raises `SessionsUnavailable` when the URL is none."""
         pool = self._pool = pool_for(self._url)
         self._client, self._moved = Redis.from_pool(pool), moved
-        if isinstance(pool, SentinelConnectionPool):
+        if isinstance(pool, MasterPool):
             self._follower = Follower(pool, moved)
             self._follower.start()
         return pool

@@ -118,3 +118,4 @@ async def test_a_sentinel_that_does_not_answer_is_named_and_no_object_shown(
     assert "127.0.0.1:1 - " in said
     assert "127.0.0.1:2 - " in said
     assert "<" not in said
+    assert ">" not in said
