@@ -215,6 +215,13 @@ def test_only_claims_makes_an_identity() -> None:
     assert set(makers) <= {"identity/claims.py", "commands/explain.py"}
 
 
+def test_cookies_are_read_by_one_reader() -> None:
+    """aiohttp's finds cookies within others: a neighbour could set one of ours (cookie.py)."""
+    lax = re.compile(r"request\.cookies|SimpleCookie|parse_cookie")
+    found = {path.name for path in MODULES for line in lax.findall(path.read_text())}
+    assert found == set()
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(GATEWAY)))
 def test_modules_and_functions_stay_small(path: Path) -> None:
     source = path.read_text()

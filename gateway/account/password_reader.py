@@ -13,13 +13,19 @@ not by everybody who knows it: the browser keeps its name when the proof is over
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.account.model import Reader
 from gateway.account.notices import KEPT
-from gateway.session.cookie import SEALED_PREFIX, CookieNames, set_cookie
+from gateway.session.cookie import (
+    SEALED_PREFIX,
+    CookieNames,
+    cookie_pairs,
+    cookies_in,
+    set_cookie,
+)
 from gateway.session.seal import Sealer
 
 # Time to read what it says, and to think about it.
@@ -67,8 +73,7 @@ class PasswordReaders:
 
     def cookie_in(self, cookie_header: str) -> str | None:
         """Its one value in a Cookie header; of two, one may be anybody's."""
-        values = [value for name, value in _pairs(cookie_header) if name == self.cookie_name]
-        return values[0] if len(values) == 1 else None
+        return cookies_in(cookie_header).get(self.cookie_name)
 
     def browser(self, cookie: str | None) -> str:
         """The browser's name: a new one, until it has one."""
@@ -87,7 +92,7 @@ class PasswordReaders:
         """Digests of Sonar's own session cookies in a Cookie header."""
         return tuple(
             hashlib.sha256(f"{name}={value}".encode("utf-8", "surrogateescape")).hexdigest()
-            for name, value in _pairs(cookie_header)
+            for name, value in cookie_pairs(cookie_header)
             if name in self._sonar and value and not value.startswith(SEALED_PREFIX)
         )
 
@@ -96,10 +101,3 @@ class PasswordReaders:
         sealed = self._sealer.seal(_PURPOSE, "", json.dumps(asdict(reader)).encode())
         secure = self._names.secure
         return set_cookie(self._names.reader, sealed, secure=secure, max_age=int(KEPT))
-
-
-def _pairs(cookie_header: str) -> Iterator[tuple[str, str]]:
-    """Each name and value."""
-    for piece in cookie_header.split(";"):
-        name, _, value = piece.strip(" \t").partition("=")
-        yield name, value

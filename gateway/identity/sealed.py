@@ -7,7 +7,7 @@ Single use is the portal's to see to, by id, in the session store: a sealed valu
 that it was used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -129,10 +129,11 @@ class Transactions:
         others = [at for at, it in found if isinstance(it, Proven) and it.identity.key != key]
         return tuple(self.drop(entry_id) for entry_id in others)
 
-    def all(self, cookies: Mapping[str, str]) -> tuple[str, ...]:
-        """Cookies to remove at a sign-out: every one of ours, that of kept forms included. Only
-        the name stays that a browser reads notices under; it lets nobody in."""
-        return unfinished_cookies(self._names, cookies)
+    def all(self, present: Iterable[str]) -> tuple[str, ...]:
+        """Cookies to remove at a sign-out, of those with these names: every one of ours, that of
+        kept forms included. Only the name stays that a browser reads notices under; it lets nobody
+        in."""
+        return unfinished_cookies(self._names, present)
 
     def _ids(self, cookies: Mapping[str, str]) -> list[str]:
         prefix = self._names.transaction_prefix

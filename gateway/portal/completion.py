@@ -110,7 +110,7 @@ async def _record(visit: Visit, reason: Reason, session: Session, replaced: Sess
 def _onward(visit: Visit, key: IdentityKey, cookie: str, next_path: str) -> web.Response:
     response = see_other(next_path)
     sign_off(visit, response)
-    for unused in visit.parts.transactions.of_others(key, visit.request.cookies, visit.now):
+    for unused in visit.parts.transactions.of_others(key, visit.cookies, visit.now):
         add_cookie(response, unused)
     add_cookie(response, set_cookie(visit.names.session, cookie, secure=visit.names.secure))
     return response

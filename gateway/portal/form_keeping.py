@@ -63,7 +63,7 @@ async def remember_owner(visit: Visit, session: Session) -> None:
 
 async def owner_of_browser(visit: Visit) -> str | None:
     """Whose the session was that this browser's cookie belonged to. Nobody else can keep a form."""
-    cookie = visit.request.cookies.get(visit.names.session)
+    cookie = visit.cookies.get(visit.names.session)
     key = None if cookie is None else visit.parts.sessions.recogniser.key_of(cookie)
     owner = None if key is None else await visit.parts.named.get(f"owner:{key}")
     return None if owner is None else owner.decode()
@@ -76,7 +76,7 @@ async def too_many(visit: Visit, owner: str) -> bool:
 
 async def keep(visit: Visit, form: KeptForm) -> tuple[str, str]:
     """Keep it; its id, and the cookie for the browser."""
-    secret = visit.request.cookies.get(visit.names.forms, "")
+    secret = visit.cookies.get(visit.names.forms, "")
     if not _SECRET.fullmatch(secret):
         secret = secrets.token_urlsafe(32)
     form_id = secrets.token_urlsafe(16)
@@ -119,7 +119,7 @@ def _open(visit: Visit, bound_to: str, sealed: bytes) -> KeptForm | None:
 
 
 def _bound_to(visit: Visit, form_id: str | None) -> str | None:
-    secret = visit.request.cookies.get(visit.names.forms, "")
+    secret = visit.cookies.get(visit.names.forms, "")
     if not _SECRET.fullmatch(secret) or not _ID.fullmatch(form_id or ""):
         return None
     return f"{secret}.{form_id}"

@@ -121,9 +121,8 @@ async def _password_user(visit: Visit) -> _Owner | None:
     out leaves nothing to who sits down next, and signs in as somebody else."""
     sonar = (cookie.name for cookie in visit.parts.config.upstream.session_cookies)
     readers = PasswordReaders(visit.parts.sealer, visit.names, sonar)
-    known = readers.known(visit.request.cookies.get(readers.cookie_name))
-    header = "; ".join(visit.request.headers.getall("Cookie", ()))
-    if known is None or not known.counts(visit.now, readers.sonar(header)):
+    known = readers.known(visit.cookies.get(readers.cookie_name))
+    if known is None or not known.counts(visit.now, readers.sonar(visit.cookie_header)):
         return None
     account = await visit.parts.directory.by_id(known.account_id)
     if account is None or not account.active:

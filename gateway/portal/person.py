@@ -61,7 +61,7 @@ async def who_is_there(visit: Visit) -> Person | web.Response:
     somebody who opens it without being signed in, the way to the sign-in page and back."""
     transaction = visit.query("tx")
     if transaction is not None:
-        proven = visit.parts.transactions.proven(transaction, visit.request.cookies, visit.now)
+        proven = visit.parts.transactions.proven(transaction, visit.cookies, visit.now)
         if isinstance(proven, Refused):
             return refused_transaction(visit, proven, transaction)
         if await is_recalled(visit, proven.identity, proven.started):

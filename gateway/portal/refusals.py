@@ -31,7 +31,7 @@ def refused_answer(visit: Visit, provider: str, refused: Refused, next_path: str
 def refused_transaction(visit: Visit, refused: Refused, *entry_ids: str) -> web.Response:
     """The browser's side does not hold: no transaction, or an old one, under any of these ids; the
     first that is this browser's says where it led."""
-    cookies = visit.request.cookies
+    cookies = visit.cookies
     led = (visit.parts.transactions.led_to(entry_id, cookies) for entry_id in entry_ids)
     next_path = next(filter(None, led), "/")
     if refused.reason is Reason.TRANSACTION_UNKNOWN:

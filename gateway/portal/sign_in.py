@@ -109,7 +109,7 @@ def _transaction(visit: Visit, provider: str) -> Transaction | Refused:
     state = visit.query("state")
     if state is None:
         return Refused(Reason.CALLBACK_MALFORMED, "no state, or several")
-    transaction = visit.parts.transactions.of_state(state, visit.request.cookies, visit.now)
+    transaction = visit.parts.transactions.of_state(state, visit.cookies, visit.now)
     if isinstance(transaction, Transaction) and transaction.provider != provider:
         # One provider's code sent to another's token endpoint: the mix-up attack of RFC 9700
         # section 4.4.

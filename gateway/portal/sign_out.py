@@ -31,6 +31,7 @@ from gateway.portal.person import session_binding
 from gateway.portal.recall import recall
 from gateway.portal.refusals import broken, refused_form
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
+from gateway.session.cookie import cookie_pairs
 from gateway.session.model import identity_label
 
 log = structlog.get_logger()
@@ -121,7 +122,8 @@ def _leave_nothing(visit: Visit, response: web.Response) -> None:
 
 def _forget_unfinished(visit: Visit, response: web.Response) -> None:
     """What was half signed in, in another tab: whoever comes next could go on with it."""
-    for unused in visit.parts.transactions.all(visit.request.cookies):
+    present = (name for name, _ in cookie_pairs(visit.cookie_header))
+    for unused in visit.parts.transactions.all(present):
         add_cookie(response, unused)
 
 
@@ -142,14 +144,14 @@ async def _signed_out(visit: Visit) -> web.Response:
         add_cookie(response, visit.parts.transactions.drop(left.id))
         return response
     entry_id = visit.query("tx") or ""
-    leaving = visit.parts.transactions.leaving(entry_id, visit.request.cookies, visit.now)
+    leaving = visit.parts.transactions.leaving(entry_id, visit.cookies, visit.now)
     return await _signed_out_page(visit, leaving if isinstance(leaving, Leaving) else None)
 
 
 def _left(visit: Visit) -> Leaving | None:
     """Who comes back from the provider's sign-out, to the browser that went there."""
     state = visit.query("state") or ""
-    left = visit.parts.transactions.left(state, visit.request.cookies, visit.now)
+    left = visit.parts.transactions.left(state, visit.cookies, visit.now)
     return left if isinstance(left, Leaving) else None
 
 

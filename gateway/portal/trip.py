@@ -22,7 +22,7 @@ async def depart(
         transaction, login_hint=login_hint, select_account=select_account
     )
     response = see_other(url)
-    for cookie in transactions.surplus(visit.request.cookies, visit.now):
+    for cookie in transactions.surplus(visit.cookies, visit.now):
         add_cookie(response, cookie)
     add_cookie(response, transactions.keep(transaction))
     return response

@@ -1,7 +1,7 @@
 """One request to the portal, and who is there."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -16,7 +16,13 @@ from gateway.policy.model import Policies
 from gateway.portal.forms import TOKEN, Fields, Unreadable, read_form
 from gateway.portal.parts import PORTAL, Portal
 from gateway.reasons import Reason
-from gateway.session.cookie import SEALED_PREFIX, CookieNames, sign_off_cookies
+from gateway.session.cookie import (
+    SEALED_PREFIX,
+    CookieNames,
+    cookie_pairs,
+    cookies_in,
+    sign_off_cookies,
+)
 from gateway.session.live import Live
 from gateway.session.model import Session
 
@@ -26,17 +32,24 @@ _USED_UP_FOR = 2 * LIFETIME
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request with the time and the policies it is judged by, both taken once."""
+    """A request with the time and the policies it is judged by, both taken once, and its `cookies`
+    by name, read as the edge reads them and not as aiohttp does."""
 
     request: web.Request
     parts: Portal
     now: float
     policies: Policies
+    cookies: Mapping[str, str]
 
     @property
     def request_id(self) -> str:
         """The edge's id of this request: for the log, and for the person to quote."""
         return self.request.headers.get("X-Request-ID", "")
+
+    @property
+    def cookie_header(self) -> str:
+        """The Cookie header as it came; empty for none."""
+        return _cookie_header(self.request)
 
     @property
     def address(self) -> str:
@@ -128,12 +141,17 @@ VISIT = web.RequestKey("visit", Visit)
 def open_visit(request: web.Request) -> Visit:
     """Once a request; it stands under `VISIT` then."""
     parts = request.app[PORTAL]
-    return Visit(request, parts, parts.clock(), parts.policies())
+    cookies = cookies_in(_cookie_header(request))
+    return Visit(request, parts, parts.clock(), parts.policies(), cookies)
+
+
+def _cookie_header(request: web.Request) -> str:
+    return "; ".join(request.headers.getall("Cookie", ()))
 
 
 async def browser_session(visit: Visit) -> Live | None:
     """The session this browser's cookie belongs to, whether or not it may be used."""
-    cookie = visit.request.cookies.get(visit.names.session)
+    cookie = visit.cookies.get(visit.names.session)
     return None if cookie is None else await visit.parts.sessions.of_browser(cookie, visit.now)
 
 
@@ -143,7 +161,7 @@ async def signed_in(visit: Visit) -> Live | None:
     The edge asks the policy too, with the same answer: were they to differ, somebody whose domain
     was turned off would be sent to and fro between the sign-in page and the page they asked for.
     """
-    cookie = visit.request.cookies.get(visit.names.session)
+    cookie = visit.cookies.get(visit.names.session)
     live = None if cookie is None else await visit.parts.sessions.read(cookie, visit.now)
     if live is None or live.session.identity.email is None:
         return None
@@ -155,11 +173,11 @@ async def signed_in(visit: Visit) -> Live | None:
 
 def has_own_session(visit: Visit) -> bool:
     """Whether the browser has a session of Sonar's own: that of a password user."""
-    values = (
-        visit.request.cookies.get(cookie.name, SEALED_PREFIX)
-        for cookie in visit.parts.config.upstream.session_cookies
+    sonar = {cookie.name for cookie in visit.parts.config.upstream.session_cookies}
+    return any(
+        name in sonar and value and not value.startswith(SEALED_PREFIX)
+        for name, value in cookie_pairs(visit.cookie_header)
     )
-    return any(value and not value.startswith(SEALED_PREFIX) for value in values)
 
 
 async def use_up(visit: Visit, transaction_id: str) -> bool:

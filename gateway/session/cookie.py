@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.base64url import encode
@@ -110,6 +110,27 @@ def unfinished_cookies(names: CookieNames, present: Iterable[str]) -> tuple[str,
         or (name.startswith(prefix) and TRANSACTION_ID.fullmatch(name.removeprefix(prefix)))
     ]
     return tuple(expire_cookie(name, secure=names.secure) for name in found[:MOST_REMOVED])
+
+
+def cookie_pairs(header: str) -> Iterator[tuple[str, str]]:
+    """Each name and value in a Cookie header (RFC 6265 section 4.2.1), as edge/cookies.py reads it.
+
+    Nothing ends a cookie but `;`. Who also lets a blank end one, and quotes hold one together, as
+    aiohttp and the standard library do, finds one of ours in `theme=a __Host-sonar_sso=…`, which
+    any sibling host may set, and misses one that stands between two quotes.
+    """
+    for piece in header.split(";"):
+        name, _, value = piece.strip(" \t").partition("=")
+        yield name.rstrip(" \t"), value
+
+
+def cookies_in(header: str) -> dict[str, str]:
+    """The cookies in a Cookie header, by name. Of a name with two values, none: one of them may be
+    a neighbour's (cookie tossing)."""
+    found: dict[str, set[str]] = {}
+    for name, value in cookie_pairs(header):
+        found.setdefault(name, set()).add(value)
+    return {name: values.pop() for name, values in found.items() if len(values) == 1}
 
 
 @dataclass(frozen=True, slots=True)

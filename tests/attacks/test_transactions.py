@@ -195,6 +195,38 @@ async def test_one_tabs_code_is_not_anothers(
     assert await is_nobody(other_browser)
 
 
+@pytest.mark.parametrize("tossed", ["theme=a {}", "theme=a\t{}", "theme {}", 'theme="a" {}'])
+async def test_in_a_cookie_of_a_neighbours_is_none_of_ours(
+    lied: LiedTo, browser: Browser, other_browser: Browser, tossed: str
+) -> None:
+    """`__Host-` keeps a sibling host from setting a cookie of ours, but not one of another name, in
+    which a lax reader finds ours (a blank ends no cookie, RFC 6265 section 4.2.1): the attacker's
+    transaction, so that the victim signs in as the attacker; what he proved, so that the victim's
+    password links it; or his session."""
+    address = await way_back(lied, other_browser)
+    for path, status in ((address, 400), ("/sso/me", 401), ("/sso/settings", 303)):
+        mine = "; ".join(f"{name}={value}" for name, value in other_browser.cookies().items())
+        got, headers, text = await browser.request(
+            "GET", path, headers={"Cookie": f"lang=en; {tossed.format(mine)}"}
+        )
+        assert got == status, text
+        assert f"{SESSION}=" not in str(headers)
+        if path == address:
+            await finishes(lied, other_browser, address)
+
+
+async def test_a_neighbours_quotes_hide_none_of_ours(
+    lied: LiedTo, browser: Browser, other_browser: Browser
+) -> None:
+    """Who pressed "Sign out" would be told that they are, and stay signed in."""
+    await finishes(lied, browser, await way_back(lied, browser))
+    ours = f"{SESSION}={browser.cookies()[SESSION]}"
+    cookie = {"Cookie": f'a="; {ours}; b="'}
+    assert (await other_browser.request("GET", "/sso/me", headers=cookie))[0] == 200
+    _, _, text = await other_browser.request("GET", "/sso/logout", headers=cookie)
+    assert "Sign out everywhere" in text
+
+
 @pytest.mark.parametrize("other", ["microsoft", "corp"])
 async def test_one_providers_answer_is_not_anothers(
     lied: LiedTo, browser: Browser, other: str

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.edge.cookies import CookieRules, read_cookies
 from gateway.session.cookie import (
     MOST_REMOVED,
     CookieNames,
+    cookie_pairs,
+    cookies_in,
     expire_cookie,
     mint,
     set_cookie,
@@ -148,3 +151,38 @@ def test_expired_is_the_cookie_of_one_path_and_domain() -> None:
     assert expire_cookie("n", secure=False, path="/app", domain="sonar.example") == (
         "n=; Path=/app; Domain=sonar.example; Max-Age=0; HttpOnly; SameSite=Lax"
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("", None),
+        ("__Host-sonar_sso=a", "a"),
+        ("x=1; __Host-sonar_sso=a=b; y", "a=b"),
+        ("x=1;\t__Host-sonar_sso =a ", "a"),
+        ("__Host-sonar_sso=a; __Host-sonar_sso=a", "a"),
+        ("__Host-sonar_sso=a; __Host-sonar_sso=b", None),
+        ("__Host-sonar_sso=a; __Host-sonar_sso", None),
+        # A cookie of another name, whatever is in it.
+        ("x=1 __Host-sonar_sso=a", None),
+        ("x=1,__Host-sonar_sso=a", None),
+        ("x __Host-sonar_sso=a", None),
+        ("x=\x0b__Host-sonar_sso=a", None),
+        # Quotes hold nothing together, and are part of the value.
+        ('x="; __Host-sonar_sso=a; y="', "a"),
+        ('__Host-sonar_sso="a"', '"a"'),
+    ],
+)
+def test_nothing_but_a_semicolon_ends_a_cookie(header: str, found: str | None) -> None:
+    assert cookies_in(header).get("__Host-sonar_sso") == found
+
+
+@given(st.lists(st.sampled_from(["sid", "x", "=", ";", " ", "\t", ",", '"', "\\", "a", "b"])))
+def test_the_portal_reads_a_cookie_header_as_the_edge_does(pieces: list[str]) -> None:
+    header = "".join(pieces)
+    rules = CookieRules(b"sid", b"tx_", frozenset(), frozenset(), "sonar.example")
+    edge = read_cookies(header.encode(), rules)
+    assert cookies_in(header).get("sid") == edge.session
+    others = [(name, value) for name, value in cookie_pairs(header) if name not in {"sid", ""}]
+    read = [pair.decode().partition("=") for pair in edge.pairs]
+    assert others == [(name.rstrip(" \t"), value) for name, _, value in read if name]
