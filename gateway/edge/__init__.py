@@ -17,7 +17,8 @@ bytes become requests
     receiver.py        in what pieces it is read, and one to upstream
     intake.py          what has come and waits
     reader.py          httptools: bytes -> events (events.py): heads, bodies, ends
-    request_reader.py  of requests, with request_line.py;  fields.py: what their headers mean
+    request_reader.py  of requests, with request_line.py;  fields.py: what their headers mean;
+                       familiar.py: which of them came before
     chunks.py          bodies in chunks
 head -> session -> decision
     exchange.py        one request and its reply

@@ -7,7 +7,7 @@ that sealed it.
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple, final
 
 from gateway.session.cookie import SEALED_PREFIX
 from gateway.session.entry import Live
@@ -39,23 +39,37 @@ class CookieRules(NamedTuple):
     host: str
 
 
-class Legacy(NamedTuple):
+@final
+class Legacy:
     """A session cookie of Sonar: where it is `at` among the others, and whether we sealed it."""
 
-    at: int
-    name: str
-    value: str
-    sealed: bool
+    __slots__ = ("at", "name", "sealed", "value")
+
+    def __init__(self, at: int, name: str, value: str, *, sealed: bool) -> None:
+        self.at: Final = at
+        self.name: Final = name
+        self.value: Final = value
+        self.sealed: Final = sealed
 
 
-class Cookies(NamedTuple):
+@final
+class Cookies:
     """`header`: the Cookie value as it came. `session`: our session cookie's value. `pairs`: every
     other cookie, `name=value`, in order; `legacy`: which of them are session cookies of Sonar."""
 
-    header: bytes
-    session: str | None
-    pairs: tuple[bytes, ...]
-    legacy: tuple[Legacy, ...]
+    __slots__ = ("header", "legacy", "pairs", "session")
+
+    def __init__(
+        self,
+        header: bytes,
+        session: str | None,
+        pairs: tuple[bytes, ...],
+        legacy: tuple[Legacy, ...],
+    ) -> None:
+        self.header: Final = header
+        self.session: Final = session
+        self.pairs: Final = pairs
+        self.legacy: Final = legacy
 
     @property
     def password_user(self) -> bool:
@@ -70,12 +84,12 @@ class Cookies(NamedTuple):
         identities never mix; without one, sealed cookies are dropped.
         """
         pairs = list(self.pairs)
-        for at, name, value, sealed in self.legacy:
+        for one in self.legacy:
             if live is not None:
-                opened = live.open(name, value) if sealed else None
-                pairs[at] = b"" if opened is None else f"{name}={opened}".encode("latin-1")
-            elif sealed:
-                pairs[at] = b""
+                opened = live.open(one.name, one.value) if one.sealed else None
+                pairs[one.at] = b"" if opened is None else f"{one.name}={opened}".encode("latin-1")
+            elif one.sealed:
+                pairs[one.at] = b""
         return b"; ".join(filter(None, pairs))
 
     def names(self) -> list[str]:
@@ -108,7 +122,7 @@ def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
             if name in legacy_names and equals and content:
                 text = content.decode("latin-1")
                 sealed = text.startswith(SEALED_PREFIX)
-                legacy.append(Legacy(len(pairs), name.decode("latin-1"), text, sealed))
+                legacy.append(Legacy(len(pairs), name.decode("latin-1"), text, sealed=sealed))
             pairs.append(pair)
     value = None if session is None or doubtful else session.decode("latin-1")
     return Cookies(header, value, tuple(pairs), tuple(legacy))

@@ -9,10 +9,12 @@ import re
 
 from gateway.config import Limits
 from gateway.edge.cookies import NO_COOKIES, CookieRules, read_cookies
+from gateway.edge.familiar import Familiar
 from gateway.edge.inbound import (
     CHUNKED,
     NO_BODY,
     NO_QUESTION,
+    NOTHING_TOLD,
     Fields,
     Framing,
     Question,
@@ -29,6 +31,10 @@ _ACCEPT = re.compile(rb"\r\naccept:([^\r\n]*)\r\n", re.IGNORECASE)
 # Of these only one can be meant; two that differ are how requests are smuggled.
 _ONCE = frozenset("content-length expect host transfer-encoding upgrade".split())
 
+# What a proxy may say of the client behind it.
+_SAID = frozenset(
+    "forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id".split()
+)
 _OPTIONS = frozenset(("close", "keep-alive", "upgrade"))
 
 # Blocks of headers remembered: a few for each person who is using Sonar at the moment. A browser's
@@ -41,21 +47,23 @@ class FieldReader:
     """Reads headers for peers of one kind (`names`: trusted or not).
 
     A browser sends the same headers with request after request, and so does who attacks. A block of
-    them that has been read once is not read again: `recall` compares every byte, and what it gives
-    back is immutable and depends on these bytes alone.
+    them that came twice is not read again: `recall` compares every byte, and what it gives back is
+    immutable and depends on these bytes alone.
     """
 
-    __slots__ = ("_cookies", "_names", "_remembered", "_weight", "limits")
+    __slots__ = ("_came", "_cookies", "_names", "_remembered", "_weight", "limits")
 
     def __init__(self, names: HeaderNames, cookies: CookieRules, limits: Limits) -> None:
         self.limits = limits
         self._names = names
         self._cookies = cookies
+        self._came = Familiar()
         self._remembered: dict[bytes, Fields | Refusal] = {}
         self._weight = 0
 
-    def read(self, fields: list[Field]) -> Fields | Refusal:
-        made = read_fields(fields, self._names, self._cookies, self.limits)
+    def read(self, fields: list[Field], *, familiar: bool = False) -> Fields | Refusal:
+        """The meaning of headers, or why they have none. `familiar`: of a block that is."""
+        made = read_fields(fields, self._names, self._cookies, self.limits, familiar=familiar)
         if isinstance(made, Refusal):
             return made._replace(page=wants_page(fields, otherwise=False))
         return made
@@ -64,9 +72,13 @@ class FieldReader:
         """The meaning of a block of header lines, or why it has none, if it is remembered."""
         return self._remembered.get(block)
 
+    def familiar(self, block: bytes) -> bool:
+        """Whether a block that is not remembered came before, so that it is worth remembering."""
+        return 0 < len(block) <= _LONGEST_REMEMBERED and self._came.again(block)
+
     def remember(self, block: bytes, fields: Fields | Refusal) -> None:
-        """Keep what was found in a block; the oldest go when they are too much."""
-        if len(block) > _LONGEST_REMEMBERED or block in self._remembered:
+        """Keep what was found in a familiar block; the oldest go when they are too much."""
+        if block in self._remembered:
             return
         self._weight += weight(len(block), fields)
         while self._weight > MOST_REMEMBERED:
@@ -103,20 +115,20 @@ def seems_to_want_page(head: bytes) -> bool:
 
 
 def read_fields(
-    fields: list[Field], names: HeaderNames, cookies: CookieRules, limits: Limits
+    fields: list[Field],
+    names: HeaderNames,
+    cookies: CookieRules,
+    limits: Limits,
+    *,
+    familiar: bool = False,
 ) -> Fields | Refusal:
-    """Give headers their meaning. `names`: which of them pass, by whether the peer is trusted."""
+    """Give headers their meaning. `names`: which of them pass, by whether the peer is trusted;
+    `familiar`: they came before."""
     if len(fields) > limits.header_count:
         detail = f"more than {limits.header_count} header lines"
         return Refusal(431, Reason.REQUEST_TOO_LARGE, detail)
     passing, noted, twice = _sort(fields, names)
-    told = Told(
-        noted.get("x-forwarded-for", b""),
-        noted.get("x-forwarded-proto", b""),
-        noted.get("x-forwarded-host", b""),
-        noted.get("x-request-id", b""),
-        noted.get("forwarded", b""),
-    )
+    told = NOTHING_TOLD if _SAID.isdisjoint(noted) else _told(noted)
     framing = _judge(noted, twice, limits)
     if isinstance(framing, Refusal):
         return framing._replace(told=told)
@@ -143,6 +155,17 @@ def read_fields(
         framing_lines=_lines_of(framing),
         origin=noted["origin"].decode("latin-1") if "origin" in noted else None,
         question=_question(noted) if names.asks else NO_QUESTION,
+        familiar=familiar,
+    )
+
+
+def _told(noted: dict[str, bytes]) -> Told:
+    return Told(
+        noted.get("x-forwarded-for", b""),
+        noted.get("x-forwarded-proto", b""),
+        noted.get("x-forwarded-host", b""),
+        noted.get("x-request-id", b""),
+        noted.get("forwarded", b""),
     )
 
 

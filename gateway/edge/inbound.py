@@ -5,7 +5,6 @@ is made anew for each request is a plain class, which costs a third of a tuple w
 compiled (docs/performance.md).
 """
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from gateway.edge.cookies import Cookies
@@ -79,7 +78,7 @@ class Question(NamedTuple):
 NO_QUESTION = Question(None, None, None, None, websocket=False, forged=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@final
 class Fields:
     """What the headers of a request mean, whatever its request line says. The same object stands
     for the same headers, so that more can be remembered by it.
@@ -87,23 +86,64 @@ class Fields:
     `host` is the Host value, empty without one. `passing` are the headers that may pass, and
     `passing_lines` the same as they stand in a head; `framing_lines` tell the length of the body
     anew. `options` are those of Connection; `origin` is the Origin value, `None` without one.
+    `familiar`: these headers came before, and what is worked out by them will be asked for again.
     """
 
-    host: str
-    framing: Framing
-    cookies: Cookies
-    password_user: bool
-    options: frozenset[str]
-    upgrades_to_websocket: bool
-    expects_continue: bool
-    navigation: bool
-    accepts_html: bool
-    told: Told
-    passing: tuple[Field, ...]
-    passing_lines: bytes
-    framing_lines: bytes
-    origin: str | None = None
-    question: Question = NO_QUESTION
+    __slots__ = (
+        "accepts_html",
+        "cookies",
+        "expects_continue",
+        "familiar",
+        "framing",
+        "framing_lines",
+        "host",
+        "navigation",
+        "options",
+        "origin",
+        "passing",
+        "passing_lines",
+        "password_user",
+        "question",
+        "told",
+        "upgrades_to_websocket",
+    )
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        framing: Framing,
+        cookies: Cookies,
+        password_user: bool,
+        options: frozenset[str],
+        upgrades_to_websocket: bool,
+        expects_continue: bool,
+        navigation: bool,
+        accepts_html: bool,
+        told: Told,
+        passing: tuple[Field, ...],
+        passing_lines: bytes,
+        framing_lines: bytes,
+        origin: str | None,
+        question: Question,
+        familiar: bool,
+    ) -> None:
+        self.host: Final = host
+        self.framing: Final = framing
+        self.cookies: Final = cookies
+        self.password_user: Final = password_user
+        self.options: Final = options
+        self.upgrades_to_websocket: Final = upgrades_to_websocket
+        self.expects_continue: Final = expects_continue
+        self.navigation: Final = navigation
+        self.accepts_html: Final = accepts_html
+        self.told: Final = told
+        self.passing: Final = passing
+        self.passing_lines: Final = passing_lines
+        self.framing_lines: Final = framing_lines
+        self.origin: Final = origin
+        self.question: Final = question
+        self.familiar: Final = familiar
 
 
 @final

@@ -67,7 +67,8 @@ class Questions:
             return read_head(raw, peer, proto, new_id, rules)
         asked = _asked(inbound, raw.target, peer, rules)
         question = _copy(inbound, asked=asked)
-        if isinstance(asked, Inbound) and _size(question) <= _LONGEST_REMEMBERED:
+        familiar = inbound.fields.familiar
+        if familiar and isinstance(asked, Inbound) and _size(question) <= _LONGEST_REMEMBERED:
             self._weight += weight(_size(question), inbound.fields)
             while self._weight > MOST_REMEMBERED:
                 oldest = self._known.pop(next(iter(self._known)))

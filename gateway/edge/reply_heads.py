@@ -4,14 +4,16 @@ An application says the same head with reply after reply, but for the `Date`, wh
 second. A whole small reply whose head is remembered, byte for byte, is not taken apart again: its
 meaning and its head for the browser are there.
 
-Remembered is only what says the same to everybody and leaves no doubt where it ends: a final reply
-with one Content-Length, on a connection that stays, without a cookie (which is somebody's secret,
-and sealed for somebody) and without a Location (which is judged for each request).
+Remembered is only what came twice, says the same to everybody and leaves no doubt where it ends: a
+final reply with one Content-Length, on a connection that stays, without a cookie (which is
+somebody's secret, and sealed for somebody) and without a Location (which is judged for each
+request).
 """
 
 from collections.abc import Sequence
 
 from gateway.edge.events import END, Known, ReplyEvent
+from gateway.edge.familiar import Familiar
 from gateway.edge.headers import Outbound, RawReply, browser_head, read_reply
 from gateway.edge.names import fold
 from gateway.edge.rules import Rules
@@ -29,10 +31,11 @@ _STAYS = b"keep-alive"
 class ReplyHeads:
     """What one upstream said before."""
 
-    __slots__ = ("_known", "_rules")
+    __slots__ = ("_came", "_known", "_rules")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self._came = Familiar()
         self._known: dict[bytes, Known] = {}
 
     def recall(self, data: bytes) -> list[ReplyEvent] | None:
@@ -52,6 +55,8 @@ class ReplyHeads:
             return
         head = data[: len(data) - len(body)]
         if len(head) > _LONGEST or head.find(_BLANK_LINE) != len(head) - len(_BLANK_LINE):
+            return
+        if not self._came.again(head):
             return
         reply = self._plain(raw)
         if reply is None or reply.length != len(body):

@@ -37,6 +37,7 @@ class RequestReader(Reader):
     __slots__ = (
         "_between",
         "_chunks",
+        "_familiar",
         "_field_reader",
         "_line",
         "_longest_line",
@@ -61,7 +62,7 @@ class RequestReader(Reader):
         self._target = self._line = self._tail = b""
         self.left = 0
         self._chunks: Chunks | None = None
-        self._muted = self._refused = self._upgrading = False
+        self._familiar = self._muted = self._refused = self._upgrading = False
         self._between = True
         self._renew()
 
@@ -75,19 +76,20 @@ class RequestReader(Reader):
     def feed(self, data: bytes) -> list[RequestEvent]:
         """The events in `data`. Not to be fed again after `Malformed`."""
         line = block = b""
+        self._familiar = False
         if self._between and data.endswith(_BLANK_LINE):
             line, _, block = data.partition(b"\r\n")
-            if len(line) > self._longest_recalled:
-                block = b""
-            elif (known := self._field_reader.recall(block)) and (start := read_line(line)):
-                self._refused = isinstance(known, Refusal)
-                return [RawHead(*start, known), END]
+            if len(line) <= self._longest_recalled:
+                if (known := self._field_reader.recall(block)) and (start := read_line(line)):
+                    self._refused = isinstance(known, Refusal)
+                    return [RawHead(*start, known), END]
+                self._familiar = known is None and self._field_reader.familiar(block)
         self._parse(data)
         events: list[RequestEvent] = self._events  # type: ignore[assignment]  # no RawReply here
         self._events = []
         # With a `rest` the head ended before `data` did: recalled, the request sent ahead behind
         # `Upgrade: h2c` would get no reply, and the next one's would be taken for it.
-        if block and len(events) == 2 and not self.rest:
+        if self._familiar and len(events) == 2 and not self.rest:
             self._remember(line, block, events)
         return events
 
@@ -232,7 +234,7 @@ class RequestReader(Reader):
         if version != "1.1" and version != "1.0":
             raise Refused(self._malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
         method = self._parser.get_method().decode("ascii")
-        read = self._field_reader.read(fields)
+        read = self._field_reader.read(fields, familiar=self._familiar)
         if isinstance(read, Fields):
             self.left = read.framing.length or 0
             self._chunks = Chunks() if read.framing.chunked else None

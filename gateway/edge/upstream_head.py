@@ -29,7 +29,11 @@ def upstream_head(inbound: Inbound, live: Live | None, now: float, *, whole_page
     lines = fields.passing_lines
     if whole_page:
         lines = written([*without(fields.passing, _WHOLE_PAGE), _READABLE])
-    elif live is not None and not (inbound.wants_websocket or fields.expects_continue):
+    elif (
+        live is not None
+        and fields.familiar
+        and not (inbound.wants_websocket or fields.expects_continue)
+    ):
         return _start(inbound) + _remembered(inbound, live, identity)
     return _start(inbound) + _rest(inbound, lines, fields.cookies.upstream(live), identity)
 

@@ -1,10 +1,10 @@
 """Requests and rules for the pure tests."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from gateway.config import config_from
+from gateway.edge.cookies import Cookies, Legacy
 from gateway.edge.head import read_head
 from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
 from gateway.edge.names import Field
@@ -56,15 +56,27 @@ def headers(*lines: str) -> list[Field]:
 
 
 def values(read: Fields | Refusal) -> tuple[object, ...]:
-    """What headers mean, to compare: of two equal `Fields` each is only itself."""
-    if isinstance(read, Refusal):
-        return read
-    return tuple(getattr(read, field.name) for field in dataclasses.fields(read))
+    """What headers mean, to compare: of two equal `Fields` each is only itself. Whether they came
+    before is no part of what they mean."""
+    return read if isinstance(read, Refusal) else _said(read, but="familiar")
+
+
+def _said(thing: Fields | Cookies | Legacy, but: str = "") -> tuple[object, ...]:
+    of_it = [name for name in vars(type(thing)) if not name.startswith("_") and name != but]
+    found = (getattr(thing, name) for name in sorted(of_it))
+    return tuple(_plain(value) for value in found if not callable(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Cookies | Legacy):
+        return _said(value)
+    return tuple(map(_plain, value)) if type(value) is tuple else value
 
 
 def fields(*lines: str, rules: Rules = RULES, trusted: bool = False) -> Fields | Refusal:
+    """What these mean, as of headers that came before."""
     reader = rules.fields_from_trusted if trusted else rules.fields
-    return reader.read(headers(*lines))
+    return reader.read(headers(*lines), familiar=True)
 
 
 def read(

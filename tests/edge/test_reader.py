@@ -114,7 +114,7 @@ def test_any_bytes_give_events_and_no_crash(data: bytes, cuts: list[int]) -> Non
 
 @given(st.lists(st.sampled_from([GET, GET.replace(b"a=b", b"a=c"), POST]), max_size=6))
 def test_remembered_heads_read_as_at_first(requests: list[bytes]) -> None:
-    """One request after the other on a connection: the first is parsed, the second recalled."""
+    """One request after the other on a connection: two are parsed, the third is recalled."""
     reader = request_reader()
     for request in requests:
         assert shown(list(reader.feed(request))) == shown(read(request))
@@ -122,6 +122,7 @@ def test_remembered_heads_read_as_at_first(requests: list[bytes]) -> None:
 
 def test_a_head_is_recalled() -> None:
     reader = request_reader()
+    reader.feed(GET)
     (first, _), (second, end) = reader.feed(GET), reader.feed(GET.replace(b"/a?b", b"/other"))
     assert isinstance(first, RawHead)
     assert isinstance(second, RawHead)
@@ -139,6 +140,8 @@ def test_a_recalled_block_takes_no_odd_request_line(line: bytes) -> None:
     """Whatever the first line is, remembering changes nothing."""
     reader = request_reader()
     reader.feed(GET)
+    reader.feed(GET)
+    assert reader._field_reader._remembered
     block = GET.partition(b"\r\n")[2]
     data = line + b"\r\n" + block
     assert shown(list(reader.feed(data))) == shown(read(data))
@@ -214,6 +217,7 @@ def test_a_refused_head_is_refused_again_without_being_read(again: bytes, behind
     """Each is the last of its connection."""
     refused = GET[:-2] + again + b"\r\n" + behind
     fields = request_reader()._field_reader
+    RequestReader(fields).feed(refused)
     first, second = RequestReader(fields), RequestReader(fields)
     (read_head, end), (recalled, again_end) = first.feed(refused), second.feed(refused)
     assert isinstance(read_head, RawHead)
@@ -261,6 +265,15 @@ def test_what_is_no_request_is_refused_before_its_line_ends() -> None:
 def test_what_is_not_remembered(request_bytes: bytes) -> None:
     reader = request_reader()
     reader.feed(request_bytes)
+    reader.feed(request_bytes)
+    assert reader._field_reader._remembered == {}
+
+
+def test_what_comes_once_is_not_remembered() -> None:
+    """Somebody who sends another head each time takes no memory, and pushes nobody's out."""
+    reader = request_reader()
+    for number in range(100):
+        reader.feed(GET.replace(b"a=b", b"a=%d" % number))
     assert reader._field_reader._remembered == {}
 
 
