@@ -120,8 +120,9 @@ class LinkStore:
     async def add(self, link: Link, news: News | None = None) -> None:
         """Keep a link that was just proved, and switch the account on again if it was off.
 
-        A link that is there already stays as old as it is. Of a new one the account's owner hears:
-        `news` says what they are told.
+        A link that is there already stays as old as it is; proved under another address, it is from
+        then on one that was proved under that. Of one that is new, or new under its address, the
+        account's owner hears: `news` says what they are told.
         """
         row = {
             **_key(link.identity),
@@ -138,6 +139,11 @@ class LinkStore:
             made = await connection.execute(
                 self._database.insert(links).values(row).on_conflict_do_nothing()
             )
+            if made.rowcount == 0:
+                renamed = _of(links, link.identity, link.account_id) & (links.c.email != link.email)
+                made = await connection.execute(
+                    update(links).where(renamed).values(email=link.email)
+                )
             if made.rowcount == 1 and news is not None:
                 await announce(connection, link, news)
             await connection.commit()

@@ -10,7 +10,8 @@ the page, the log and `sonar-gateway explain` tell the same story, and none of t
     2  does the policy let this person in with this provider?   no -> Refuse
     3  is the mailbox shared, and the rule `refuse`?           yes -> Refuse
     4  does the email prove the mailbox?    no, pinned elsewhere, shared by `password`: links only
-       (and when nobody vouches for it: only links proved under this policy's domains)
+       (and when nobody vouches for it: only links proved under this policy's domains; and whoever
+       vouches: none proved under an address that the policy blocks)
     5  candidates = links and matches, less inactive accounts, less removed pairs
     6  one -> SignIn, several -> SignIn by preference or Choose, none -> Prove
 
@@ -18,9 +19,11 @@ Unknown always means no: a candidate is only ever added by a stored link or by a
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.account.model import Account, LinkedAccount, Matches
+from gateway.email import Email, InvalidEmail
 from gateway.identity.model import Identity
 from gateway.policy.model import Policy, SharedMailboxRule, Sso
 from gateway.reasons import Reason
@@ -95,6 +98,7 @@ def resolve(
         return Refuse(refusal or Reason.NO_POLICY, tuple(trail))
 
     distrust = _distrust(identity, policy, matches, trail)
+    links = _not_blocked(policy, links, trail)
     if distrust is Reason.EMAIL_UNTRUSTED:
         links = _proved_here(policy, links, trail)
     candidates, missing = _candidates(
@@ -156,6 +160,22 @@ def _distrust(
         return Reason.SHARED_MAILBOX
     trail.append(Step(question, "yes"))
     return None
+
+
+def _not_blocked(
+    policy: Policy, links: tuple[LinkedAccount, ...], trail: list[Step]
+) -> tuple[LinkedAccount, ...]:
+    """The links that nobody proved who is blocked now: they came under that address, and whatever
+    the provider calls them today is theirs to say, or their administrator's."""
+    kept = []
+    for entry in links:
+        with suppress(InvalidEmail):
+            if policy.blocks(Email.parse(entry.link.email)):
+                question = f"Does the link to {entry.account.username} count?"
+                trail.append(Step(question, f"no: it was proved as {entry.link.email}, blocked"))
+                continue
+        kept.append(entry)
+    return tuple(kept)
 
 
 def _proved_here(

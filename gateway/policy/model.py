@@ -80,13 +80,16 @@ class Policy:
         """
         if self.sso is Sso.OFF:
             return Reason.DOMAIN_OFF
-        if self._names(self.blocked_users, email):
+        if self.blocks(email):
             return Reason.BLOCKED_USER
         if self.sso is Sso.PILOT and email not in self.pilot_users:
             return Reason.NOT_PILOT_USER
         if provider not in self.providers:
             return Reason.PROVIDER_NOT_ALLOWED
         return None
+
+    def blocks(self, email: Email) -> bool:
+        return self._names(self.blocked_users, email)
 
     def demands_proof(self, identity: Identity, now: float) -> bool:
         """Whether a sign-in needs a newer proof than the identity comes with. A provider that does

@@ -77,6 +77,12 @@ async def test_linking_again_keeps_since_when(links: LinkStore) -> None:
     assert await links.links_of(JO) == (LINK,)
 
 
+async def test_proved_again_under_another_address_it_is_that_ones(links: LinkStore) -> None:
+    await links.add(LINK)
+    await links.add(replace(LINK, created=500.0, email="jo.new@acme.example"))
+    assert await links.links_of(JO) == (replace(LINK, email="jo.new@acme.example"),)
+
+
 async def test_removing_ends_the_link_and_is_remembered(links: LinkStore) -> None:
     await links.add(LINK)
     await links.prefer(JO, "7")

@@ -327,6 +327,43 @@ def test_who_types_another_customers_address_does_not_take_links_along(
     assert told(resolution) == expected
 
 
+BLOCKING = replace(POLICY, blocked_users=emails("mallory@acme.example"))
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        microsoft(tenant=OTHER_TENANT),
+        standard(email_verified=False),
+        identity(voucher=GoogleVoucher(email_verified=True, hosted_domain=None)),
+        # Renamed, by somebody whose word counts: still who was blocked.
+        microsoft(),
+        identity(),
+    ],
+)
+@pytest.mark.parametrize(
+    ("proved_as", "counts"),
+    [
+        ("mallory@acme.example", False),
+        ("mallory@acme.ca", False),
+        ("mallory+work@acme.example", False),
+        ("mallory.old@acme.example", True),
+    ],
+)
+def test_who_is_blocked_takes_no_link_along_to_another_name(
+    proved_as: str, counts: bool, now: Identity
+) -> None:
+    """Blocked, somebody whose provider takes any address has it say a colleague's."""
+    entry = linked(ELSEWHERE, now)
+    link = replace(entry.link, email=proved_as)
+    resolution = resolve(now, BLOCKING, Matches(), (replace(entry, link=link),), frozenset(), None)
+    if counts:
+        assert told(resolution) == "sign in 5: linked"
+    else:
+        assert isinstance(resolution, Prove)
+        assert any("mallory" in step.answer for step in resolution.trail)
+
+
 def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
