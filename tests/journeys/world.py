@@ -96,11 +96,14 @@ class World:
         return await self.pick(browser, page, person_id)
 
     async def pick(self, browser: Browser, page: Page, person_id: str) -> Page:
-        """Be `person_id` on a provider's page, unless the provider knows already who it is."""
-        if page.url.startswith(self.origin):
-            return page
+        """Be `person_id` on a provider's page, unless the provider knows already who it is; and on
+        that of consent, if it has one."""
         person = next(person for person in PEOPLE if person.id == person_id)
-        return await browser.press(page, person.name)
+        for _ in range(2):
+            if page.url.startswith(self.origin):
+                break
+            page = await browser.press(page, person.name)
+        return page
 
     async def password(self, browser: Browser, username: str, password: str) -> Page:
         """Sign in the old way, on Sonar's own page."""

@@ -107,6 +107,20 @@ class Stage:
         assert page.status == 503
         assert reason in page.text
 
+    async def signed_in_are_sent_away(self) -> None:
+        """After the grace and not before: their sessions end. It begins, and is noticed to be over,
+        when the provider is asked, which is once a second."""
+
+        async def gone() -> bool:
+            seen = {await self._seen(self.jo, "jo"), await self._seen(self.hank, "hank")}
+            assert all(one == "as before" or one.startswith("401 ") for one in seen), seen
+            assert seen == {"as before"} or time.monotonic() - self.broke > GRACE
+            return "as before" not in seen
+
+        await self.within(GRACE + 2 * NOTICED, gone)
+        page = await self.jo.open("/calls")
+        assert (page.status, page.path) == (200, "/sso/login")
+
     async def outlast_the_grace(self) -> None:
         over = time.monotonic() + GRACE + 0.6
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.reasons import Reason
 from tests.journeys.world import a_world
-from tests.outages.stage import RECOVERED, Stage, a_stage
+from tests.outages.stage import GRACE, RECOVERED, Stage, a_stage
 from tests.servers.node import OidcProvider, running_oidc_provider
 from tests.servers.ports import free_port
 from tests.stopwatch import Stopwatch
@@ -113,6 +113,27 @@ async def test_provider_gone(google: Google, stage: Stage) -> None:
     finally:
         google.comes_back()
     await it_is_back(stage, google, since_now(stage, google))
+
+
+async def test_provider_gone_that_is_asked_again(
+    google: Google, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`refresh`: nobody can say any more whether those who signed in may go on."""
+    times = {"recheck": "1s", "outage_grace": f"{GRACE:.0f}s"}
+    place = tmp_path_factory.mktemp("asked-again")
+    async with (
+        a_world(place, google.running, refresh="1s", sessions=times) as world,
+        a_stage(world) as stage,
+    ):
+        google.goes()
+        stage.breaks()
+        try:
+            await stage.signed_in_go_on()
+            await stage.signed_in_are_sent_away()
+            await stage.password_users_see_nothing()
+        finally:
+            google.comes_back()
+        await it_is_back(stage, google, since_now(stage, google))
 
 
 @asynccontextmanager
