@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.account.model import Account, Reader
-from gateway.errors import AuditUnavailable
+from gateway.errors import AuditUnavailable, Unavailable
 from gateway.identity.model import Identity, IdentityKey
 from gateway.identity.transaction import Proven
 from gateway.operate.audit import EventKind
@@ -12,7 +12,7 @@ from gateway.portal.carried import carried
 from gateway.portal.form_keeping import remember_owner
 from gateway.portal.pages import NOTICES, link_to, refusal, see_other, start_over
 from gateway.portal.recall import is_recalled
-from gateway.portal.refusals import refused_recalled
+from gateway.portal.refusals import refused_choice, refused_recalled
 from gateway.portal.visit import Visit, add_cookie, browser_session, sign_off
 from gateway.reasons import Reason
 from gateway.secret import Secret
@@ -53,10 +53,9 @@ async def complete(
     cookie, session = await visit.parts.sessions.create(
         identity, account, standing.policy, visit.now, _origin(visit, reason, came, refresh_token)
     )
-    if await is_recalled(visit, identity, visit.now if came is None else came.started):
-        # A logout that came between the proof and the session has found none.
-        await visit.parts.sessions.end(session.key)
-        return refused_recalled(visit, identity, next_path)
+    taken_back = await _taken_back(visit, session, came, next_path)
+    if taken_back is not None:
+        return taken_back
     replaced = None if previous is None else previous.session
     await _record(visit, reason, session, replaced)
     await remember_owner(visit, session)
@@ -66,6 +65,25 @@ async def complete(
         return await _ended_meanwhile(visit, session, next_path)
     visit.parts.counters.sign_ins[reason] += 1
     return _onward(visit, identity.key, cookie, onward)
+
+
+async def _taken_back(
+    visit: Visit, session: Session, came: Proven | Session | None, next_path: str
+) -> web.Response | None:
+    """What came between the proof and the session, and found no session to end: a logout, or the
+    account's removal. It is ended here then, and the answer says why."""
+    identity, refused = session.identity, None
+    try:
+        if await is_recalled(visit, identity, visit.now if came is None else came.started):
+            refused = refused_recalled(visit, identity, next_path)
+        elif session.account.id in await visit.parts.links.removed_of(identity.key):
+            refused = refused_choice(visit, identity, start_over(next_path))
+    except Unavailable:
+        await visit.parts.sessions.end(session.key)
+        raise
+    if refused is not None:
+        await visit.parts.sessions.end(session.key)
+    return refused
 
 
 async def _ended_meanwhile(visit: Visit, session: Session, next_path: str) -> web.Response:

@@ -3,8 +3,12 @@
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.account.model import Link
+from gateway.identity.model import IdentityKey
 from gateway.policy.model import Policies
+from gateway.session.model import Session, link_label
 from tests.journeys.browser import Browser, Page
+from tests.portal.logouts import subject
 from tests.portal.world import PASSWORDS, World
 from tests.session.samples import settled, until
 
@@ -146,6 +150,29 @@ async def test_removing_another_account_ends_its_sessions_only(
     assert "Removed" in (await browser.open("/sso/settings")).text
     status, _, _ = await other_browser.request("GET", "/sso/me")
     assert status == 401
+
+
+@pytest.mark.parametrize("linked", [False, True])
+async def test_removed_in_the_moment_before_the_session_it_opens_nothing(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    """Whoever removes it, its owner or an operator, ends the sessions that are there; the one that
+    is just being made, by what was true a moment ago, is not among them."""
+    key, create = IdentityKey(world.standin.google.base, subject("jo")), world.store.create
+    if linked:
+        await world.links.add(Link(key, "1001", "google", "jo@acme.example", 1.0, None))
+
+    async def a_moment_later(session: Session) -> None:
+        await world.links.remove(key, "1001", world.clock())
+        await world.sessions.end_labelled(link_label(key, "1001"))
+        await create(session)
+
+    monkeypatch.setattr(world.store, "create", a_moment_later)
+    page = await world.arrive(browser, "google", "jo")
+
+    assert (page.status, "account_not_offered" in page.text) == (403, True)
+    assert await world.store.all() == ()
+    assert "sonar_sso" not in browser.cookies()
 
 
 async def test_a_removed_account_is_turned_on_again_with_its_password(
