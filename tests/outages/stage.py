@@ -7,10 +7,10 @@ to sign in while the part is down.
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.reasons import Reason
 from tests.journeys.browser import Browser, Page
@@ -25,6 +25,26 @@ RECOVERED = 2.0
 # What a request that asks nobody may take, with all that the test does itself.
 AT_ONCE = 1.0
 ME = "/api/v1/me"
+
+
+PAT, JO, HANK = "pat", "jo", "hank"
+
+
+@dataclass
+class Load:
+    """How many answers each got, and how long those took that nobody has looked at yet, seconds."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def answered(self, name: str, seconds: float) -> None:
+        self.answers[name] += 1
+        self.took[name].append(seconds)
+
+    def looked_at(self) -> dict[str, list[float]]:
+        """Since it was looked at last."""
+        took, self.took = self.took, defaultdict(list)
+        return took
 
 
 @dataclass
@@ -61,35 +81,36 @@ class Stage:
         for _ in range(5):
             watch = self.world.stopwatch()
             status, _, text = await self.pat.request("GET", ME)
-            assert (status, text) == (200, self.as_before["pat"])
+            assert (status, text) == (200, self.as_before[PAT])
             assert watch.seconds() < AT_ONCE
         assert await self.world.is_ready()
 
     @asynccontextmanager
-    async def under_load(self, reason: Reason) -> AsyncIterator[None]:
-        """All three ask all the time, four at once each, and are answered as themselves; but for
-        password users they may be refused."""
-        asked, over = Counter[str](), asyncio.Event()
+    async def under_load(self, *reasons: Reason, each: int = 4) -> AsyncIterator["Load"]:
+        """All three ask all the time, `each` so many at once, and are answered as themselves; but
+        for password users they may be refused for these reasons."""
+        load, over, everybody = Load(), asyncio.Event(), (PAT, JO, HANK)
+        browsers = {PAT: self.pat, JO: self.jo, HANK: self.hank}
 
-        async def asks(name: str, browser: Browser) -> None:
+        async def asks(name: str) -> None:
             while not over.is_set():
-                seen = await self._seen(browser, name)
-                assert seen in ({"as before"} if name == "pat" else {"as before", reason}), seen
-                asked[name] += 1
+                began = time.monotonic()
+                seen = await self._seen(browsers[name], name)
+                assert seen == "as before" or (name != PAT and seen in reasons), f"{name}: {seen}"
+                load.answered(name, time.monotonic() - began)
 
-        everybody = {"pat": self.pat, "jo": self.jo, "hank": self.hank}
         async with asyncio.TaskGroup() as asking:
-            for name, browser in everybody.items():
-                for _ in range(4):
-                    asking.create_task(asks(name, browser))
+            for name in everybody:
+                for _ in range(each):
+                    asking.create_task(asks(name))
             try:
-                yield
+                yield load
             finally:
                 over.set()
-        assert min(asked[name] for name in everybody) > 50, asked
+        assert min(load.answers[name] for name in everybody) > 50, load.answers
 
     async def signed_in_go_on(self) -> None:
-        for name, browser in (("jo", self.jo), ("hank", self.hank)):
+        for name, browser in ((JO, self.jo), (HANK, self.hank)):
             status, _, text = await browser.request("GET", ME)
             assert (status, text) == (200, self.as_before[name]), self.world.said()
 
@@ -97,7 +118,7 @@ class Stage:
         """After the grace and not before, and not with somebody else's account."""
 
         async def refused() -> bool:
-            seen = {await self._seen(self.jo, "jo"), await self._seen(self.hank, "hank")}
+            seen = {await self._seen(self.jo, JO), await self._seen(self.hank, HANK)}
             assert seen <= {"as before", reason}, seen
             assert reason not in seen or time.monotonic() - self.broke > GRACE
             return seen == {reason}
@@ -112,7 +133,7 @@ class Stage:
         when the provider is asked, which is once a second."""
 
         async def gone() -> bool:
-            seen = {await self._seen(self.jo, "jo"), await self._seen(self.hank, "hank")}
+            seen = {await self._seen(self.jo, JO), await self._seen(self.hank, HANK)}
             assert all(one == "as before" or one.startswith("401 ") for one in seen), seen
             assert seen == {"as before"} or time.monotonic() - self.broke > GRACE
             return "as before" not in seen
@@ -148,7 +169,7 @@ class Stage:
         watch = self.world.stopwatch()
 
         async def back() -> bool:
-            seen = [await self._seen(self.jo, "jo"), await self._seen(self.hank, "hank")]
+            seen = [await self._seen(self.jo, JO), await self._seen(self.hank, HANK)]
             return seen == ["as before"] * 2
 
         async def up() -> bool:
@@ -201,7 +222,7 @@ async def a_stage(world: World) -> AsyncIterator[Stage]:
         await world.password(pat, "nlindqvist", "north-light")
         await world.google(jo, "jo")
         await world.google(hank, "hank")
-        for name, browser in (("pat", pat), ("jo", jo), ("hank", hank)):
+        for name, browser in ((PAT, pat), (JO, jo), (HANK, hank)):
             status, _, stage.as_before[name] = await browser.request("GET", ME)
             assert status == 200
         assert len(set(stage.as_before.values())) == 3
