@@ -55,9 +55,10 @@ class Legacy:
 @final
 class Cookies:
     """`header`: the Cookie value as it came. `session`: our session cookie's value. `pairs`: every
-    other cookie, `name=value`, in order; `legacy`: which of them are session cookies of Sonar."""
+    other cookie, `name=value`, in order; `legacy`: which of them are session cookies of Sonar, and
+    `hiding`: in which of them some programs find one, as if a blank or a comma ended a cookie."""
 
-    __slots__ = ("header", "legacy", "pairs", "session")
+    __slots__ = ("header", "hiding", "legacy", "pairs", "session")
 
     def __init__(
         self,
@@ -65,11 +66,13 @@ class Cookies:
         session: str | None,
         pairs: tuple[bytes, ...],
         legacy: tuple[Legacy, ...],
+        hiding: tuple[int, ...] = (),
     ) -> None:
         self.header: Final = header
         self.session: Final = session
         self.pairs: Final = pairs
         self.legacy: Final = legacy
+        self.hiding: Final = hiding
 
     @property
     def password_user(self) -> bool:
@@ -84,6 +87,9 @@ class Cookies:
         identities never mix; without one, sealed cookies are dropped.
         """
         pairs = list(self.pairs)
+        if live is not None:
+            for at in self.hiding:
+                pairs[at] = b""
         for one in self.legacy:
             if live is not None:
                 opened = live.open(one.name, one.value) if one.sealed else None
@@ -125,7 +131,28 @@ def read_cookies(header: bytes, rules: CookieRules) -> Cookies:
                 legacy.append(Legacy(len(pairs), name.decode("latin-1"), text, sealed=sealed))
             pairs.append(pair)
     value = None if session is None or doubtful else session.decode("latin-1")
-    return Cookies(header, value, tuple(pairs), tuple(legacy))
+    return Cookies(
+        header, value, tuple(pairs), tuple(legacy), _hiding(header, pairs, legacy, rules)
+    )
+
+
+def _hiding(
+    header: bytes, pairs: list[bytes], legacy: list[Legacy], rules: CookieRules
+) -> tuple[int, ...]:
+    named = 0
+    for name in rules.legacy:
+        named += header.count(name)
+    if named <= len(legacy):
+        return ()
+    within = _within(rules.legacy)
+    return tuple([at for at, pair in enumerate(pairs) if within.search(pair)])
+
+
+@lru_cache(maxsize=1)
+def _within(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """A cookie of one of these names within another."""
+    any_name = b"|".join(map(re.escape, names))
+    return re.compile(rb'[\s,"](?:%b)\s*=' % any_name)
 
 
 class SetCookie(NamedTuple):

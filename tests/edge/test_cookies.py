@@ -138,6 +138,33 @@ def test_a_bare_legacy_cookie_does_not_mix_with_a_session(live: Live) -> None:
     assert cookies.upstream(live) == b"SONARSESSID=mine"
 
 
+@pytest.mark.parametrize(
+    ("pair", "hides"),
+    [
+        ("theme=a SONARSESSID=bare", True),
+        ("theme=a\tSID2=bare", True),
+        ("theme=a,SONARSESSID=bare", True),
+        ("theme=a, SONARSESSID =bare", True),
+        ('theme="a"SONARSESSID=bare', True),
+        ("theme SONARSESSID=bare", True),
+        ("theme=aSONARSESSID=bare", False),
+        ("xSONARSESSID=bare", False),
+        ("last=SONARSESSID=bare", False),
+        ("why=no SONARSESSID", False),
+    ],
+)
+def test_nor_does_one_within_another_cookie(live: Live, pair: str, hides: bool) -> None:
+    """A sibling host may set a cookie of any name; a blank or a comma in it ends a cookie to some
+    programs, of which Sonar may be one."""
+    sealed = live.seal("SONARSESSID", "mine")
+    cookies = read(f"a=b; {pair}; SONARSESSID={sealed}")
+    rest = "" if hides else f"{pair}; "
+    assert cookies.upstream(live) == f"a=b; {rest}SONARSESSID=mine".encode()
+    # Beside no session it is nobody's but the browser's.
+    assert cookies.upstream(None) == f"a=b; {pair}".encode()
+    assert not cookies.password_user
+
+
 def test_a_tampered_seal_opens_nothing(live: Live) -> None:
     sealed = live.seal("SONARSESSID", "s3cret")
     changed = sealed[:-1] + ("A" if sealed[-1] != "A" else "B")
