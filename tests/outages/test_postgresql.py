@@ -110,6 +110,17 @@ async def test_postgresql_gone(databases: Databases, stage: Stage) -> None:
     await stage.recovers()
 
 
+async def test_postgresql_cut_off(databases: Databases, stage: Stage) -> None:
+    """And when the network is back, it has forgotten every connection, and tells nobody."""
+    await asyncio.gather(*(stage.signing_in_works() for _ in range(3)))
+    stage.breaks()
+    databases.way.hold()
+    await stage.signed_in_go_on()
+    await lost(stage, "links", LINKS)
+    databases.way.lose()
+    await stage.recovers()
+
+
 async def test_postgresql_out_of_connections(databases: Databases, stage: Stage) -> None:
     stage.breaks()
     with role(databases.server, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
