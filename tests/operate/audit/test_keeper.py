@@ -279,8 +279,8 @@ async def test_a_full_queue_stops_who_must_be_recorded(monkeypatch: pytest.Monke
 async def test_a_flood_of_refusals_leaves_room_for_the_rest(trail: Trail) -> None:
     """Anybody can be refused, as often as they like."""
     counters = Counters()
-    audit = Audit(counters=counters)
-    for number in range(100):
+    audit = Audit(counters=counters, clock=Clock(1_000_000.0))
+    for number in range(670):
         audit.note(
             Event(
                 EventKind.SIGN_IN_REFUSED,
@@ -291,13 +291,13 @@ async def test_a_flood_of_refusals_leaves_room_for_the_rest(trail: Trail) -> Non
         )
     audit.note(SIGNED_OUT)
     audit.start(trail)
-    await is_kept(trail, 32)
+    await is_kept(trail, 602)
     await audit.close()
     assert counters.audit_lost == 70
     records = await kept(trail)
-    assert [record.event for record in records].count("sign_in_refused") == 30
-    assert records[30].event == "signed_out"
-    assert json.loads(records[31].detail or "") == {"flood": 70, "behind": 0}
+    assert [record.event for record in records].count("sign_in_refused") == 600
+    assert records[600].event == "signed_out"
+    assert json.loads(records[601].detail or "") == {"flood": 70, "behind": 0}
 
 
 async def test_what_is_older_than_it_is_kept_goes(trail: Trail) -> None:
