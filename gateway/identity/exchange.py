@@ -1,6 +1,7 @@
 """Code for tokens at the token endpoint (OpenID Connect Core section 3.1.3), and later a refresh
 token for newer ones (section 12)."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
@@ -15,6 +16,9 @@ from gateway.identity.fetch import Reply, post_form
 from gateway.identity.model import Refused
 from gateway.reasons import Reason
 from gateway.secret import Secret
+
+# RFC 6749 appendix A.17. Entra's, the longest, have some 2 KiB, and each session's record has one.
+_REFRESH_TOKEN = re.compile(r"[ -~]{1,16384}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,12 @@ async def _post(
 
 
 def _tokens(reply: Reply) -> Tokens:
+    """A refresh token that nobody could use is as good as none."""
     id_token, refresh_token = reply.content.get("id_token"), reply.content.get("refresh_token")
+    usable = isinstance(refresh_token, str) and _REFRESH_TOKEN.fullmatch(refresh_token)
     return Tokens(
         id_token if isinstance(id_token, str) else None,
-        Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+        Secret(refresh_token) if isinstance(refresh_token, str) and usable else None,
     )
 
 

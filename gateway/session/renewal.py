@@ -169,8 +169,9 @@ class _Attempt:
                 return None
             known = session.identity
             if identity is not None:
-                # Nobody proved anything, and not every answer names the provider's own session.
-                known = replace(identity, auth_time=known.auth_time, sid=identity.sid or known.sid)
+                # Nobody proved anything; and by what the provider called its own session then the
+                # store finds ours, whatever an answer calls it now.
+                known = replace(identity, auth_time=known.auth_time, sid=known.sid)
             return replace(session, grant=grant, identity=known)
 
         await changes.make(self._key, end)

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from multidict import MultiDict
@@ -15,9 +18,13 @@ from demo.providers.standin import SigningKey, new_key
 from gateway.email import Email
 from gateway.errors import ProviderUnavailable
 from gateway.identity.cached import FRESH, RENEW_AFTER, STALE
+from gateway.identity.discovery import Document
+from gateway.identity.exchange import Client, Tokens, refresh
+from gateway.identity.fetch import open_http
 from gateway.identity.model import GoogleVoucher, Identity, IdentityKey, MicrosoftVoucher, Refused
 from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
+from gateway.secret import Secret
 from tests.identity.conftest import PUBLIC_URL, Stage, identify
 
 NOW = time.time()
@@ -555,3 +562,41 @@ async def test_a_provider_without_keys_or_secrets(stage: Stage) -> None:
     stage.stand_in.microsoft.document_changes[methods] = ["private_key_jwt"]
     with pytest.raises(ProviderUnavailable, match="private_key_jwt"):
         await outcome(stage, "microsoft", "mara")
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("1//0x ~", True),
+        ("x" * 16384, True),
+        ("x" * 16385, False),
+        ("", False),
+        ("x\n", False),
+        ("caf\xe9", False),
+        ("\ud800", False),
+        (5, False),
+        (["x"], False),
+        (None, False),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+async def test_a_refresh_token_that_nobody_could_use_is_none(
+    aiohttp_server: Callable[[web.Application], Awaitable[TestServer]], given: object, taken: bool
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"refresh_token": given})
+
+    app = web.Application()
+    app.router.add_post("/token", answer)
+    base = str((await aiohttp_server(app)).make_url("/"))
+    document = Document(
+        issuer=base,
+        authorization_endpoint=base,
+        token_endpoint=f"{base}token",
+        jwks_uri=base,
+    )
+    client = Client("id", Secret("secret"), base)
+    async with open_http() as http:
+        tokens = await refresh(http, document, client, Secret("before"))
+    assert isinstance(tokens, Tokens)
+    assert (tokens.refresh_token is not None) is taken

@@ -6,20 +6,23 @@ import json
 import logging
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
+from multidict import MultiMapping
 from structlog.testing import capture_logs
 
-from gateway.identity.model import Refused
-from gateway.identity.provider import Renewal
+from gateway.identity.model import Identity, Refused
+from gateway.identity.provider import Arrival, Renewal
+from gateway.identity.transaction import Transaction
 from gateway.reasons import Reason
 from gateway.secret import Secret
 from gateway.session.grant import Origin
 from gateway.session.keys import KeyRing
-from gateway.session.model import Grant
+from gateway.session.model import Grant, provider_label
 from tests.servers.node import OidcClient, OidcProvider, google_claims, running_oidc_provider
 from tests.servers.valkey import Valkey
 from tests.session.refreshing import GRACE, ROOT, Process, a_process, registered
@@ -104,6 +107,36 @@ async def test_who_it_says_they_are_now_is_what_counts(
     assert stored is not None
     assert str(stored.identity.email) == "jo.new@acme.example"
     assert stored.identity.auth_time == session.identity.auth_time
+
+
+@pytest.mark.parametrize("named_later", ["another-session-there", None])
+async def test_what_the_provider_calls_its_session_ends_it_also_after_a_refresh(
+    process: Process, named_later: str | None
+) -> None:
+    """Whatever the answer calls it: its logout names what it called it at the sign-in."""
+    sid, arrive, refresh = "a-session-there", process.provider.arrive, process.provider.refresh
+
+    async def arrives(
+        transaction: Transaction, params: MultiMapping[str], now: float
+    ) -> Arrival | Refused:
+        arrival = await arrive(transaction, params, now)
+        assert isinstance(arrival, Arrival)
+        return replace(arrival, identity=replace(arrival.identity, sid=sid))
+
+    async def refreshes(refresh_token: Secret, now: float) -> Renewal | Refused:
+        renewal = await refresh(refresh_token, now)
+        assert isinstance(renewal, Renewal)
+        assert isinstance(renewal.identity, Identity)
+        return replace(renewal, identity=replace(renewal.identity, sid=named_later))
+
+    process.provider.arrive = arrives  # type: ignore[method-assign]
+    process.provider.refresh = refreshes  # type: ignore[method-assign]
+    _, session = await process.sign_in("jo")
+    process.ahead += EVERY
+    assert await process.renewals.ask(session) is None
+    assert process.provider.answers == 1
+    assert await process.sessions.end_labelled(provider_label("oidc", sid)) == 1
+    assert await process.stored(session.key) is None
 
 
 async def test_an_outage_ends_nothing_until_it_has_lasted(folder: Path) -> None:
