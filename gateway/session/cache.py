@@ -38,10 +38,15 @@ class Cache:
     def find(self, key: str) -> Live | None:
         return self._by_key.get(key)
 
+    def introduce(self, live: Live) -> None:
+        """Have it found by its key before its cookie is put: whatever is heard of it until then
+        must find it."""
+        self._by_key[live.session.key] = live
+
     def put(self, cookie: str, live: Live) -> None:
+        self.introduce(live)
         live.cookies.add(cookie)
         self._by_cookie[cookie] = live
-        self._by_key[live.session.key] = live
         if len(self._by_cookie) > self._most:
             self._forget_one()
 

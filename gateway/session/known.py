@@ -163,6 +163,8 @@ class Known:
         live.confirm(session)
         if losses != self.losses or self.withheld is not None:
             live.doubt(self._clock())
+        # Whoever waits goes on a moment later, and news may come before that.
+        self.cache.introduce(live)
         return live
 
     def _loaded(self, key: str, load: asyncio.Task[Live | None]) -> None:

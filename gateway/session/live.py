@@ -200,8 +200,11 @@ class Sessions:
         )
         live = self._live(session)
         live.identity_headers(now)
+        # Another process may end it before the store's answer is here.
+        self._cache.introduce(live)
         await self._store.create(session)
-        self._cache.put(cookie.value, live)
+        if not live.ended:
+            self._cache.put(cookie.value, live)
         return cookie.value, live.session
 
     async def end(self, key: str) -> bool:

@@ -24,6 +24,11 @@ class CutStore(EmbeddedStore):
         self.cut_off = False
         self.swallows = False
         self._told: tuple[Callable[[str], None], Callable[[], None]] | None = None
+        self._told_of_changes: Callable[[str], None] | None = None
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        self._told_of_changes = changed
+        super().on_change(changed)
 
     def on_end(self, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         self._told = heard, lost
@@ -63,6 +68,10 @@ class CutStore(EmbeddedStore):
     def lose_news(self) -> None:
         assert self._told is not None
         self._told[1]()
+
+    def tell_change(self, key: str) -> None:
+        assert self._told_of_changes is not None
+        self._told_of_changes(key)
 
     def tell_end(self, key: str) -> None:
         assert self._told is not None

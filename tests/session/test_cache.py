@@ -23,6 +23,18 @@ def test_finds_by_cookie_and_by_key(keys: KeyRing) -> None:
     assert cache.get("other") is None
 
 
+def test_one_without_a_cookie_is_found_by_its_key_while_somebody_holds_it(keys: KeyRing) -> None:
+    cache, live = Cache(), live_of(keys)
+    key = live.session.key
+    cache.introduce(live)
+    assert (cache.find(key), len(cache)) == (live, 0)
+    assert cache.drop(key) is live
+    cache.introduce(live)
+    del live
+    gc.collect()
+    assert cache.find(key) is None
+
+
 def test_one_session_may_have_two_cookies(keys: KeyRing) -> None:
     """The same id under an old and a new key."""
     cache, live = Cache(), live_of(keys)

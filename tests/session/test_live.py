@@ -60,6 +60,25 @@ class TestCreate:
         assert live.session == session
         assert (session.started, session.seen) == (clock(), clock())
 
+    async def test_ended_before_the_store_has_answered_it_is_over(
+        self,
+        store: CutStore,
+        sessions: Sessions,
+        clock: Clock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """By another process, which has found it in the store already."""
+        create = store.create
+
+        async def and_then_news(session: Session) -> None:
+            await create(session)
+            await EmbeddedStore.end(store, session.key)
+
+        monkeypatch.setattr(store, "create", and_then_news)
+        cookie, _ = await sign_in(sessions, clock)
+        assert sessions.peek(cookie, clock()) is None
+        assert await sessions.read(cookie, clock()) is None
+
     async def test_has_a_new_id_each_time(self, sessions: Sessions, clock: Clock) -> None:
         made = [await sign_in(sessions, clock) for _ in range(3)]
         assert len({cookie for cookie, _ in made}) == 3
@@ -203,6 +222,37 @@ class TestRead:
         store.gate.set()
         assert await reading is None
         assert sessions.peek(cookie, clock()) is None
+
+    @pytest.mark.parametrize(
+        ("news", "then"), [("ended", None), ("changed", UNREAD), ("lost", UNREAD)]
+    )
+    async def test_news_that_comes_right_after_the_answer_counts(
+        self,
+        store: CutStore,
+        sessions: Sessions,
+        elsewhere: tuple[str, Session],
+        clock: Clock,
+        monkeypatch: pytest.MonkeyPatch,
+        news: str,
+        then: object,
+    ) -> None:
+        """The answer is here, and who waits for it has not gone on yet."""
+        cookie, session = elsewhere
+        load = store.load
+        tell = {
+            "ended": lambda: store.tell_end(session.key),
+            "changed": lambda: store.tell_change(session.key),
+            "lost": store.lose_news,
+        }
+
+        async def and_then_news(key: str) -> Session | None:
+            found = await load(key)
+            asyncio.get_running_loop().call_soon(tell[news])
+            return found
+
+        monkeypatch.setattr(store, "load", and_then_news)
+        assert (await sessions.read(cookie, clock()) is None) is (news == "ended")
+        assert sessions.peek(cookie, clock()) is then
 
     async def test_a_session_read_while_news_is_lost_is_asked_for_again(
         self,
