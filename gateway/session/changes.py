@@ -27,10 +27,10 @@ class Changes:
     async def make(self, key: str, change: Change) -> Session | None:
         """Make a change (`SessionStore.change`), here at once and elsewhere within a second; the
         session then, `None` when there is none any more."""
-        losses = self._known.losses
-        session = await self._store.change(key, change)
-        if session is not None:
-            self._known.learned(session, losses)
+        with self._known.changing(key) as losses:
+            session = await self._store.change(key, change)
+            if session is not None:
+                self._known.learned(session, losses)
         return session
 
     async def reread(self, key: str) -> Session | None:

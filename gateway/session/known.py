@@ -10,7 +10,9 @@ links) has not answered for longer than the grace, so nobody is let in, and nobo
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gateway.errors import SessionsUnavailable, Unavailable
 from gateway.session.cache import Cache
@@ -43,6 +45,7 @@ class Known:
         self._clock = clock
         self._limit = limit
         self._loads: dict[str, asyncio.Task[Live | None]] = {}
+        self._changing = Counter[str]()
         self.losses = 0
 
     def ended(self, key: str) -> None:
@@ -77,12 +80,24 @@ class Known:
         self.withheld = why
 
     def changed(self, key: str) -> None:
-        """The session is another now than this process knows, or reads at this moment."""
+        """The session is another now than this process knows, reads or makes it at this moment."""
         live = self.cache.find(key)
         if live is not None:
             live.doubt(self._clock())
-        if key in self._loads:
+        if key in self._loads or key in self._changing:
             self.losses += 1
+
+    @contextmanager
+    def changing(self, key: str) -> Iterator[int]:
+        """While this process changes the session: what it learns then is old if meanwhile it hears
+        of another change. Gives the losses before that, for `learned`."""
+        self._changing[key] += 1
+        try:
+            yield self.losses
+        finally:
+            self._changing[key] -= 1
+            if not self._changing[key]:
+                del self._changing[key]
 
     def learned(self, session: Session, losses: int) -> None:
         """The session as it just became in the store; `losses` as it was before that."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.session.changes import Change
 from gateway.session.keys import KeyRing
 from gateway.session.live import Live, Sessions
 from gateway.session.model import Grant, Session
@@ -15,6 +16,7 @@ from gateway.session.store import Store
 from gateway.session.store.embedded import EmbeddedStore
 from gateway.session.store.redis import RedisStore
 from tests.session.samples import PATIENCE, Clock, an_account, an_identity, sessions_on
+from tests.session.stores import CutStore
 
 
 class Processes:
@@ -98,6 +100,29 @@ async def test_two_changes_at_once_are_both_kept(processes: Processes) -> None:
     session = await processes.here.changes.reread(processes.key)
     assert session is not None
     assert (session.password_at, session.account.username) == (now, "jane")
+
+
+async def test_another_change_that_is_told_before_ours_has_come_back_counts(
+    store: CutStore,
+    sessions: Sessions,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It came after ours, so that what we wrote is not what the store has."""
+    cookie, session = await sessions.create(an_identity(), an_account(), None, clock())
+    change = store.change
+
+    async def and_then_another(key: str, ours: Change) -> Session | None:
+        changed = await change(key, ours)
+        await change(key, lambda session: replace(session, account=an_account("jane")))
+        store.tell_change(key)
+        return changed
+
+    monkeypatch.setattr(store, "change", and_then_another)
+    await sessions.changes.prove(session.key, password_at=clock())
+    live = await sessions.read(cookie, clock())
+    assert live is not None
+    assert live.session.account.username == "jane"
 
 
 async def test_what_has_ended_is_not_changed_into_life(processes: Processes) -> None:
