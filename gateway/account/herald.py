@@ -95,9 +95,9 @@ class Herald:
         if meant is None:
             return None
         browser = self._readers.browser(self._readers.cookie_in(cookie_header))
-        unread = await self._notices.unread(meant.id, Reader.of_browser(browser))
         now = self._clock()
-        if all(notice.created <= now - TOLD_FOR for notice in unread):
+        reader = Reader.of_browser(browser)
+        if not await self._notices.unread(meant.id, reader, since=now - TOLD_FOR):
             return None
         account = await self._verified(meant, username, password)
         if account is None or account.id != meant.id or not account.active:

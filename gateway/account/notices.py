@@ -121,8 +121,11 @@ class Notices:
     def __init__(self, database: OwnDatabase) -> None:
         self._database = database
 
-    async def unread(self, account_id: str, reader: Reader) -> tuple[Notice, ...]:
-        """What this reader has to be told of the account, oldest first; perhaps not all at once."""
+    async def unread(
+        self, account_id: str, reader: Reader, *, since: float = 0.0
+    ) -> tuple[Notice, ...]:
+        """What this reader has to be told of the account, oldest first; perhaps not all at once.
+        `since`: of links made after that, Unix seconds."""
         stands = exists().where(
             links.c.account_id == notices.c.account_id,
             links.c.issuer == notices.c.issuer,
@@ -133,7 +136,7 @@ class Notices:
         )
         query = (
             select(notices, stands.label("standing"))
-            .where(notices.c.account_id == account_id, ~has_read)
+            .where(notices.c.account_id == account_id, notices.c.created > since, ~has_read)
             .order_by(notices.c.created, notices.c.id)
             .limit(_MOST_SHOWN)
         )

@@ -205,6 +205,16 @@ async def test_a_browser_that_has_read_it_is_left_alone(
     assert await herald.greet("jmarch", PASSWORD, two) is not None, "two of them"
 
 
+async def test_many_old_ones_hide_no_new_one(herald: Herald, links: LinkStore) -> None:
+    """Whoever knows the password can make as many as they like, and wait."""
+    for number in range(25):
+        identity = IdentityKey(LINK.identity.issuer, f"old-{number}")
+        await links.add(replace(LINK, identity=identity, created=NOW - TOLD_FOR - 1), NEWS)
+    assert await herald.greet("jmarch", PASSWORD, "") is None
+    await links.add(replace(LINK, created=NOW - 1), NEWS)
+    assert await herald.greet("jmarch", PASSWORD, "") is not None
+
+
 @pytest.mark.parametrize(("ago", "told"), [(TOLD_FOR - 1, True), (TOLD_FOR, False)])
 async def test_there_is_an_end_to_it(
     herald: Herald, links: LinkStore, ago: float, told: bool
