@@ -18,7 +18,7 @@ bytes become requests
     intake.py          what has come and waits
     reader.py          httptools: bytes -> events (events.py): heads, bodies, ends
     request_reader.py  of requests, with request_line.py;  fields.py: what their headers mean;
-                       familiar.py: which of them came before
+                       field_reader.py: those that came before;  memory.py: how much is kept
     chunks.py          bodies in chunks
 head -> session -> decision
     exchange.py        one request and its reply

@@ -9,7 +9,6 @@ import re
 
 from gateway.config import Limits
 from gateway.edge.cookies import NO_COOKIES, CookieRules, read_cookies
-from gateway.edge.familiar import Familiar
 from gateway.edge.inbound import (
     CHUNKED,
     NO_BODY,
@@ -36,65 +35,6 @@ _SAID = frozenset(
     "forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id".split()
 )
 _OPTIONS = frozenset(("close", "keep-alive", "upgrade"))
-
-# Blocks of headers remembered: a few for each person who is using Sonar at the moment. A browser's
-# weigh about 5 KB, so these are some three thousand; whatever clients send, no more than this.
-MOST_REMEMBERED = 16 * 1024 * 1024
-_LONGEST_REMEMBERED = 4096
-
-
-class FieldReader:
-    """Reads headers for peers of one kind (`names`: trusted or not).
-
-    A browser sends the same headers with request after request, and so does who attacks. A block of
-    them that came twice is not read again: `recall` compares every byte, and what it gives back is
-    immutable and depends on these bytes alone.
-    """
-
-    __slots__ = ("_came", "_cookies", "_names", "_remembered", "_weight", "limits")
-
-    def __init__(self, names: HeaderNames, cookies: CookieRules, limits: Limits) -> None:
-        self.limits = limits
-        self._names = names
-        self._cookies = cookies
-        self._came = Familiar()
-        self._remembered: dict[bytes, Fields | Refusal] = {}
-        self._weight = 0
-
-    def read(self, fields: list[Field], *, familiar: bool = False) -> Fields | Refusal:
-        """The meaning of headers, or why they have none. `familiar`: of a block that is."""
-        made = read_fields(fields, self._names, self._cookies, self.limits, familiar=familiar)
-        if isinstance(made, Refusal):
-            return made._replace(page=wants_page(fields, otherwise=False))
-        return made
-
-    def recall(self, block: bytes) -> Fields | Refusal | None:
-        """The meaning of a block of header lines, or why it has none, if it is remembered."""
-        return self._remembered.get(block)
-
-    def familiar(self, block: bytes) -> bool:
-        """Whether a block that is not remembered came before, so that it is worth remembering."""
-        return 0 < len(block) <= _LONGEST_REMEMBERED and self._came.again(block)
-
-    def remember(self, block: bytes, fields: Fields | Refusal) -> None:
-        """Keep what was found in a familiar block; the oldest go when they are too much."""
-        if block in self._remembered:
-            return
-        self._weight += weight(len(block), fields)
-        while self._weight > MOST_REMEMBERED:
-            oldest = next(iter(self._remembered))
-            self._weight -= weight(len(oldest), self._remembered.pop(oldest))
-        self._remembered[block] = fields
-
-
-def weight(size: int, fields: Fields | Refusal) -> int:
-    """About how many bytes of memory `fields` take, made of `size` bytes. A header of a thousand
-    cookies of two letters each takes twenty times its size."""
-    if isinstance(fields, Refusal):
-        return 1024 + size
-    cookies = fields.cookies
-    parts = len(fields.passing) + len(fields.options) + len(cookies.pairs) + 2 * len(cookies.legacy)
-    return 1024 + 4 * size + 100 * parts
 
 
 def wants_page(fields: list[Field], *, otherwise: bool) -> bool:

@@ -145,6 +145,27 @@ class Fields:
         self.question: Final = question
         self.familiar: Final = familiar
 
+    def with_cookies(self, cookies: Cookies, *, familiar: bool) -> "Fields":
+        """The same headers, but for what the Cookie header says."""
+        return Fields(
+            host=self.host,
+            framing=self.framing,
+            cookies=cookies,
+            password_user=cookies.password_user,
+            options=self.options,
+            upgrades_to_websocket=self.upgrades_to_websocket,
+            expects_continue=self.expects_continue,
+            navigation=self.navigation,
+            accepts_html=self.accepts_html,
+            told=self.told,
+            passing=self.passing,
+            passing_lines=self.passing_lines,
+            framing_lines=self.framing_lines,
+            origin=self.origin,
+            question=self.question,
+            familiar=familiar,
+        )
+
 
 @final
 class RawHead:

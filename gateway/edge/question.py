@@ -20,9 +20,10 @@ Rules
 
 from typing import Final, assert_never, final
 
-from gateway.edge.fields import MOST_REMEMBERED, weight
+from gateway.edge.field_reader import MOST_REMEMBERED, weight
 from gateway.edge.head import METHODS, NAVIGATES, Place, place_of, read_head
 from gateway.edge.inbound import Inbound, RawHead, Refusal, malformed
+from gateway.edge.memory import Memory
 from gateway.edge.peer import Peer
 from gateway.edge.rules import Rules
 from gateway.reasons import Reason
@@ -43,11 +44,10 @@ class Questions:
     to the next (session, policies, time) is no part of it.
     """
 
-    __slots__ = ("_known", "_weight")
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], Inbound] = {}
-        self._weight = 0
+        self._known: Memory[tuple[object, ...], Inbound] = Memory(MOST_REMEMBERED)
 
     def read(
         self, raw: RawHead, peer: Peer, proto: str, new_id: str, rules: Rules
@@ -69,11 +69,7 @@ class Questions:
         question = _copy(inbound, asked=asked)
         familiar = inbound.fields.familiar
         if familiar and isinstance(asked, Inbound) and _size(question) <= _LONGEST_REMEMBERED:
-            self._weight += weight(_size(question), inbound.fields)
-            while self._weight > MOST_REMEMBERED:
-                oldest = self._known.pop(next(iter(self._known)))
-                self._weight -= weight(_size(oldest), oldest.fields)
-            self._known[key] = question
+            self._known.keep(key, question, weight(_size(question), inbound.fields))
         return question
 
 

@@ -13,8 +13,8 @@ request).
 from collections.abc import Sequence
 
 from gateway.edge.events import END, Known, ReplyEvent
-from gateway.edge.familiar import Familiar
 from gateway.edge.headers import Outbound, RawReply, browser_head, read_reply
+from gateway.edge.memory import Familiar
 from gateway.edge.names import fold
 from gateway.edge.rules import Rules
 

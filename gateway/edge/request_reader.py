@@ -14,7 +14,8 @@ import httptools
 
 from gateway.edge.chunks import Chunks
 from gateway.edge.events import END, Malformed, RequestEvent
-from gateway.edge.fields import FieldReader, seems_to_want_page
+from gateway.edge.field_reader import FieldReader
+from gateway.edge.fields import seems_to_want_page
 from gateway.edge.head import LONGEST_REMEMBERED, read_line
 from gateway.edge.inbound import Fields, RawHead, Refusal
 from gateway.edge.reader import Reader, Refused
@@ -45,6 +46,7 @@ class RequestReader(Reader):
         "_muted",
         "_parser",
         "_refused",
+        "_start",
         "_tail",
         "_target",
         "_upgrading",
@@ -61,6 +63,7 @@ class RequestReader(Reader):
         self._field_reader = fields
         self._target = self._line = self._tail = b""
         self.left = 0
+        self._start: tuple[str, bytes, int] | None = None
         self._chunks: Chunks | None = None
         self._familiar = self._muted = self._refused = self._upgrading = False
         self._between = True
@@ -75,22 +78,35 @@ class RequestReader(Reader):
 
     def feed(self, data: bytes) -> list[RequestEvent]:
         """The events in `data`. Not to be fed again after `Malformed`."""
-        line = block = b""
         self._familiar = False
-        if self._between and data.endswith(_BLANK_LINE):
+        if self._between and not self._refused and data.endswith(_BLANK_LINE):
             line, _, block = data.partition(b"\r\n")
-            if len(line) <= self._longest_recalled:
-                if (known := self._field_reader.recall(block)) and (start := read_line(line)):
+            start = read_line(line) if len(line) <= self._longest_recalled else None
+            if start is not None:
+                known = self._field_reader.recall(block)
+                if known is not None:
                     self._refused = isinstance(known, Refusal)
                     return [RawHead(*start, known), END]
-                self._familiar = known is None and self._field_reader.familiar(block)
+                if data.find(_BLANK_LINE) == len(data) - len(_BLANK_LINE):
+                    return self._read_whole(data, start, block)
         self._parse(data)
+        return self._found()
+
+    def _found(self) -> list[RequestEvent]:
         events: list[RequestEvent] = self._events  # type: ignore[assignment]  # no RawReply here
         self._events = []
-        # With a `rest` the head ended before `data` did: recalled, the request sent ahead behind
-        # `Upgrade: h2c` would get no reply, and the next one's would be taken for it.
-        if self._familiar and len(events) == 2 and not self.rest:
-            self._remember(line, block, events)
+        return events
+
+    def _read_whole(
+        self, data: bytes, start: tuple[str, bytes, int], block: bytes
+    ) -> list[RequestEvent]:
+        """Read one whole head, of whose first line nothing is left to llhttp to forgive."""
+        self._start, self.left = start, 0
+        self._familiar = self._field_reader.familiar(block)
+        self._feed(self._parser, data)
+        self._upgrading = False
+        events = self._found()
+        self._remember(block, events)
         return events
 
     def _parse(self, data: bytes) -> None:
@@ -164,7 +180,7 @@ class RequestReader(Reader):
         target = target_of(line)
         if target is None:
             return self._give_up(400, Reason.REQUEST_MALFORMED, "no request line", line + rest)
-        self._target, self._tail, self.left = target, line[-3:], 0
+        self._start, self._target, self._tail, self.left = None, target, line[-3:], 0
         self._feed(self._parser, line)
         return b"" if self._events and isinstance(self._events[-1], Malformed) else rest
 
@@ -188,16 +204,17 @@ class RequestReader(Reader):
         self._tail = (tail + data[:end])[-3:]
         return end
 
-    def _remember(self, line: bytes, block: bytes, events: Sequence[object]) -> None:
-        """Keep the block of a request that was all of `data` and brought no body. Its first line
-        must be one that `read_line` takes, or the block would begin somewhere else."""
+    def _remember(self, block: bytes, events: Sequence[object]) -> None:
+        """Keep the block of a request that has come whole and brought no body."""
+        if len(events) != 2 or events[1] is not END:
+            return
         head = events[0]
-        if not isinstance(head, RawHead) or events[1] is not END or not read_line(line):
+        if not isinstance(head, RawHead):
             return
         fields = head.fields
         if isinstance(fields, Fields) and (fields.upgrades_to_websocket or fields.framing.has_body):
             return
-        self._field_reader.remember(block, fields)
+        self._field_reader.remember(block, fields, familiar=self._familiar)
 
     def _renew(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
@@ -230,17 +247,21 @@ class RequestReader(Reader):
         fields = self._head_complete()
         if self._muted:
             return
-        version = self._parser.get_http_version()
-        if version != "1.1" and version != "1.0":
-            raise Refused(self._malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
-        method = self._parser.get_method().decode("ascii")
+        method, target, minor = self._start or self._read_start()
         read = self._field_reader.read(fields, familiar=self._familiar)
         if isinstance(read, Fields):
             self.left = read.framing.length or 0
             self._chunks = Chunks() if read.framing.chunked else None
         else:
             self._refused = True
-        self._events.append(RawHead(method, self._target, int(version[2]), read))
+        self._events.append(RawHead(method, target, minor, read))
+
+    def _read_start(self) -> tuple[str, bytes, int]:
+        """Method, target and minor version of the request line that llhttp has read."""
+        version = self._parser.get_http_version()
+        if version != "1.1" and version != "1.0":
+            raise Refused(self._malformed(505, Reason.REQUEST_MALFORMED, f"HTTP/{version}"))
+        return self._parser.get_method().decode("ascii"), self._target, int(version[2])
 
     def on_message_complete(self) -> None:
         self._between = True

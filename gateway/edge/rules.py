@@ -7,7 +7,7 @@ from typing import Self
 
 from gateway.config import Config, ForwardAuth, Upstream
 from gateway.edge.cookies import CookieRules, Cookies, Place
-from gateway.edge.fields import FieldReader
+from gateway.edge.field_reader import FieldReader
 from gateway.edge.names import HeaderNames
 from gateway.edge.peer import Network
 from gateway.session.cookie import CookieNames, sign_off_cookies, unfinished_cookies

@@ -5,7 +5,9 @@ from typing import Any
 
 from gateway.config import config_from
 from gateway.edge.cookies import Cookies, Legacy
+from gateway.edge.events import Known, Malformed
 from gateway.edge.head import read_head
+from gateway.edge.headers import RawReply, read_reply
 from gateway.edge.inbound import Fields, Inbound, RawHead, Refusal
 from gateway.edge.names import Field
 from gateway.edge.peer import Peer, peer_of
@@ -108,3 +110,18 @@ def lines_of(head: bytes) -> list[str]:
     assert text.endswith("\r\n\r\n")
     assert "\n" not in text.replace("\r\n", "")
     return text[:-4].split("\r\n")
+
+
+def shown(events: list[object]) -> list[object]:
+    """Events as values that compare; a head that is known says what it said when it was new."""
+    return [comparable(event) for event in events]
+
+
+def comparable(event: object) -> object:
+    if isinstance(event, Malformed):
+        return event.status, event.reason
+    if isinstance(event, RawHead):
+        return event.method, event.target, event.minor, values(event.fields)
+    if isinstance(event, RawReply):
+        return read_reply(event, "GET", None, RULES), event.keep_alive
+    return (event.reply, True) if isinstance(event, Known) else event

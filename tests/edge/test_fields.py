@@ -1,11 +1,9 @@
 """What headers mean, and which are refused."""
 
-import tracemalloc
-
 import pytest
 
 from gateway.config import Limits
-from gateway.edge.fields import FieldReader, read_fields, seems_to_want_page, wants_page
+from gateway.edge.fields import read_fields, seems_to_want_page, wants_page
 from gateway.edge.inbound import Fields, Framing, Refusal
 from gateway.reasons import Reason
 from tests.edge.samples import RULES, fields, headers, rules, values
@@ -235,55 +233,6 @@ def test_what_a_proxy_tells_is_kept_apart() -> None:
     assert made.told.forwarded_proto == b"https"
     assert made.told.request_id == b"abc"
     assert made.passing_lines == b""
-
-
-def test_a_block_is_remembered_byte_for_byte() -> None:
-    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
-    made = good("Cookie: a=b")
-    reader.remember(b"Cookie: a=b\r\n\r\n", made)
-    assert reader.recall(b"Cookie: a=b\r\n\r\n") is made
-    assert reader.recall(b"Cookie: a=c\r\n\r\n") is None
-    assert reader.recall(b"cookie: a=b\r\n\r\n") is None
-
-
-def test_only_what_comes_again_is_familiar() -> None:
-    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
-    assert not reader.familiar(b"A: b\r\n\r\n")
-    assert reader.familiar(b"A: b\r\n\r\n")
-    assert not reader.familiar(b"A: c\r\n\r\n")
-
-
-def test_remembering_is_bounded() -> None:
-    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
-    made = good()
-    assert not any(reader.familiar(b"x" * 5000) for _ in range(2))
-    for number in range(20_000):
-        reader.remember(b"%d" % number, made)
-    assert 2000 < len(reader._remembered) < 20_000
-    assert reader.recall(b"0") is None
-    assert reader.recall(b"19999") is made
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Cookie: " + ";".join(f"{number:03}" for number in range(1000)),
-        "Cookie: " + ";".join(f"SONARSESSID={number:x}" for number in range(256)),
-        "Connection: " + ",".join(f"{number:03}" for number in range(1000)),
-    ],
-)
-def test_what_is_remembered_is_bounded_by_what_it_weighs(line: str) -> None:
-    """A block of 4 KiB can mean a thousand things, and each is an object."""
-    reader = FieldReader(RULES.fields._names, RULES.cookies, Limits())
-    tracemalloc.start()
-    try:
-        for number in range(600):
-            block = f"{line}\r\nX: {number}\r\n\r\n".encode()
-            reader.remember(block, good(line, f"X: {number}"))
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert taken < 20 * 1024 * 1024
 
 
 def mutable(value: object) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.config import config_from
 from gateway.edge.cookies import read_cookies
 from gateway.edge.events import END, Malformed
-from gateway.edge.fields import FieldReader
+from gateway.edge.field_reader import FieldReader
 from gateway.edge.head import read_head
 from gateway.edge.inbound import Inbound, RawHead
 from gateway.edge.names import fold

@@ -1,6 +1,6 @@
 """What comes again, told from what comes once."""
 
-from gateway.edge.familiar import Familiar
+from gateway.edge.memory import Familiar, Memory
 
 
 def test_what_comes_a_second_time_is_familiar() -> None:
@@ -28,3 +28,25 @@ def test_some_hundred_others_push_next_to_nothing_out() -> None:
     for number in range(400):
         familiar.again(b"other %d" % number)
     assert sum(map(familiar.again, ours)) > 80
+
+
+def test_a_memory_holds_no_more_than_it_may_and_the_oldest_go_first() -> None:
+    memory: Memory[str, int] = Memory(100)
+    for number in range(50):
+        memory.keep(f"{number}", number, 10)
+    assert len(memory) == 10
+    assert [memory.get(f"{number}") for number in (39, 40, 49)] == [None, 40, 49]
+
+
+def test_what_is_kept_again_weighs_what_it_weighs_now() -> None:
+    memory: Memory[str, int] = Memory(100)
+    for weight in (90, 10, 90, 10):
+        memory.keep("one", weight, weight)
+    memory.keep("other", 2, 90)
+    assert (memory.get("one"), memory.get("other")) == (10, 2)
+
+
+def test_what_weighs_too_much_alone_is_not_kept() -> None:
+    memory: Memory[str, int] = Memory(100)
+    memory.keep("one", 1, 101)
+    assert not len(memory)
