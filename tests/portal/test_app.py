@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from gateway.edge.coding import Coding, encode
 from gateway.portal import app as portal_app
 from gateway.reasons import Reason
 from gateway.session.cookie import mint
@@ -160,6 +162,29 @@ async def test_a_body_larger_than_any_form_is_refused(world: World, browser: Bro
 
     assert status == 413
     assert "request_too_large" in text
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+async def test_a_body_that_is_compressed_is_not_unpacked(
+    world: World, browser: Browser, coding: str
+) -> None:
+    """60 KB from anybody are 60 MB, and a tenth of a second in which nobody is served."""
+    await world.arrive(browser, "google", "jo")
+    form = (await browser.open("/sso/logout")).form("Sign out").fields
+    packed = encode(urlencode(form).encode(), Coding(coding))
+
+    status, _, text = await browser.request(
+        "POST",
+        "/sso/logout",
+        data=packed,
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Encoding": coding,
+        },
+    )
+
+    assert (status, "request_malformed" in text) == (400, True)
+    assert (await browser.request("GET", "/sso/me"))[0] == 200
 
 
 async def test_static_files_are_cached_and_nothing_else_is_served(browser: Browser) -> None:
