@@ -32,8 +32,8 @@ HOT = (
 )
 NOT_HOT = frozenset(
     """
-    __init__ admission arrival certificate coding connecting fragments handshake inject listener
-    page pem_files proxied proxy_protocol server sockets upstream_tls
+    __init__ admission arrival certificate coding connecting fragments handshake inject last_words
+    listener page pem_files proxied proxy_protocol server sockets upstream_tls
     """.split()
 )
 
