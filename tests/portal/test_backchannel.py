@@ -178,9 +178,12 @@ async def test_an_id_token_is_no_logout_token_and_the_other_way_round(
     assert "token_malformed" in page.text
 
 
-async def test_it_works_once(world: World, browser: Browser) -> None:
+@pytest.mark.parametrize("later", [0.0, 150.0])
+async def test_it_works_once(world: World, browser: Browser, later: float) -> None:
+    """For as long as it would be believed."""
     token = logout_token(world.standin.google, sub=subject("jo"))
     assert (await tell(browser, token))[0] == 200
+    world.clock.ahead = later
     await world.arrive(browser, "google", "jo")
 
     status, text = await tell(browser, token)
