@@ -204,6 +204,28 @@ async def test_who_was_there_notices_an_older_state(sql: Sql, trail: Trail) -> N
     assert "an older state was put back: 2 were written" in misfit.wrong
 
 
+async def test_who_was_there_notices_that_others_went_on_from_an_older_state(
+    sql: Sql, trail: Trail
+) -> None:
+    await trail.append([a_record(1)])
+    head, _ = await trail.head()
+    assert head is not None
+    await trail.append([a_record(2)])
+    await unguard(sql)
+    await sql.execute(
+        "DELETE FROM audit WHERE number = 2",
+        f"UPDATE audit_head SET number = 1, hash = '{head.hash}', mac = '{head.mac}'",  # noqa: S608
+    )
+    newcomer = Trail(sql.url, CHAIN)
+    await newcomer.append([a_record(3)])
+    await newcomer.close()
+    assert (await judged(trail)).misfit is None
+    await trail.append([a_record(4)])
+    misfit = (await judged(trail)).misfit
+    assert misfit is not None
+    assert "record 2 is another one than was written" in misfit.wrong
+
+
 async def test_what_was_told_elsewhere_has_to_be_there(trail: Trail) -> None:
     head = await trail.append([a_record(1), a_record(2)])
     assert (await verify(trail, CHAIN, told={2: head.hash})).misfit is None

@@ -125,7 +125,8 @@ async def test_who_signs_out_everywhere_in_the_moment_in_which_another_browser_s
 
     monkeypatch.setattr(world.store.named, "put", held_up)
     leaving = asyncio.create_task(browser.press(page, "Sign out everywhere"))
-    await noting.wait()
+    async with asyncio.timeout(10):
+        await noting.wait()
     world.clock.ahead += 1.0
     monkeypatch.setattr(world.store, "create", meanwhile)
     await other_browser.press(left_open, "Acme Support Desk")

@@ -29,6 +29,8 @@ from tests.session.refreshing import GRACE, ROOT, Process, a_process, registered
 from tests.session.samples import an_account
 
 EVERY = 1800.0
+# Only bounds a machine that hangs.
+PATIENCE = 10.0
 
 
 @pytest.fixture
@@ -202,7 +204,8 @@ async def test_whoever_was_taken_over_writes_nothing(process: Process) -> None:
 
     process.provider.refresh = stands_still  # type: ignore[method-assign]
     slow = asyncio.create_task(process.renewals.ask(session))
-    await answered.wait()
+    async with asyncio.timeout(PATIENCE):
+        await answered.wait()
     process.provider.refresh = refresh  # type: ignore[method-assign]
     process.ahead += 61
     with capture_logs() as logs:
@@ -213,6 +216,33 @@ async def test_whoever_was_taken_over_writes_nothing(process: Process) -> None:
     stored = await process.stored(session.key)
     assert stored is not None, "nobody was signed out"
     assert stored.grant is None
+
+
+async def test_whoever_was_taken_over_ends_nothing(process: Process) -> None:
+    """A process that stood still before it asked: its token is used up, so the provider says no."""
+    _, session = await process.sign_in("jo")
+    process.ahead += EVERY
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    refresh = process.provider.refresh
+    answers: list[Renewal | Refused] = []
+
+    async def stands_still(refresh_token: Secret, now: float) -> Renewal | Refused:
+        begun.set()
+        await go_on.wait()
+        answers.append(await refresh(refresh_token, now))
+        return answers[0]
+
+    process.provider.refresh = stands_still  # type: ignore[method-assign]
+    slow = asyncio.create_task(process.renewals.ask(session))
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+    process.provider.refresh = refresh  # type: ignore[method-assign]
+    process.ahead += 61
+    assert await process.renewals.ask(session) is None
+    go_on.set()
+    assert await slow is None
+    assert isinstance(answers[0], Refused)
+    assert await process.stored(session.key) is not None, "nobody was signed out"
 
 
 async def test_three_processes_never_use_a_token_twice(
