@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.account.trail import Trail, Wanted
-from gateway.commands.lines import shown
+from gateway.commands.lines import plain, shown
 from gateway.config import Config
 from gateway.operate.audit.chain import Chain, Entry
 from gateway.operate.audit.verify import Verdict, verify
@@ -73,12 +73,7 @@ def as_text(entry: Entry) -> str:
     words = [f"{name}={shown(value)}" for name, value in (known | detail).items()]
     record = entry.record
     line = "  ".join((_stamp(entry), record.event, record.reason or "-", *words))
-    return "\n  ".join((line, *(_plain(step) for step in steps)))
-
-
-def _plain(step: str) -> str:
-    """What others chose must not write the operator's terminal here, either."""
-    return step if step.isprintable() else json.dumps(step)
+    return "\n  ".join((line, *(plain(step) for step in steps)))
 
 
 def verdict(found: Verdict) -> str:

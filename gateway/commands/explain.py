@@ -14,6 +14,7 @@ from gateway.account.facts import gather
 from gateway.account.links import LinkStore
 from gateway.account.passwords import Passwords
 from gateway.account.resolution import Choose, Prove, Refuse, Resolution, SignIn
+from gateway.commands.lines import plain
 from gateway.config import Config, Provider
 from gateway.email import Email
 from gateway.identity.model import (
@@ -132,11 +133,11 @@ def _provider_text(email: Email, each: Explained) -> str:
     before = f"signed in before, as {each.label}'s {each.subject}"
     seen = before if each.subject else "nobody signed in with it yet"
     lines = [f"{email} with {each.label}, if {each.label} vouches for the address ({seen})"]
-    lines += [f"  {step.question:<{width}}  {step.answer}" for step in each.vouched.trail]
+    lines += [plain(f"  {step.question:<{width}}  {step.answer}") for step in each.vouched.trail]
     vouched, unvouched = verdict(each.vouched), verdict(each.unvouched)
-    lines.append(f"  => {vouched}")
+    lines.append(plain(f"  => {vouched}"))
     otherwise = "the same" if unvouched == vouched else unvouched
-    lines.append(f"  => if {each.label} does not: {otherwise}")
+    lines.append(plain(f"  => if {each.label} does not: {otherwise}"))
     return "\n".join(lines)
 
 

@@ -91,3 +91,10 @@ def test_the_columns_fit_the_longest_name() -> None:
     )
     assert [line.split()[-1] for line in shown] == ["new", "wrong"]
     assert len({line.index(line.split()[-1]) for line in shown}) == 1
+
+
+def test_what_a_provider_or_sonar_says_of_itself_writes_no_terminal() -> None:
+    """Nor a line that looks like one of ours."""
+    told = Line("FAIL", "google PKCE", "the provider states \x1b[2J\nok    google PKCE  S256")
+    (line,) = as_text((told,))
+    assert line.isprintable()

@@ -9,10 +9,12 @@ import pytest
 from gateway.account.links import LinkStore
 from gateway.account.migrations import migrate
 from gateway.account.model import Link
+from gateway.account.resolution import Refuse, Step
 from gateway.commands.explain import Explained, as_json, as_text, explain_with, verdict
 from gateway.config import load_config
 from gateway.email import Email
 from gateway.identity.model import IdentityKey
+from gateway.reasons import Reason
 from tests.commands.conftest import Run
 
 
@@ -137,6 +139,16 @@ def test_text_tells_each_step(folder: Path) -> None:
     assert "Does the email prove the mailbox?" in text
     assert "  => signed in as jmarch (matched)" in text
     assert "  => if Google does not: asked once for a Sonar username" in text
+
+
+def test_text_has_no_line_of_somebody_elses() -> None:
+    """A username is Sonar's to give."""
+    steps = (Step("Which account?", "jo\x1b[2J\n  => refused"),)
+    refused = Refuse(Reason.NO_POLICY, steps)
+    each = Explained("google", "Google", None, refused, refused)
+    text = as_text(Email.parse("jo@acme.example"), (each,))
+    assert "\x1b" not in text
+    assert len(text.splitlines()) == 4
 
 
 def test_text_says_when_it_does_not_matter_who_vouches(folder: Path) -> None:
