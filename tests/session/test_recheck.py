@@ -287,6 +287,27 @@ async def test_of_several_processes_one_asks_and_all_hear(
     await other.stop()
 
 
+async def test_a_turn_is_had_once_however_late_another_process_looks(
+    world: World, keys: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = count_questions(world, monkeypatch)
+    cookie = await world.sign_in()
+    (session,) = await world.store.all()
+    _, since = turn_of(session.key, EVERY, world.clock() + EVERY)
+    world.clock.pass_by(since + 1 - world.clock())
+    await world.recheck.round()
+    store = EmbeddedStore(world.store.path, world.clock)
+    other = sessions_on(store, keys, world.clock)
+    await other.start()
+    assert await other.read(cookie, world.clock()) is not None
+
+    world.clock.pass_by(EVERY - 2)
+    await world.another(other, store).round()
+
+    assert len(asked) == 1
+    await other.stop()
+
+
 async def test_who_comes_back_after_a_while_is_asked_about_at_once(
     world: World, keys: KeyRing
 ) -> None:
