@@ -69,6 +69,7 @@ class _Claims(Claims):
     # Providers send these in more than one type; anything but the known yes is a no.
     email_verified: object = None
     xms_edov: object = None
+    idp: object = None
 
 
 def verify_claims(
@@ -190,11 +191,21 @@ def _voucher(claims: _Claims, expected: Expected) -> Voucher | Refused:
                 hosted = hosted.lower()
             return GoogleVoucher(_is_yes(claims.email_verified), hosted)
         case "microsoft":
+            if _is_guest(claims):
+                return MicrosoftVoucher("", False)
             # The optional claim comes as a boolean, a number or a text, by token version.
             verified = _is_yes(claims.xms_edov) or _is_one(claims.xms_edov)
             return MicrosoftVoucher(f"{claims.tid}", verified)
         case "oidc":
             return StandardVoucher(_is_yes(claims.email_verified))
+
+
+def _is_guest(claims: _Claims) -> bool:
+    """Whether somebody else than the tenant let this person in: `idp` is then not the issuer
+    (https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference), also in the
+    form that the tenant's older endpoint has. Any tenant invites whom it likes, and `xms_edov` is
+    true of who only once read a letter at the address."""
+    return claims.idp not in (None, claims.iss, f"https://sts.windows.net/{claims.tid}/")
 
 
 def _is_yes(value: object) -> bool:

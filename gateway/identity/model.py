@@ -45,7 +45,8 @@ class GoogleVoucher:
 
 @dataclass(frozen=True, slots=True)
 class MicrosoftVoucher:
-    """What Entra says of the email: the tenant, and whether the domain's owner was verified."""
+    """What Entra says of the email: the tenant whose word it is, empty for a guest of one, and
+    whether the domain's owner was verified."""
 
     tenant: str
     domain_owner_verified: bool

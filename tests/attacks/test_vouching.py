@@ -135,6 +135,41 @@ async def test_a_personal_microsoft_account_vouches_for_no_company(
     await lied.must_prove(own, lie, UNTRUSTED)
 
 
+def at_home(realm: Realm, tenant: str) -> list[object]:
+    """How Entra says that a tenant itself has let its person in."""
+    return [ABSENT, None, f"{realm.url}/{tenant}/v2.0", f"https://sts.windows.net/{tenant}/"]
+
+
+@pytest.mark.parametrize(
+    "idp",
+    [
+        "live.com",
+        "google.com",
+        "mail",
+        "",
+        f"https://sts.windows.net/{STRANGER_TENANT}/",
+        f"https://sts.windows.net/{CONSUMER_TENANT}/",
+        f"https://evil.example/{ACME_TENANT}/",
+        7,
+        ["live.com"],
+    ],
+)
+async def test_a_guest_has_nobodys_word(lied: LiedTo, idp: object) -> None:
+    """Whoever has a tenant invites whom they like, with whatever address let them read a letter
+    once: somebody who left the company, with a personal account of then."""
+    own = lied.liar["microsoft"]
+    guest = of_tenant(own, ACME_TENANT, "cora@acme.example", idp=idp, xms_edov=True)
+    await lied.must_prove(own, guest, UNTRUSTED)
+    guest = of_tenant(own, GLOBEX_TENANT, "gina@globex.example", idp=idp, xms_edov=True)
+    await lied.must_prove(own, guest, UNTRUSTED)
+
+
+async def test_who_is_at_home_in_the_tenant_is_no_guest(lied: LiedTo) -> None:
+    own = lied.liar["common"]
+    for idp in at_home(own, ACME_TENANT):
+        await lied.is_let_in(own, Lie({"idp": idp}), "mjensen")
+
+
 # Whoever had the address first.
 
 
