@@ -13,6 +13,7 @@ import math
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from weakref import WeakKeyDictionary
@@ -24,7 +25,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import SessionsUnavailable
@@ -132,7 +133,9 @@ class MasterPool(Pool, SentinelConnectionPool):
     async def _nobody_answers(self) -> bool:
         for sentinel in self.sentinel_manager.sentinels:
             try:
-                await sentinel.ping()
+                # Even a refusal is an answer.
+                with suppress(ResponseError):
+                    await sentinel.ping()
             except (RedisConnectionError, RedisTimeoutError, OSError):
                 continue
             return False
