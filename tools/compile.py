@@ -24,11 +24,14 @@ from gateway.compiled import FOLDER, PACKAGE, SOURCES, SUFFIX, digest_of
 # requests, or a connection once, or waits for a library. A
 # class that is not compiled cannot inherit from one that is.
 HOT = (
+    "base64url.py",
     "edge/*.py",
     "operate/access_log.py",
     "operate/metrics.py",
     "policy/model.py",
     "session/cache.py",
+    "session/cookie.py",
+    "session/recognise.py",
 )
 NOT_HOT = frozenset(
     """

@@ -1,9 +1,10 @@
 """A rejected request beside a served one, with a store that counts what it is asked.
 
 The store is a real Valkey, and upstream counts too. What comes again is known to the gateway, so
-that each kind is also sent with something else in it each time. What is malformed ends its
-connection: like for like it stands beside a served request that has a connection of its own, too
-(`Connection: close`); how it stands beside one on a connection that is kept is told as well.
+that each kind is also sent with something else in it each time; beside it stands a served request
+that has something else in the same place each time. What is malformed ends its connection: like for
+like it stands beside a served request that has a connection of its own, too (`Connection: close`).
+How each stands beside the usual one, which is known and keeps its connection, is told as well.
 """
 
 import time
@@ -23,7 +24,9 @@ from bench.valkey import Valkey, running_valkey
 
 _GOAL = "cheaper than a served one, no store touched"
 _SERVED, _OTHER = "served", "served, another head each time"
-_OWN, _ONE = "served, own connection", "served, own connection, one at a time"
+_COOKIE = "served, another cookie each time"
+_OWN, _OWN_OTHER = "served, own connection", "served, own connection, another head each time"
+_ONE = "served, own connection, another head each time, one at a time"
 
 # That somebody was served is written to the store within half a second, and later than that when it
 # was written within the last minute: a question in that many requests is of somebody served before.
@@ -88,20 +91,23 @@ def kinds_of(proxy: Proxy) -> tuple[_Kind, ...]:
     port, cookie = proxy.port, proxy.cookie
     mark = OTHER_EACH_TIME.decode()
     once = page_request(port, cookie, connection="close")
+    once_other = once.replace(b"\r\n\r\n", f'\r\nIf-None-Match: "{mark}"\r\n\r\n'.encode())
     another = _malformed(once, f"{mark}.example")
     anybody, forged = page_request(port, ""), page_request(port, _forged(cookie, "0" * len(mark)))
     forged_anew = page_request(port, _forged(cookie, mark))
     return (
         _Kind(_SERVED, proxy.request, 200),
         _Kind(_OTHER, page_request(port, cookie, f'If-None-Match: "{mark}"'), 200),
+        _Kind(_COOKIE, page_request(port, f"{cookie}; page={mark}"), 200),
         _Kind(_OWN, once, 200),
-        _Kind(_ONE, once, 200, connections=1),
+        _Kind(_OWN_OTHER, once_other, 200),
+        _Kind(_ONE, once_other, 200, connections=1),
         _Kind("no session, navigation", anybody, 302, _SERVED),
         _Kind("no session, fetch", _as_fetch(anybody), 401, _SERVED),
         _Kind("forged cookie", forged, 302, _SERVED),
-        _Kind("forged cookie, another each time", forged_anew, 302, _SERVED, (_OTHER,)),
+        _Kind("forged cookie, another each time", forged_anew, 302, _COOKIE, (_OTHER, _SERVED)),
         _Kind("malformed head", _malformed(once, "other.example"), 400, _OWN, (_SERVED,)),
-        _Kind("malformed head, another each time", another, 400, _OWN, (_SERVED,)),
+        _Kind("malformed head, another each time", another, 400, _OWN_OTHER, (_OWN, _SERVED)),
         _Kind("malformed head, another each time, one at a time", another, 400, _ONE,
               connections=1),
     )  # fmt: skip

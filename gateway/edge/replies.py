@@ -71,7 +71,12 @@ def to_sign_in(
 def redirect_to_sign_in(next_path: str, request_id: str, origin: str = "") -> Reply:
     """302 to the sign-in page, which leads back to `next_path` (a canonical path and its query).
     `origin`: for whoever would take a path for one of the host it asked, not of the public one."""
-    return _redirect(f"{origin}{SIGN_IN_PATH}?next={quote(next_path, safe='/')}", request_id)
+    return _redirect(_way_in(next_path, origin), request_id)
+
+
+@lru_cache(maxsize=256)
+def _way_in(next_path: str, origin: str) -> str:
+    return f"{origin}{SIGN_IN_PATH}?next={quote(next_path, safe='/')}"
 
 
 def _redirect(location: str, request_id: str) -> Reply:
