@@ -6,6 +6,7 @@ nobody thought of is not signed in.
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import assert_never
 
 from gateway.edge.inbound import Inbound, Refusal
@@ -112,8 +113,12 @@ def decide(
     if isinstance(session, Unavailable):
         return Refuse(503, session.reason)
     if not inbound.navigation:
-        return SignIn(reason, None)
-    return SignIn(reason, _way_back(inbound), form=inbound.method == "POST")
+        return _sign_in(reason, None, False)
+    return _sign_in(reason, _way_back(inbound), inbound.method == "POST")
+
+
+# To make one costs more than all that was asked before it.
+_sign_in = lru_cache(maxsize=256)(SignIn)
 
 
 def _answer(
