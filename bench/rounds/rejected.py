@@ -2,7 +2,7 @@
 
 The store is a real Valkey, and upstream counts too. What comes again is known to the gateway, so
 that each kind is also sent with something else in it each time; beside it stands a served request
-that has something else in the same place each time. What is malformed ends its connection: like for
+that has something else in its head each time. What is malformed ends its connection: like for
 like it stands beside a served request that has a connection of its own, too (`Connection: close`).
 How each stands beside the usual one, which is known and keeps its connection, is told as well.
 """
@@ -105,7 +105,7 @@ def kinds_of(proxy: Proxy) -> tuple[_Kind, ...]:
         _Kind("no session, navigation", anybody, 302, _SERVED),
         _Kind("no session, fetch", _as_fetch(anybody), 401, _SERVED),
         _Kind("forged cookie", forged, 302, _SERVED),
-        _Kind("forged cookie, another each time", forged_anew, 302, _COOKIE, (_OTHER, _SERVED)),
+        _Kind("forged cookie, another each time", forged_anew, 302, _OTHER, (_COOKIE, _SERVED)),
         _Kind("malformed head", _malformed(once, "other.example"), 400, _OWN, (_SERVED,)),
         _Kind("malformed head, another each time", another, 400, _OWN_OTHER, (_OWN, _SERVED)),
         _Kind("malformed head, another each time, one at a time", another, 400, _ONE,

@@ -9,8 +9,6 @@ does who attacks.
 What is given back is immutable and depends on these bytes alone.
 """
 
-import re
-
 from gateway.config import Limits
 from gateway.edge.cookies import CookieRules, read_cookies
 from gateway.edge.fields import read_fields, wants_page
@@ -27,10 +25,6 @@ _LONGEST_REMEMBERED = 4096
 
 _COOKIE = b"\r\nCookie: "
 _LINE_END = b"\r\n"
-# A value that takes nothing from the lines around it and is no longer than it looks, so that a
-# block stays what it is with one of these instead of another: of the characters that RFC 9110
-# section 5.5 allows, those of ASCII, and no blank at either end.
-_PLAIN = re.compile(rb"[!-~](?:[ -~]*[!-~])?")
 
 
 class FieldReader:
@@ -85,13 +79,21 @@ class FieldReader:
             return None
         model = self._models.get(block[:start] + block[end:])
         value = block[start:end]
-        if model is None or _PLAIN.fullmatch(value) is None:
+        if model is None or not _plain(value):
             return None
         familiar = self._came.again(block)
         fields = model.with_cookies(read_cookies(value, self._cookies), familiar=familiar)
         if familiar:
             self._blocks.keep(block, fields, weight(len(block), fields))
         return fields
+
+
+def _plain(value: bytes) -> bool:
+    """Whether a value takes nothing from the lines around it and is no longer than it looks: so a
+    block stays what it is with one of these instead of another. Of the characters that RFC 9110
+    section 5.5 allows, those of ASCII, and no blank at either end."""
+    text = value.decode("latin-1")
+    return text.isascii() and text.isprintable() and len(value) == len(value.strip()) > 0
 
 
 def _cookie_in(block: bytes) -> tuple[int, int]:
