@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-TWICE := tests/edge tests/operate tests/policy tests/session/test_cache.py tests/test_compiled.py \
+TWICE := tests/edge tests/operate tests/policy tests/session/test_cache.py \
+	tests/session/test_cookie.py tests/session/test_recognise.py tests/test_base64url.py tests/test_compiled.py \
 	tests/strictness/test_corpus.py tests/attacks/test_upstreams.py tests/attacks/test_undecided.py
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 

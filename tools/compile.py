@@ -20,9 +20,9 @@ from setuptools import Distribution, Extension
 
 from gateway.compiled import FOLDER, PACKAGE, SOURCES, SUFFIX, digest_of
 
-# What a usual request runs through, and what that shares with it. The rest of edge/ meets a few
-# requests, or a connection once, or waits for a library. A
-# class that is not compiled cannot inherit from one that is.
+# What a usual request runs through, and one with a made-up cookie, and what these share. The
+# rest of edge/ meets a few requests, or a connection once, or waits for a library. A class that is
+# not compiled cannot inherit from one that is.
 HOT = (
     "base64url.py",
     "edge/*.py",
