@@ -118,6 +118,10 @@ class Page:
                 return urljoin(self.url, href)
         raise AssertionError(f"no link {text!r} on {self.url}: {sorted(links)}")
 
+    def offers(self, button: str) -> bool:
+        """Whether there is a button with `button` in its text."""
+        return any(button in label for form in self._read().forms for label in form.buttons)
+
     def form(self, button: str) -> Form:
         """The form that has a button with `button` in its text."""
         forms = self._read().forms
