@@ -90,14 +90,15 @@ def kinds_of(proxy: Proxy) -> tuple[_Kind, ...]:
     """What is served first: the store hears of it a moment later."""
     port, cookie = proxy.port, proxy.cookie
     mark = OTHER_EACH_TIME.decode()
+    other = f'If-None-Match: "{mark}"'
     once = page_request(port, cookie, connection="close")
-    once_other = once.replace(b"\r\n\r\n", f'\r\nIf-None-Match: "{mark}"\r\n\r\n'.encode())
+    once_other = page_request(port, cookie, other, connection="close")
     another = _malformed(once, f"{mark}.example")
     anybody, forged = page_request(port, ""), page_request(port, _forged(cookie, "0" * len(mark)))
     forged_anew = page_request(port, _forged(cookie, mark))
     return (
         _Kind(_SERVED, proxy.request, 200),
-        _Kind(_OTHER, page_request(port, cookie, f'If-None-Match: "{mark}"'), 200),
+        _Kind(_OTHER, page_request(port, cookie, other), 200),
         _Kind(_COOKIE, page_request(port, f"{cookie}; page={mark}"), 200),
         _Kind(_OWN, once, 200),
         _Kind(_OWN_OTHER, once_other, 200),

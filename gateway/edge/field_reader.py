@@ -65,20 +65,21 @@ class FieldReader:
             self._blocks.keep(block, fields, weight(len(block), fields))
         if isinstance(fields, Refusal) or len(block) > self._longest:
             return
-        start, end = _cookie_in(block)
+        apart = _apart(block)
+        if apart is None:
+            return
+        others, value = apart
         # Else there are more cookies, in another line.
-        if start and block[start:end] == fields.cookies.header:
-            others = block[:start] + block[end:]
-            if self._came.again(others):
-                self._models.keep(others, fields, weight(len(block), fields))
+        if value == fields.cookies.header and self._came.again(others):
+            self._models.keep(others, fields, weight(len(block), fields))
 
     def _by_model(self, block: bytes) -> Fields | None:
         """The meaning of a block that differs from one before in its cookies only."""
-        start, end = _cookie_in(block)
-        if not start or len(block) > self._longest:
+        apart = None if len(block) > self._longest else _apart(block)
+        if apart is None:
             return None
-        model = self._models.get(block[:start] + block[end:])
-        value = block[start:end]
+        others, value = apart
+        model = self._models.get(others)
         if model is None or not _plain(value):
             return None
         familiar = self._came.again(block)
@@ -96,14 +97,15 @@ def _plain(value: bytes) -> bool:
     return text.isascii() and text.isprintable() and len(value) == len(value.strip()) > 0
 
 
-def _cookie_in(block: bytes) -> tuple[int, int]:
-    """From where to where the value of the first Cookie is, when it is written as browsers write
-    it and some other line comes before it; else from 0."""
+def _apart(block: bytes) -> tuple[bytes, bytes] | None:
+    """A block without the value of its first Cookie, and that value; `None` unless it is written as
+    browsers write it, and some other line comes before it."""
     found = block.find(_COOKIE)
     if found < 0:
-        return 0, 0
+        return None
     start = found + len(_COOKIE)
-    return start, block.find(_LINE_END, start)
+    end = block.find(_LINE_END, start)
+    return block[:start] + block[end:], block[start:end]
 
 
 def weight(size: int, fields: Fields | Refusal) -> int:

@@ -183,7 +183,8 @@ async def test_who_was_there_notices_that_all_is_gone(sql: Sql, trail: Trail) ->
     ]
 
 
-async def test_who_was_there_notices_an_older_state(sql: Sql, trail: Trail) -> None:
+async def put_back(sql: Sql, trail: Trail) -> None:
+    """Have two records written, and then the state of before the second one again."""
     await trail.append([a_record(1)])
     head, _ = await trail.head()
     assert head is not None
@@ -193,6 +194,10 @@ async def test_who_was_there_notices_an_older_state(sql: Sql, trail: Trail) -> N
         "DELETE FROM audit WHERE number = 2",
         f"UPDATE audit_head SET number = 1, hash = '{head.hash}', mac = '{head.mac}'",  # noqa: S608
     )
+
+
+async def test_who_was_there_notices_an_older_state(sql: Sql, trail: Trail) -> None:
+    await put_back(sql, trail)
     # Nobody can tell from the table alone: it is as it was.
     assert (await judged(trail)).misfit is None
     told = await verify(trail, CHAIN, told={2: "whatever was in the log"})
@@ -207,15 +212,7 @@ async def test_who_was_there_notices_an_older_state(sql: Sql, trail: Trail) -> N
 async def test_who_was_there_notices_that_others_went_on_from_an_older_state(
     sql: Sql, trail: Trail
 ) -> None:
-    await trail.append([a_record(1)])
-    head, _ = await trail.head()
-    assert head is not None
-    await trail.append([a_record(2)])
-    await unguard(sql)
-    await sql.execute(
-        "DELETE FROM audit WHERE number = 2",
-        f"UPDATE audit_head SET number = 1, hash = '{head.hash}', mac = '{head.mac}'",  # noqa: S608
-    )
+    await put_back(sql, trail)
     newcomer = Trail(sql.url, CHAIN)
     await newcomer.append([a_record(3)])
     await newcomer.close()
